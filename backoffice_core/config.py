@@ -1,0 +1,195 @@
+"""Settings of all programs: environment (`BACKOFFICE_…`) over `backoffice.toml` over the defaults below.
+
+The defaults are a whole call centre on this machine: embedded PostgreSQL and Valkey, an Asterisk of our own,
+and one trunk that leads to the shipped far end on loopback.
+"""
+
+import hashlib
+import hmac
+import ipaddress
+import os
+import secrets
+import tempfile
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+
+class Trunk(BaseModel):
+    """One way out to the telephone network. Another carrier is another entry here, never other code."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")
+    host: str
+    port: int = Field(default=5060, ge=1, le=65535)
+    username: str = ""
+    password: SecretStr = SecretStr("")
+    register_with_carrier: bool = False
+    number_prefix: str = Field(default="", pattern=r"^\+?[0-9]{0,8}$", description="written before the E.164 digits")
+    caller_id: str = Field(default="", pattern=r"^\+?[0-9]{0,15}$")
+    lines: int = Field(default=30, ge=1, le=10_000, description="simultaneous calls")
+
+    @property
+    def is_loopback(self) -> bool:
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False  # a name that only DNS knows is outside until proven otherwise
+
+
+class Ports(BaseModel):
+    """TCP and UDP ports, all on `bind`. Tests and benchmarks pass free ones."""
+
+    console: int = 8080
+    sip: int = 5060
+    ami: int = 5038
+    asterisk_http: int = 8088
+    agi: int = 4573
+    rtp_first: int = 12000
+    rtp_last: int = 13999
+    redis: int = 6399
+    far_end: int = 5070
+    far_end_rtp: int = 5072
+
+
+FAR_END = Trunk(name="far-end", host="127.0.0.1", port=5070, caller_id="+380445550100", lines=60)
+
+
+class Settings(BaseSettings):
+    """Read once at the start of a program by `load()`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="BACKOFFICE_", env_nested_delimiter="__", toml_file="backoffice.toml", extra="forbid"
+    )
+
+    data: Path = Field(default=Path("data"), description="everything that this installation writes")
+    database_url: str = Field(default="", description="empty = embedded PostgreSQL in the data folder")
+    redis_url: str = Field(default="", description="empty = embedded Valkey in the data folder")
+    asterisk: str = Field(default="", description="path of an asterisk binary; empty = PATH, else the cached root file system")
+    asterisk_host: str = "127.0.0.1"
+    bind: str = "127.0.0.1"
+    ports: Ports = Ports()
+    trunks: list[Trunk] = [FAR_END]
+    now: datetime | None = Field(default=None, description="business time at start; refused unless all trunks are loopback")
+    bank_name: str = "Банк «Приклад»"
+    bank_address: str = "Київ, вул. Зразкова, 1"
+    bank_phone: str = "0 800 555 010"
+    bank_time_zone: str = "Europe/Kyiv"
+    jurisdiction: str = Field(default="UA", pattern="^[A-Z]{2}$")
+    bound: Literal["bank", "mfo", "agency"] = "bank"
+    language: Literal["uk", "ru", "en"] = "uk"
+    secret: SecretStr = Field(default=SecretStr(""), description="empty = made once and kept in the data folder")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    wrap_up_s: int = Field(default=45, ge=5, le=600)
+    guard_minutes: int = Field(default=5, ge=0, le=60, description="no dial in the last minutes of a window: a talk must fit")
+    ring_timeout_s: int = Field(default=25, ge=15, le=40)
+    nightly_at: str = Field(default="03:00", pattern=r"^[0-2][0-9]:[0-5][0-9]$", description="bank's time")
+
+    @field_validator("data")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().resolve()
+
+    @field_validator("now")
+    @classmethod
+    def _aware(cls, value: datetime | None) -> datetime | None:
+        if value is not None and value.tzinfo is None:
+            raise ValueError("give the time with its zone, as in 2026-11-18T10:00+02:00")
+        return value
+
+    @field_validator("trunks")
+    @classmethod
+    def _some_trunk(cls, value: list[Trunk]) -> list[Trunk]:
+        if not value:
+            raise ValueError("at least one trunk is needed")
+        if len({trunk.name for trunk in value}) != len(value):
+            raise ValueError("two trunks have the same name")
+        return value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @property
+    def embedded_postgres(self) -> bool:
+        return not self.database_url
+
+    @property
+    def embedded_redis(self) -> bool:
+        return not self.redis_url
+
+    @cached_property
+    def run_dir(self) -> Path:
+        """Sockets and pid files. A Unix socket's path must stay under 107 bytes, so a deep data folder gets a short twin."""
+        inside = self.data / "run"
+        if len(str(inside)) <= 80:
+            return inside
+        digest = hashlib.sha256(str(self.data).encode()).hexdigest()[:12]
+        return Path("/tmp") / f"backoffice-{os.getuid()}-{digest}"  # noqa: S108 (made 0700 by the part that uses it)
+
+    @property
+    def database(self) -> str:
+        return self.database_url or f"postgresql+asyncpg://backoffice@/backoffice?host={self.run_dir}"
+
+    @property
+    def redis(self) -> str:
+        return self.redis_url or f"redis://127.0.0.1:{self.ports.redis}/0"
+
+    @property
+    def recordings_dir(self) -> Path:
+        return self.data / "recordings"
+
+    @property
+    def stop_file(self) -> Path:
+        return self.data / "STOP"
+
+    @property
+    def all_trunks_loopback(self) -> bool:
+        return all(trunk.is_loopback for trunk in self.trunks)
+
+    def derived_secret(self, label: str) -> str:
+        """A secret for one purpose ("ami:dialer", "phone:101"), derived from the installation's one master secret.
+
+        The master is `secret`, or is made once and kept in the data folder, readable by the owner only.
+        """
+        master = self.secret.get_secret_value() or self._kept_secret()
+        return hmac.new(master.encode(), label.encode(), hashlib.sha256).hexdigest()[:40]
+
+    def _kept_secret(self) -> str:
+        file = self.data / "secret"
+        if not file.exists():
+            self.data.mkdir(parents=True, exist_ok=True)
+            descriptor, part = tempfile.mkstemp(dir=self.data)  # made 0600
+            with os.fdopen(descriptor, "w") as out:
+                out.write(secrets.token_hex(32))
+            try:
+                os.link(part, file)  # the first of several programs wins, the others read its secret
+            except FileExistsError:
+                pass
+            finally:
+                os.unlink(part)
+        return file.read_text()
+
+    def trunk(self, name: str) -> Trunk:
+        """Raises KeyError when no trunk has this name."""
+        for trunk in self.trunks:
+            if trunk.name == name:
+                return trunk
+        raise KeyError(name)
+
+
+def load() -> Settings:
+    """The settings of this process. Raises `pydantic.ValidationError`, whose text names the field."""
+    return Settings()

@@ -1,0 +1,68 @@
+"""The kinds of news that programs send each other over Redis. A piece of news carries ids, never data."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, get_type_hints
+from uuid import UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class News:
+    kind: ClassVar[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScreenPop(News):
+    """An answered call was given to this agent: show the card."""
+
+    kind = "screen_pop"
+    agent_id: UUID
+    case_id: UUID
+    call_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallChanged(News):
+    """A call attempt's row changed; agent_id is the agent with it, if any."""
+
+    kind = "call_changed"
+    call_id: UUID
+    agent_id: UUID | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentChanged(News):
+    """An agent's state or line changed."""
+
+    kind = "agent_changed"
+    agent_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueueChanged(News):
+    """Call tasks were built, cancelled or became callable."""
+
+    kind = "queue_changed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StopChanged(News):
+    """Dialing was stopped or released."""
+
+    kind = "stop_changed"
+
+
+KINDS: dict[str, type[News]] = {c.kind: c for c in (ScreenPop, CallChanged, AgentChanged, QueueChanged, StopChanged)}
+
+
+def to_wire(news: News) -> dict[str, Any]:
+    return {"kind": news.kind, **{k: None if v is None else str(v) for k, v in asdict(news).items()}}
+
+
+def from_wire(message: dict[str, Any]) -> News | None:
+    """None for a kind that this version does not know: an older program may hear a newer one."""
+    cls = KINDS.get(message.get("kind", ""))
+    if cls is None:
+        return None
+    hints = get_type_hints(cls)
+    fields = {k: v for k, v in message.items() if k != "kind" and k in hints}
+    return cls(**{k: UUID(v) if v is not None else None for k, v in fields.items()})

@@ -1,0 +1,91 @@
+"""People who borrowed, how they can be reached, and what is known about each number."""
+
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from backoffice_core.db import Base, Key, Serial, new_key
+
+
+class Person(Base):
+    """A borrower. `time_zone` (IANA) comes from the place of residence; empty = unknown, and then nobody calls."""
+
+    __tablename__ = "persons"
+
+    id: Mapped[Key] = mapped_column(default=new_key)
+    external_ref: Mapped[str] = mapped_column(unique=True)
+    last_name: Mapped[str]
+    first_name: Mapped[str]
+    middle_name: Mapped[str] = mapped_column(default="")
+    birth_date: Mapped[date | None]
+    tax_id: Mapped[str] = mapped_column(default="")
+    code_word: Mapped[str] = mapped_column(default="")
+    language: Mapped[str] = mapped_column(default="uk")
+    jurisdiction: Mapped[str]
+    region: Mapped[str] = mapped_column(default="")
+    place: Mapped[str] = mapped_column(default="")
+    time_zone: Mapped[str] = mapped_column(default="")
+    demo: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime]
+
+    @property
+    def full_name(self) -> str:
+        return " ".join(part for part in (self.last_name, self.first_name, self.middle_name) if part)
+
+
+class PersonFlag(Base):
+    """A status that changes what may be done (bankrupt, inpatient, protected_military, deceased …), with its evidence."""
+
+    __tablename__ = "person_flags"
+    __table_args__ = (Index(None, "person_id"),)
+
+    id: Mapped[Key] = mapped_column(default=new_key)
+    person_id: Mapped[UUID] = mapped_column(ForeignKey("persons.id"))
+    flag: Mapped[str]
+    valid_from: Mapped[date]
+    valid_to: Mapped[date | None]
+    evidence: Mapped[str] = mapped_column(default="")
+    source: Mapped[str] = mapped_column(default="import")
+
+
+class ContactPoint(Base):
+    """One phone number of one person (domain.md 4.2 Phone). The same number may stand with several persons."""
+
+    __tablename__ = "contact_points"
+    __table_args__ = (
+        UniqueConstraint("person_id", "kind", "value"),
+        Index(None, "value"),
+        CheckConstraint(
+            "state IN ('UNVERIFIED','VERIFIED','SUSPECT','DEAD','UNREACHABLE','WRONG_PARTY')", name="state"
+        ),
+    )
+
+    id: Mapped[Key] = mapped_column(default=new_key)
+    person_id: Mapped[UUID] = mapped_column(ForeignKey("persons.id"))
+    kind: Mapped[str] = mapped_column(default="phone")
+    value: Mapped[str]  # E.164 with its plus
+    original: Mapped[str] = mapped_column(default="")  # as the bank's file wrote it
+    owner_kind: Mapped[str] = mapped_column(default="self")  # self, work, relative, third_party, unknown
+    number_type: Mapped[str] = mapped_column(default="unknown")  # mobile, fixed, unknown
+    rank: Mapped[int] = mapped_column(default=0)
+    state: Mapped[str] = mapped_column(default="UNVERIFIED")
+    state_reason: Mapped[str] = mapped_column(default="")
+    state_since: Mapped[datetime | None]
+
+
+class PhoneEvidence(Base):
+    """One observation for or against a number. A verdict is made from many (CC-10), never from one."""
+
+    __tablename__ = "phone_evidence"
+    __table_args__ = (Index(None, "contact_point_id", "at"),)
+
+    id: Mapped[Serial]
+    contact_point_id: Mapped[UUID] = mapped_column(ForeignKey("contact_points.id"))
+    at: Mapped[datetime]  # business time
+    sign: Mapped[str]  # dead, alive
+    sip_code: Mapped[int | None]
+    cause: Mapped[int | None]
+    trunk: Mapped[str] = mapped_column(default="")
+    call_id: Mapped[UUID | None] = mapped_column(unique=True)

@@ -1,0 +1,197 @@
+"""Tonight's queue, call attempts, agents at their desks, recordings, and the stop switch.
+
+Stamps named `…_at` are the machine's time (what telephony measures) unless the comment says business time.
+"""
+
+from datetime import date, datetime
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Numeric, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from backoffice_core.db import Base, Json, Key, Serial, new_key
+
+
+class CallTask(Base):
+    """One case to be called on one business date (CC-08). States: domain.md 4.2 "Call task"."""
+
+    __tablename__ = "call_tasks"
+    __table_args__ = (
+        UniqueConstraint("business_date", "case_id"),
+        Index("ix_call_tasks_callable", "business_date", "position", postgresql_where="state IN ('ELIGIBLE','RETRY_WAIT')"),
+        CheckConstraint(
+            "state IN ('ELIGIBLE','DIALING','SETTLING','RETRY_WAIT','DONE','EXHAUSTED','CANCELLED','UNKNOWN')", name="state"
+        ),
+    )
+
+    id: Mapped[Key] = mapped_column(default=new_key)
+    business_date: Mapped[date]
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("cases.id"))
+    person_id: Mapped[UUID] = mapped_column(ForeignKey("persons.id"))
+    contact_point_id: Mapped[UUID] = mapped_column(ForeignKey("contact_points.id"))
+    campaign: Mapped[str] = mapped_column(default="collection")
+    purpose: Mapped[str] = mapped_column(default="collection")
+    position: Mapped[int]
+    why: Mapped[Json] = mapped_column(default=dict)  # the terms of the order, for the manager who asks
+    state: Mapped[str] = mapped_column(default="ELIGIBLE")
+    state_reason: Mapped[str] = mapped_column(default="")
+    fence: Mapped[int] = mapped_column(BigInteger, default=0)
+    attempts: Mapped[int] = mapped_column(default=0)
+    earliest_at: Mapped[datetime | None]  # business time
+    demo: Mapped[bool] = mapped_column(default=False)
+
+
+class NotCallable(Base):
+    """A case that is not called on this business date: one reason, and when it ends (domain.md 2.3)."""
+
+    __tablename__ = "not_callable"
+    __table_args__ = (UniqueConstraint("business_date", "case_id"),)
+
+    id: Mapped[Serial]
+    business_date: Mapped[date]
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("cases.id"))
+    reason: Mapped[str]
+    until: Mapped[datetime | None]  # business time; empty = only a person or new data ends it
+    rule: Mapped[str] = mapped_column(default="")
+
+
+class CallAttempt(Base):
+    """One call. Its id is Asterisk's Uniqueid, the recording's name and the key of the case history."""
+
+    __tablename__ = "call_attempts"
+    __table_args__ = (
+        Index(None, "case_id", "claimed_at"),
+        Index(None, "claimed_at"),
+        Index("uq_call_attempts_live_person", "person_id", unique=True, postgresql_where="ended_at IS NULL"),
+        Index("uq_call_attempts_live_number", "number", unique=True, postgresql_where="ended_at IS NULL"),
+        Index("ix_call_attempts_live", "id", postgresql_where="ended_at IS NULL"),
+        CheckConstraint(
+            "state IN ('INTENT','RINGING','ANSWERED','CONNECTED','SETTLING','ENDED')",
+            name="state",
+        ),
+    )
+
+    id: Mapped[Key]
+    task_id: Mapped[UUID] = mapped_column(ForeignKey("call_tasks.id"))
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("cases.id"))
+    person_id: Mapped[UUID] = mapped_column(ForeignKey("persons.id"))
+    contact_point_id: Mapped[UUID] = mapped_column(ForeignKey("contact_points.id"))
+    number: Mapped[str]
+    campaign: Mapped[str]
+    purpose: Mapped[str]
+    trunk: Mapped[str]
+    caller_id: Mapped[str]
+    language: Mapped[str]
+    fence: Mapped[int] = mapped_column(BigInteger)
+    decision_id: Mapped[UUID | None]
+    state: Mapped[str] = mapped_column(default="INTENT")
+    business_at: Mapped[datetime]  # business time of the claim
+    claimed_at: Mapped[datetime]
+    ringing_at: Mapped[datetime | None]
+    answered_at: Mapped[datetime | None]
+    reserved_at: Mapped[datetime | None]  # an agent was written in, the card was sent
+    bridged_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    agent_id: Mapped[UUID | None]
+    agent_session_id: Mapped[UUID | None]
+    cause: Mapped[int | None]
+    sip_code: Mapped[int | None]
+    result: Mapped[str | None]  # telephony result, domain.md 2.3
+    abandoned: Mapped[bool] = mapped_column(default=False)
+    message_played: Mapped[bool] = mapped_column(default=False)
+    identity_matches: Mapped[Json] = mapped_column(default=dict)
+    identity_misses: Mapped[int] = mapped_column(default=0)
+    identity_confirmed_at: Mapped[datetime | None]
+    outcome: Mapped[str | None]
+    outcome_at: Mapped[datetime | None]
+    note: Mapped[str] = mapped_column(default="")
+    recording: Mapped[str] = mapped_column(default="")  # path below the recordings folder, without extension
+
+
+class AgentSession(Base):
+    """An agent at a desk: the state (changed only by `call_centre.agents`), and the line that is kept up to the phone."""
+
+    __tablename__ = "agent_sessions"
+    __table_args__ = (
+        Index("uq_agent_sessions_open", "user_id", unique=True, postgresql_where="ended_at IS NULL"),
+        CheckConstraint(
+            "state IN ('READY','RESERVED','TALKING','WRAP_UP','PAUSED','UNREACHABLE','OFF')", name="state"
+        ),
+        CheckConstraint("line IN ('NONE','CALLING','UP')", name="line"),
+    )
+
+    id: Mapped[Key] = mapped_column(default=new_key)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("staff_users.id"))
+    phone: Mapped[str]  # browser, desk
+    endpoint: Mapped[str]  # agent-101 or agent-101-web
+    state: Mapped[str] = mapped_column(default="PAUSED")
+    reason: Mapped[str] = mapped_column(default="LOGIN")
+    since: Mapped[datetime]
+    wants_pause: Mapped[str] = mapped_column(default="")  # the reason of the pause asked for during a call
+    call_id: Mapped[UUID | None]
+    line: Mapped[str] = mapped_column(default="NONE")
+    line_wanted: Mapped[bool] = mapped_column(default=False)
+    line_n: Mapped[int] = mapped_column(default=0)
+    line_channel: Mapped[str] = mapped_column(default="")  # Asterisk's channel name while the line is up
+    line_failures: Mapped[int] = mapped_column(default=0)
+    line_retry_at: Mapped[datetime | None]
+    started_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+
+    @property
+    def line_id(self) -> str:
+        """The ChannelId of the current line: comes back as Uniqueid in every event."""
+        return f"leg-{self.id}-{self.line_n}"
+
+
+class AgentStateChange(Base):
+    """Append-only: every change of an agent's state, with its cause (TL-05)."""
+
+    __tablename__ = "agent_state_changes"
+    __table_args__ = (Index(None, "session_id", "at"),)
+
+    id: Mapped[Serial]
+    session_id: Mapped[UUID] = mapped_column(ForeignKey("agent_sessions.id"))
+    user_id: Mapped[UUID]
+    at: Mapped[datetime]
+    from_state: Mapped[str]
+    to_state: Mapped[str]
+    reason: Mapped[str]
+    call_id: Mapped[UUID | None]
+
+
+class Recording(Base):
+    """Written before the file (TL-03). `sealed_at` = the call is over, the digest and the length are known."""
+
+    __tablename__ = "recordings"
+    __table_args__ = (
+        CheckConstraint("state IN ('EXPECTED','SEALED','NONE','MISSING')", name="state"),
+        Index("ix_recordings_expected", "call_id", postgresql_where="state = 'EXPECTED'"),
+    )
+
+    call_id: Mapped[UUID] = mapped_column(primary_key=True)
+    case_id: Mapped[UUID]
+    path: Mapped[str]
+    state: Mapped[str] = mapped_column(default="EXPECTED")
+    sha256: Mapped[str] = mapped_column(default="")
+    bytes: Mapped[int] = mapped_column(BigInteger, default=0)
+    seconds: Mapped[Decimal] = mapped_column(Numeric(10, 3), default=Decimal(0))
+    agent_dbfs: Mapped[Decimal | None] = mapped_column(Numeric(6, 1))  # mean level of each side, dB below full scale
+    borrower_dbfs: Mapped[Decimal | None] = mapped_column(Numeric(6, 1))
+    created_at: Mapped[datetime]
+    sealed_at: Mapped[datetime | None]
+
+
+class DialingStop(Base):
+    """One stop and, once lifted, who lifted it and why (FL-01). The file STOP in the data folder is what the dialer obeys."""
+
+    __tablename__ = "dialing_stops"
+
+    id: Mapped[Serial]
+    stopped_at: Mapped[datetime]
+    stopped_by: Mapped[str]
+    reason: Mapped[str]
+    lifted_at: Mapped[datetime | None]
+    lifted_by: Mapped[str | None]
+    lift_reason: Mapped[str | None]

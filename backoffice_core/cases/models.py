@@ -1,0 +1,75 @@
+"""The case file: one collection case per person, its append-only history, its tasks with control dates."""
+
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from backoffice_core.db import Base, Json, Key, Serial, new_key
+
+
+class Case(Base):
+    """State after domain.md 4.2 "Collection case"; stage 0–9 after 4.1."""
+
+    __tablename__ = "cases"
+    __table_args__ = (
+        CheckConstraint(
+            "state IN ('NEW','ACTIVE','PROMISED','PLAN','ON_HOLD','TRANSFERRED_SECURITY','PRE_LEGAL','LEGAL','ENFORCEMENT',"
+            "'PLACED','CURED','PAID_OFF','WRITTEN_OFF','RECOVERY','SOLD','CLOSED')",
+            name="state",
+        ),
+        Index("uq_cases_person_open", "person_id", unique=True, postgresql_where="closed_at IS NULL"),
+    )
+
+    id: Mapped[Key] = mapped_column(default=new_key)
+    number: Mapped[int] = mapped_column(BigInteger, Identity(start=100001), unique=True)
+    person_id: Mapped[UUID] = mapped_column(ForeignKey("persons.id"))
+    state: Mapped[str] = mapped_column(default="NEW")
+    stage: Mapped[int] = mapped_column(default=0)
+    owner_id: Mapped[UUID | None]
+    hold_reason: Mapped[str] = mapped_column(default="")
+    hold_until: Mapped[date | None]
+    opened_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]
+
+
+class CaseEvent(Base):
+    """One line of the history, never changed. `(call_id, kind)` is unique: a call stands there exactly once (TL-06)."""
+
+    __tablename__ = "case_events"
+    __table_args__ = (
+        Index(None, "case_id", "at"),
+        Index("uq_case_events_call", "call_id", "kind", unique=True, postgresql_where="call_id IS NOT NULL"),
+    )
+
+    id: Mapped[Serial]
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("cases.id"))
+    at: Mapped[datetime]  # business time
+    kind: Mapped[str]  # call, outcome, promise, task, flag, note, stage
+    actor_id: Mapped[UUID | None]
+    call_id: Mapped[UUID | None]
+    data: Mapped[Json] = mapped_column(default=dict)
+
+
+class Task(Base):
+    """Work for a person or a channel, with its control date (CC-14). `dedupe_key` keeps the second one out (CC-12)."""
+
+    __tablename__ = "tasks"
+    __table_args__ = (
+        Index(None, "case_id"),
+        Index("uq_tasks_open_dedupe", "dedupe_key", unique=True, postgresql_where="state = 'OPEN' AND dedupe_key <> ''"),
+        CheckConstraint("state IN ('OPEN','DONE','CANCELLED')", name="state"),
+    )
+
+    id: Mapped[Key] = mapped_column(default=new_key)
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("cases.id"))
+    kind: Mapped[str]
+    state: Mapped[str] = mapped_column(default="OPEN")
+    control_date: Mapped[date]
+    earliest_at: Mapped[datetime | None]  # a call back is not due before this
+    owner_id: Mapped[UUID | None]
+    dedupe_key: Mapped[str] = mapped_column(default="")
+    data: Mapped[Json] = mapped_column(default=dict)
+    created_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]

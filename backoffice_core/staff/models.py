@@ -1,0 +1,58 @@
+"""People who work here, their logins, and who looked at what."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from backoffice_core.db import Base, Json, Key, Serial, new_key
+
+
+class User(Base):
+    """One login. `extension` is the phone number inside the house: desk phone `agent-101`, browser phone `agent-101-web`."""
+
+    __tablename__ = "staff_users"
+    __table_args__ = (CheckConstraint("role IN ('agent','supervisor','manager','admin')", name="role"),)
+
+    id: Mapped[Key] = mapped_column(default=new_key)
+    login: Mapped[str] = mapped_column(unique=True)
+    full_name: Mapped[str]
+    role: Mapped[str]
+    password_hash: Mapped[str]
+    language: Mapped[str] = mapped_column(default="uk")
+    extension: Mapped[int | None] = mapped_column(unique=True)
+    active: Mapped[bool] = mapped_column(default=True)
+    robot: Mapped[bool] = mapped_column(default=False)
+    failed_logins: Mapped[int] = mapped_column(default=0)
+    locked_until: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+
+
+class Login(Base):
+    """A browser's session. Only the SHA-256 of its cookie is kept, so that a copy of the table opens nothing."""
+
+    __tablename__ = "staff_logins"
+
+    token_hash: Mapped[str] = mapped_column(primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("staff_users.id"))
+    csrf: Mapped[str]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+
+
+class AccessEntry(Base):
+    """Append-only: who did or saw what (card seen, recording heard, login, stop lifted). Times are the machine's."""
+
+    __tablename__ = "staff_access"
+    __table_args__ = (Index(None, "case_id", "at"),)
+
+    id: Mapped[Serial]
+    at: Mapped[datetime]
+    user_id: Mapped[UUID | None]
+    act: Mapped[str]
+    case_id: Mapped[UUID | None]
+    object_id: Mapped[str] = mapped_column(default="")
+    detail: Mapped[Json] = mapped_column(default=dict[str, Any])

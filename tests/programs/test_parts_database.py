@@ -1,0 +1,42 @@
+"""The parts on which everything stands: embedded PostgreSQL and Valkey, and the tests' own fixtures."""
+
+import asyncio
+
+from sqlalchemy import text
+
+from backoffice_core.bus import Bus
+from backoffice_core.config import Settings
+from backoffice_core.db import Database
+from backoffice_core.events import News, QueueChanged
+
+
+async def test_database_is_utf8_and_listens_on_a_unix_socket_only(database: Database) -> None:
+    async with database.begin() as session:
+        assert await session.scalar(text("SELECT upper('їжак ёж')")) == "ЇЖАК ЁЖ"
+        assert await session.scalar(text("SHOW listen_addresses")) == ""
+        assert await session.scalar(text("SELECT current_setting('server_version_num')::int")) >= 150000
+        assert await session.scalar(text("SHOW timezone")) == "UTC"
+
+
+async def test_each_test_has_a_database_of_its_own(database: Database, postgres: Settings) -> None:
+    async with database.begin() as session:
+        await session.execute(text("CREATE TABLE only_here (x int)"))
+        assert await session.scalar(text("SELECT current_database()")) != "backoffice"
+    kept = Database(postgres)
+    async with kept.begin() as session:
+        assert await session.scalar(text("SELECT to_regclass('only_here')")) is None
+    await kept.close()
+
+
+async def test_news_goes_through_valkey(bus: Bus) -> None:
+    heard: asyncio.Queue[News | None] = asyncio.Queue()
+
+    async def listen() -> None:
+        async for news in bus.hear():
+            heard.put_nowait(news)
+
+    task = asyncio.create_task(listen())
+    assert await asyncio.wait_for(heard.get(), 5) is None, "the link was made"
+    await bus.publish(QueueChanged())
+    assert await asyncio.wait_for(heard.get(), 5) == QueueChanged()
+    task.cancel()

@@ -1,0 +1,177 @@
+"""Decisions of the call centre, pure: what a call's facts amount to, what an outcome asks for, what comes next.
+
+Codes are those of domain.md 2.3; their words live in the catalogue.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from types import MappingProxyType
+
+# --- telephony result --------------------------------------------------------------------------------------------
+
+SHORT_CALL = timedelta(seconds=2)  # an answer that ends sooner, by the far side, was no talk
+
+BY_SIP = MappingProxyType(
+    {
+        404: "INVALID_NUMBER", 410: "INVALID_NUMBER", 484: "INVALID_NUMBER",
+        486: "BUSY", 600: "BUSY",
+        480: "NO_ANSWER", 408: "NO_ANSWER", 487: "NO_ANSWER",
+        603: "REJECTED", 403: "REJECTED",
+        503: "CONGESTION", 502: "CONGESTION", 500: "CONGESTION",
+    }
+)  # fmt: skip
+BY_CAUSE = MappingProxyType(
+    {
+        1: "INVALID_NUMBER", 22: "INVALID_NUMBER", 28: "INVALID_NUMBER",
+        17: "BUSY",
+        18: "NO_ANSWER", 19: "NO_ANSWER",
+        21: "REJECTED",
+        3: "CONGESTION", 34: "CONGESTION", 38: "CONGESTION", 42: "CONGESTION",
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallFacts:
+    """What was heard of one call until its end. Stamps are Asterisk's own; `None` = did not happen or was not heard."""
+
+    rang_at: datetime | None = None
+    answered_at: datetime | None = None
+    bridged_at: datetime | None = None  # both voices in one bridge
+    message_at: datetime | None = None  # the dialplan told the borrower that nobody is free
+    ended_at: datetime
+    cause: int | None = None  # Q.850
+    sip_code: int | None = None  # empty after a catch-up from CEL
+    heard: bool = True  # False: nothing was found in events, CEL or the list of channels
+    ring_limit_passed: bool = False  # we gave up ringing
+
+
+def telephony_result(facts: CallFacts, *, reserved: bool) -> str:
+    """The result code of one ended call. `reserved`: an agent had been written into the attempt.
+
+    An answer that the far side ends within 2 s is SILENT when an agent was with him or reserved for him, otherwise
+    ABANDONED; an answer without a bridge is ABANDONED, whoever hung up first (domain.md 2.3 and 3.5).
+    """
+    if not facts.heard:
+        return "UNKNOWN"
+    if facts.answered_at is not None:
+        if facts.ended_at - facts.answered_at < SHORT_CALL and reserved:
+            return "SILENT"
+        return "ANSWERED_HUMAN" if facts.bridged_at else "ABANDONED"
+    if facts.sip_code in BY_SIP:
+        return BY_SIP[facts.sip_code]
+    if facts.cause in BY_CAUSE:
+        return BY_CAUSE[facts.cause]
+    return "NO_ANSWER" if facts.ring_limit_passed or facts.rang_at else "FAILED"
+
+
+def is_abandoned(facts: CallFacts, result: str) -> bool:
+    """Answered by a person and no agent with him within the rule's seconds, whoever hung up first (domain.md 3.5)."""
+    return result == "ABANDONED" or (facts.message_at is not None and facts.bridged_at is None)
+
+
+def counts_as_contact(result: str) -> bool:
+    """Any answer by a person counts, and so does what is uncertain (domain.md 3.5)."""
+    return result in {"ANSWERED_HUMAN", "SILENT", "ABANDONED", "UNKNOWN"}
+
+
+def is_trunks_own(result: str, facts: CallFacts) -> bool:
+    """The call was lost before it reached the borrower's network: the slot is given back, the number is not blamed."""
+    return result in {"CONGESTION", "FAILED"} and facts.answered_at is None
+
+
+def evidence(result: str, facts: CallFacts) -> str | None:
+    """What the call says of the number: `dead`, `alive` or nothing. Only 404, 410, 484 speak against it (TL-06, CC-10)."""
+    if result == "INVALID_NUMBER":
+        return "dead"
+    return "alive" if facts.answered_at is not None else None
+
+
+# --- what happens to the task ------------------------------------------------------------------------------------
+
+RETRY_AFTER = MappingProxyType(
+    {
+        "NO_ANSWER": timedelta(hours=2), "BUSY": timedelta(minutes=30), "REJECTED": timedelta(hours=4),
+        "CONGESTION": timedelta(minutes=5), "FAILED": timedelta(minutes=15), "ANSWERED_MACHINE": timedelta(hours=3),
+        "ABANDONED": timedelta(hours=72), "SILENT": timedelta(hours=4), "ANNOUNCEMENT": timedelta(hours=4),
+    }
+)  # fmt: skip
+MAX_ATTEMPTS_A_DAY = 4  # after them the task is EXHAUSTED for the day; legal caps are the evaluator's business
+
+
+@dataclass(frozen=True)
+class TaskStep:
+    state: str  # RETRY_WAIT, DONE, EXHAUSTED, UNKNOWN
+    earliest_at: datetime | None = None
+
+
+def task_after_call(result: str, attempts: int, at: datetime) -> TaskStep:
+    """The call task's next state after one attempt ended. `at` is business time."""
+    if result == "UNKNOWN":
+        return TaskStep("UNKNOWN")  # settled by a person, never redialed by itself
+    if result in {"ANSWERED_HUMAN", "INVALID_NUMBER", "FAX"}:
+        return TaskStep("DONE")
+    if attempts >= MAX_ATTEMPTS_A_DAY:
+        return TaskStep("EXHAUSTED")
+    return TaskStep("RETRY_WAIT", at + RETRY_AFTER[result])
+
+
+# --- outcomes of a talk ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutcomeRule:
+    """`rpc` = right-party contact: needs the identity confirmed. `needs`: fields that the form demands."""
+
+    contact: bool = True
+    rpc: bool = False
+    needs: frozenset[str] = frozenset()
+    task: str = ""  # kind of the task that comes next; empty = none
+    working_days: int = 0  # its control date, from today
+    flag: str = ""  # status of the person, as said on the phone
+    stops: bool = False  # treatment stops until a person has looked
+
+
+PROMISE = frozenset({"amount", "due_date"})
+OUTCOMES: MappingProxyType[str, OutcomeRule] = MappingProxyType(
+    {
+        "PTP_FULL": OutcomeRule(rpc=True, needs=PROMISE, task="CHECK_PROMISE"),
+        "PTP_PART": OutcomeRule(rpc=True, needs=PROMISE, task="CHECK_PROMISE"),
+        "PAID_CLAIM": OutcomeRule(rpc=True, task="CHECK_POSTING", working_days=2),
+        "CALLBACK": OutcomeRule(rpc=True, needs=frozenset({"call_back_at"}), task="CALLBACK"),
+        "PLAN_REQ": OutcomeRule(rpc=True, task="SPECIALIST", working_days=1),
+        "HARDSHIP": OutcomeRule(rpc=True, task="SPECIALIST", working_days=1),
+        "REFUSE": OutcomeRule(rpc=True, task="NEXT_STAGE", working_days=1),
+        "DISPUTE": OutcomeRule(rpc=True, task="DISPUTE", working_days=1, stops=True),
+        "LEFT_MSG_3P": OutcomeRule(),
+        "WRONG_PERSON": OutcomeRule(task="REFRESH_CONTACT_DATA", working_days=1),
+        "WRONG_NUMBER": OutcomeRule(task="REFRESH_CONTACT_DATA", working_days=1),
+        "DECEASED": OutcomeRule(task="EVIDENCE", working_days=1, flag="deceased", stops=True),
+        "BANKRUPT": OutcomeRule(task="EVIDENCE", working_days=1, flag="bankrupt", stops=True),
+        "INCAPACITY": OutcomeRule(task="EVIDENCE", working_days=1, flag="incapacitated", stops=True),
+        "HOSPITAL": OutcomeRule(task="EVIDENCE", working_days=1, flag="inpatient", stops=True),
+        "MILITARY": OutcomeRule(task="EVIDENCE", working_days=1, flag="protected_military", stops=True),
+        "CEASE": OutcomeRule(rpc=True, task="STOP_REQUEST", working_days=1, flag="refused_interaction", stops=True),
+        "REP_ONLY": OutcomeRule(rpc=True, task="STOP_REQUEST", working_days=1, flag="representative_only", stops=True),
+        "LANG": OutcomeRule(),
+        "HANGUP": OutcomeRule(),
+        "ABUSE": OutcomeRule(),
+        "VOICEMAIL_LIMITED": OutcomeRule(contact=False),
+        "NO_CONTACT": OutcomeRule(contact=False),
+    }
+)
+MAX_PROMISE_DAYS = 30  # a later date needs a plan, not a promise
+PROMISE_GRACE_DAYS = 1
+IDENTITY_FIELDS = ("birth_date", "tax_id_last4", "code_word")
+IDENTITY_MATCHES = 2
+IDENTITY_MISSES = 3
+BALANCE_MAX_AGE = timedelta(hours=26)  # nothing is said to a borrower from an older balance (domain.md 3.5)
+
+
+def add_working_days(day: date, count: int, is_working: dict[date, bool]) -> date:
+    """`count` working days after `day`. A day that the calendar does not list works Monday to Friday."""
+    while count > 0:
+        day += timedelta(days=1)
+        if is_working.get(day, day.weekday() < 5):
+            count -= 1
+    return day

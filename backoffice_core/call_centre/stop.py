@@ -1,0 +1,77 @@
+"""Stop dialing (FL-01). The file STOP in the data folder is the stop: the dialer looks at it before each Originate.
+
+It works with PostgreSQL, Redis and the console dead. Who stopped and who lifted is also written to `dialing_stops`
+when the database answers.
+"""
+
+import contextlib
+import json
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backoffice_core.call_centre.models import DialingStop
+from backoffice_core.config import Settings
+from backoffice_core.errors import BadInput
+
+
+@dataclass(frozen=True)
+class StopNotice:
+    """Who stopped, when (the machine's time, ISO) and why. A file made by hand says nothing of these."""
+
+    by: str
+    at: str
+    reason: str
+
+
+def stopped(settings: Settings) -> StopNotice | None:
+    """None = dialing may go on. A file that cannot be read stops as well."""
+    try:
+        content = settings.stop_file.read_text()
+    except FileNotFoundError:
+        return None
+    except OSError:
+        return StopNotice("", "", "")
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        said = json.loads(content)
+        return StopNotice(str(said["by"]), str(said["at"]), str(said["reason"]))
+    return StopNotice("", "", content.strip()[:500])
+
+
+def stop_now(settings: Settings, by: str, reason: str, wall: datetime) -> None:
+    """Writes the file. Idempotent: the first stop's words stay. Raises OSError when the data folder cannot be written."""
+    settings.data.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError), settings.stop_file.open("x") as out:
+        json.dump({"by": by, "at": wall.isoformat(), "reason": reason}, out)
+
+
+async def note_stop(session: AsyncSession, by: str, reason: str, wall: datetime) -> None:
+    """The row beside the file, once per stop."""
+    if await _open(session) is None:
+        session.add(DialingStop(stopped_at=wall, stopped_by=by, reason=reason))
+
+
+def lift_now(settings: Settings, by: str, reason: str) -> None:
+    """Removes the file. Raises BadInput without a name and a reason."""
+    if not by.strip():
+        raise BadInput("Who lifts the stop? A name is needed.", remedy="Give --by NAME.", field="by")
+    if not reason.strip():
+        raise BadInput("Why may dialing go on? A reason is needed.", remedy="Give --reason TEXT.", field="reason")
+    settings.stop_file.unlink(missing_ok=True)
+
+
+async def note_lift(session: AsyncSession, notice: StopNotice | None, by: str, reason: str, wall: datetime) -> None:
+    """Closes the row; a stop made by hand, of which there is no row, gets one now."""
+    row = await _open(session)
+    if row is None:
+        at = datetime.fromisoformat(notice.at) if notice and notice.at else wall
+        row = DialingStop(stopped_at=at, stopped_by=notice.by if notice else "", reason=notice.reason if notice else "")
+        session.add(row)
+    row.lifted_at, row.lifted_by, row.lift_reason = wall, by, reason
+
+
+async def _open(session: AsyncSession) -> DialingStop | None:
+    query = select(DialingStop).where(DialingStop.lifted_at.is_(None)).order_by(DialingStop.id.desc()).limit(1)
+    return (await session.execute(query)).scalar_one_or_none()

@@ -6,7 +6,7 @@ machine says: it stamps what telephony measures. The offset is refused while any
 """
 
 import json
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from backoffice_core.config import Settings
@@ -27,6 +27,11 @@ class Clock:
     def today(self) -> date:
         """The business date: a date in the bank's zone."""
         return self.now().astimezone(self.zone).date()
+
+    def day_bounds(self, day: date) -> tuple[datetime, datetime]:
+        """The business day as a half-open interval of instants; 23 or 25 hours when the clock changes."""
+        start = datetime.combine(day, time.min, self.zone)
+        return start, datetime.combine(day + timedelta(days=1), time.min, self.zone)
 
     @staticmethod
     def wall() -> datetime:

@@ -1,0 +1,311 @@
+"""Agents at their desks: state, pause, and the line that is kept up to each phone.
+
+Every change of state goes through `change`, which leaves a row with its cause (TL-05).
+Stamps are the machine's time: browsers tick from them.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+from uuid import UUID
+
+from sqlalchemy import and_, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backoffice_core.borrowers.models import Person
+from backoffice_core.call_centre.models import AgentSession, AgentStateChange, CallAttempt
+from backoffice_core.cases.models import Case
+from backoffice_core.errors import BadInput, Conflict, Refused
+from backoffice_core.staff.models import User
+
+PAUSE_REASONS = ("BREAK", "LUNCH", "TRAINING", "TECHNICAL")  # what an agent may choose
+LINE_RETRY_S = (1, 2, 5)  # after these the agent is paused with LINE_LOST
+LINE_ANSWER_LIMIT = timedelta(seconds=20)  # a line that is called longer than this is given up
+
+
+class NoSession(Refused):
+    """You have not taken a seat yet: log in at the desk first."""
+
+    code = "NO_SESSION"
+
+
+class NoDisposition(Refused):
+    """The last call has no result yet. Choose the result and save it, then go on."""
+
+    code = "NO_DISPOSITION"
+
+
+class InCall(Refused):
+    """A call is going on. End it and save its result first."""
+
+    code = "IN_CALL"
+
+
+class NoPhone(Refused):
+    """This login has no extension. A supervisor gives one with `backoffice user add`."""
+
+    code = "NO_PHONE"
+
+
+def change(
+    s: AsyncSession, agent: AgentSession, to_state: str, reason: str, wall: datetime, call_id: UUID | None = None
+) -> None:
+    """The one place where an agent's state changes. `call_id` is the call he is with from now on, if any."""
+    s.add(
+        AgentStateChange(
+            session_id=agent.id, user_id=agent.user_id, at=wall, from_state=agent.state, to_state=to_state,
+            reason=reason, call_id=call_id or agent.call_id,
+        )
+    )  # fmt: skip
+    agent.state, agent.reason, agent.since, agent.call_id = to_state, reason, wall, call_id
+
+
+async def current(s: AsyncSession, user_id: UUID, *, lock: bool = False) -> AgentSession | None:
+    query = select(AgentSession).where(AgentSession.user_id == user_id, AgentSession.ended_at.is_(None))
+    return (await s.execute(query.with_for_update() if lock else query)).scalar_one_or_none()
+
+
+async def _seat(s: AsyncSession, user_id: UUID) -> AgentSession:
+    agent = await current(s, user_id, lock=True)
+    if agent is None:
+        raise NoSession
+    return agent
+
+
+def _endpoint(user: User, phone: str) -> str:
+    return f"agent-{user.extension}-web" if phone == "browser" else f"agent-{user.extension}"
+
+
+async def open_session(s: AsyncSession, user: User, phone: Literal["browser", "desk"], wall: datetime) -> AgentSession:
+    """Takes the seat, paused. An open seat is returned as it is; its phone changes only while no call is with him.
+
+    Raises NoPhone when the login has no extension.
+    """
+    if user.extension is None:
+        raise NoPhone
+    agent = await current(s, user.id, lock=True)
+    if agent is None:
+        agent = AgentSession(
+            user_id=user.id, phone=phone, endpoint=_endpoint(user, phone), since=wall, started_at=wall, state="OFF"
+        )
+        s.add(agent)
+        await s.flush()
+        change(s, agent, "PAUSED", "LOGIN", wall)
+    elif agent.phone != phone and agent.state in {"PAUSED", "UNREACHABLE", "READY"}:
+        change(s, agent, "PAUSED", "LOGIN", wall)
+        # The old line has its old id: it is hung up as a line that nobody owns, and the new phone is called on READY.
+        agent.phone, agent.endpoint = phone, _endpoint(user, phone)
+        agent.line, agent.line_channel, agent.line_wanted = "NONE", "", False
+    return agent
+
+
+async def go_ready(s: AsyncSession, user_id: UUID, wall: datetime) -> AgentSession:
+    """Ready for calls; the dialer brings the line up if it is not. Idempotent; during a call it takes a wished pause back.
+
+    Raises NoSession, NoDisposition.
+    """
+    agent = await _seat(s, user_id)
+    agent.line_wanted = True
+    if agent.state == "WRAP_UP":
+        raise NoDisposition
+    agent.wants_pause = ""
+    if agent.state in {"PAUSED", "UNREACHABLE"}:
+        agent.line_failures, agent.line_retry_at = 0, None
+        change(s, agent, "READY", "AGENT", wall)
+    return agent
+
+
+async def pause(s: AsyncSession, user_id: UUID, reason: str, wall: datetime) -> AgentSession:
+    """Pause with a reason; with a call it is remembered and done after the outcome. Raises NoSession, BadInput."""
+    if reason not in PAUSE_REASONS:
+        raise BadInput(f"Unknown reason of a pause: {reason!r}.", remedy="Choose one of the list.", field="reason")
+    agent = await _seat(s, user_id)
+    if agent.state in {"RESERVED", "TALKING", "WRAP_UP"}:
+        agent.wants_pause = reason
+    else:
+        change(s, agent, "PAUSED", reason, wall)
+    return agent
+
+
+async def close_session(s: AsyncSession, user_id: UUID, wall: datetime) -> None:
+    """Leaves the seat; the dialer hangs the line up. Nothing to do without a seat. Raises InCall, NoDisposition."""
+    agent = await current(s, user_id, lock=True)
+    if agent is None:
+        return
+    if agent.state == "WRAP_UP":
+        raise NoDisposition
+    if agent.state in {"RESERVED", "TALKING"}:
+        raise InCall
+    change(s, agent, "OFF", "LOGOUT", wall)
+    agent.ended_at, agent.line_wanted = wall, False
+
+
+# --- with a call -------------------------------------------------------------------------------------------------
+
+
+async def longest_waiting(s: AsyncSession) -> AgentSession | None:
+    """The free agent who waits longest, locked; agents whom another transaction just takes are passed over."""
+    query = (
+        select(AgentSession)
+        .where(AgentSession.state == "READY", AgentSession.line == "UP", AgentSession.ended_at.is_(None))
+        .order_by(AgentSession.since)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    return (await s.execute(query)).scalar_one_or_none()
+
+
+async def count_free(s: AsyncSession) -> int:
+    query = select(AgentSession.id).where(
+        AgentSession.state == "READY", AgentSession.line == "UP", AgentSession.ended_at.is_(None)
+    )
+    return len((await s.execute(query)).all())
+
+
+async def talking(s: AsyncSession, session_id: UUID, call_id: UUID, wall: datetime) -> UUID | None:
+    """The voices met. Returns the agent's user id when his state changed."""
+    agent = await s.get(AgentSession, session_id, with_for_update=True)
+    if agent is None or agent.call_id != call_id or agent.state != "RESERVED":
+        return None
+    change(s, agent, "TALKING", "CALL", wall, call_id)
+    return agent.user_id
+
+
+async def call_over(
+    s: AsyncSession, session_id: UUID, call_id: UUID, wall: datetime, *, talked: bool, has_outcome: bool
+) -> UUID | None:
+    """The borrower's call ended: wrap-up after a talk, back to ready when the voices never met."""
+    agent = await s.get(AgentSession, session_id, with_for_update=True)
+    if agent is None or agent.call_id != call_id or agent.state not in {"RESERVED", "TALKING"}:
+        return None
+    if talked and not has_outcome:
+        change(s, agent, "WRAP_UP", "CALL_ENDED", wall, call_id)
+    else:
+        free(s, agent, wall, "CALL_ENDED")
+    return agent.user_id
+
+
+def free(s: AsyncSession, agent: AgentSession, wall: datetime, reason: str) -> None:
+    """After a call: to the pause he wished, to unreachable if his line is gone, else ready again."""
+    if agent.wants_pause:
+        wished, agent.wants_pause = agent.wants_pause, ""
+        change(s, agent, "PAUSED", wished, wall)
+    elif agent.line != "UP":
+        change(s, agent, "UNREACHABLE", "LINE_LOST", wall)
+    else:
+        change(s, agent, "READY", reason, wall)
+
+
+# --- the line ----------------------------------------------------------------------------------------------------
+
+
+async def lines_to_call(s: AsyncSession, wall: datetime) -> list[AgentSession]:
+    """Seats that want a line and have none; also those called too long ago without an answer. Locked."""
+    query = (
+        select(AgentSession)
+        .where(
+            AgentSession.ended_at.is_(None),
+            AgentSession.line_wanted,
+            AgentSession.line == "NONE",
+            or_(AgentSession.line_retry_at.is_(None), AgentSession.line_retry_at <= wall),
+        )
+        .with_for_update(skip_locked=True)
+    )
+    return list((await s.execute(query)).scalars())
+
+
+async def line_up(s: AsyncSession, session_id: UUID, n: int, channel: str, wall: datetime) -> UUID | None:
+    """The agent's phone answered. A line that is not the current one (n) changes nothing."""
+    agent = await s.get(AgentSession, session_id, with_for_update=True)
+    if agent is None or agent.line_n != n or agent.ended_at is not None or agent.line == "UP":
+        return None
+    agent.line, agent.line_channel, agent.line_failures, agent.line_retry_at = "UP", channel, 0, None
+    if agent.state == "UNREACHABLE":
+        change(s, agent, "READY", "LINE_BACK", wall)
+    return agent.user_id
+
+
+async def line_down(s: AsyncSession, session_id: UUID, n: int, wall: datetime, *, hung_up: bool) -> UUID | None:
+    """The agent's line ended. Hanging up the phone is a pause; a lost line is called again after 1, 2, 5 s."""
+    agent = await s.get(AgentSession, session_id, with_for_update=True)
+    if agent is None or agent.line_n != n or agent.line == "NONE":
+        return None
+    was_up = agent.line == "UP"
+    agent.line, agent.line_channel = "NONE", ""
+    if agent.ended_at is not None:
+        return None
+    with_call = agent.state in {"RESERVED", "TALKING", "WRAP_UP"}
+    if hung_up and was_up:
+        agent.line_wanted = False
+        if with_call:
+            agent.wants_pause = agent.wants_pause or "PHONE_HUNG_UP"
+        elif agent.state != "PAUSED":
+            change(s, agent, "PAUSED", "PHONE_HUNG_UP", wall)
+        return agent.user_id
+    failures = agent.line_failures
+    agent.line_failures = failures + 1
+    if failures < len(LINE_RETRY_S):
+        agent.line_retry_at = wall + timedelta(seconds=LINE_RETRY_S[failures])
+        if agent.state == "READY" and was_up:
+            change(s, agent, "UNREACHABLE", "LINE_LOST", wall)
+    else:
+        agent.line_wanted = False
+        if with_call:
+            agent.wants_pause = "LINE_LOST"
+        elif agent.state != "PAUSED" or agent.reason == "LOGIN":
+            change(s, agent, "PAUSED", "LINE_LOST", wall)
+    return agent.user_id
+
+
+async def lines_held(s: AsyncSession) -> list[AgentSession]:
+    """Open and just closed seats that hold or call a line: what the exchange should have."""
+    return list((await s.execute(select(AgentSession).where(AgentSession.line != "NONE"))).scalars())
+
+
+# --- the board ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentRow:
+    agent_id: UUID
+    name: str
+    extension: int | None
+    robot: bool
+    state: str
+    reason: str
+    since: datetime
+    line: str
+    call_id: UUID | None
+    case_id: UUID | None
+    case_number: int | None
+    person_name: str | None
+    campaign: str | None
+
+
+async def board(s: AsyncSession, user_id: UUID | None = None) -> list[AgentRow]:
+    """Everybody who has taken a seat, by name; or only one agent's row."""
+    query = (
+        select(AgentSession, User, CallAttempt.case_id, CallAttempt.campaign, Case.number, Person)
+        .join(User, User.id == AgentSession.user_id)
+        .outerjoin(CallAttempt, CallAttempt.id == AgentSession.call_id)
+        .outerjoin(Case, Case.id == CallAttempt.case_id)
+        .outerjoin(Person, Person.id == CallAttempt.person_id)
+        .where(AgentSession.ended_at.is_(None), and_(User.id == user_id) if user_id else and_(True))
+        .order_by(User.full_name, User.id)
+    )
+    return [
+        AgentRow(
+            agent_id=user.id, name=user.full_name, extension=user.extension, robot=user.robot, state=seat.state,
+            reason=seat.reason, since=seat.since, line=seat.line, call_id=seat.call_id, case_id=case_id,
+            case_number=number, person_name=person.full_name if person else None, campaign=campaign,
+        )
+        for seat, user, case_id, campaign, number, person in (await s.execute(query)).all()
+    ]  # fmt: skip
+
+
+async def require_in_call(s: AsyncSession, user_id: UUID) -> AgentSession:
+    """The seat of an agent who is with a call now. Raises NoSession, Conflict."""
+    agent = await _seat(s, user_id)
+    if agent.call_id is None:
+        raise Conflict("There is no call at your desk.", remedy="The call has ended meanwhile.")
+    return agent

@@ -1,0 +1,302 @@
+"""One call attempt from claim to settlement (design: "Following one call", steps 4, 6 and 9).
+
+A claim is one transaction: the task's fence, the slot in the contact ledger and the attempt's intent. Only after its
+commit does anything go to the exchange. A settlement is one transaction too, and happens once for each call.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backoffice_core.borrowers import service as borrowers
+from backoffice_core.borrowers.models import ContactPoint, Person
+from backoffice_core.call_centre import agents
+from backoffice_core.call_centre.contacts import call_contact, flags_of
+from backoffice_core.call_centre.models import AgentSession, CallAttempt, CallTask, Recording
+from backoffice_core.call_centre.rules import (
+    CallFacts,
+    counts_as_contact,
+    evidence,
+    is_abandoned,
+    is_trunks_own,
+    task_after_call,
+    telephony_result,
+)
+from backoffice_core.cases import service as cases
+from backoffice_core.cases.models import Case
+from backoffice_core.compliance import service as compliance
+from backoffice_core.config import Settings, Trunk
+from backoffice_core.db import new_key
+
+UNDIALABLE = {"DEAD", "UNREACHABLE", "WRONG_PARTY"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placing:
+    """All that Originate needs. `number` is E.164 with its plus."""
+
+    call_id: UUID
+    task_id: UUID
+    case_id: UUID
+    number: str
+    trunk: Trunk
+    language: str
+    recording: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Passed:
+    """A task that may not be dialed now, with the first reason."""
+
+    task_id: UUID
+    reason: str
+
+
+async def claim(
+    s: AsyncSession, settings: Settings, *, trunk: Trunk, now: datetime, today: date, wall: datetime
+) -> Placing | Passed | None:
+    """Takes the next callable task of `today`. None = nothing is callable now. `now` is business time.
+
+    A demo borrower is refused on a trunk that leads off this machine.
+    """
+    query = (
+        select(CallTask)
+        .where(
+            CallTask.business_date == today,
+            CallTask.state.in_(("ELIGIBLE", "RETRY_WAIT")),
+            or_(CallTask.earliest_at.is_(None), CallTask.earliest_at <= now),
+        )
+        .order_by(CallTask.position)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    task = (await s.execute(query)).scalar_one_or_none()
+    if task is None:
+        return None
+    person = await s.get_one(Person, task.person_id)
+    phone = await s.get_one(ContactPoint, task.contact_point_id)
+    case = await s.get_one(Case, task.case_id)
+    if person.demo and not trunk.is_loopback:
+        return _cancel(task, "DEMO_ON_REAL_TRUNK")
+    if phone.state in UNDIALABLE:
+        return _cancel(task, "NO_PHONE")
+    if case.closed_at is not None or case.state == "ON_HOLD":
+        return _cancel(task, "ON_HOLD" if case.state == "ON_HOLD" else "CLOSED")
+    call_id = new_key()
+    contact = call_contact(
+        settings, person, phone, await flags_of(s, person.id), purpose=task.purpose, campaign=task.campaign,
+        stage=case.stage, caller_id=trunk.caller_id,
+    )  # fmt: skip
+    decision = await compliance.ask_and_reserve(s, contact, call_id, now)
+    if not decision.allow:
+        return _wait(task, decision, today, settings)
+    task.fence += 1
+    task.state, task.state_reason, task.attempts = "DIALING", "", task.attempts + 1
+    recording = f"{today:%Y/%m/%d}/{call_id}"
+    s.add(
+        CallAttempt(
+            id=call_id, task_id=task.id, case_id=task.case_id, person_id=person.id, contact_point_id=phone.id,
+            number=phone.value, campaign=task.campaign, purpose=task.purpose, trunk=trunk.name,
+            caller_id=trunk.caller_id, language=person.language, fence=task.fence, decision_id=decision.id,
+            business_at=now, claimed_at=wall, recording=recording,
+        )
+    )  # fmt: skip
+    s.add(Recording(call_id=call_id, case_id=task.case_id, path=recording, created_at=wall))
+    await s.flush()
+    return Placing(
+        call_id=call_id, task_id=task.id, case_id=task.case_id, number=phone.value, trunk=trunk,
+        language=person.language, recording=recording,
+    )  # fmt: skip
+
+
+def _cancel(task: CallTask, reason: str) -> Passed:
+    task.state, task.state_reason = "CANCELLED", reason
+    return Passed(task_id=task.id, reason=reason)
+
+
+def _wait(task: CallTask, decision: compliance.Decision, today: date, settings: Settings) -> Passed:
+    """Asked again at the second of dialing, the evaluator said no: the task waits until it would say yes."""
+    reason = decision.reasons[0].code if decision.reasons else "NO_RULE"
+    if decision.next_allowed_at is None:
+        return _cancel(task, reason)
+    task.state, task.state_reason, task.earliest_at = "RETRY_WAIT", reason, decision.next_allowed_at
+    return Passed(task_id=task.id, reason=reason)
+
+
+async def not_placed(s: AsyncSession, call_id: UUID, reason: str, now: datetime, wall: datetime) -> None:
+    """Nothing left us (dialing was stopped, our own exchange refused): the slot is given back, the task waits again."""
+    attempt = await s.get(CallAttempt, call_id, with_for_update=True)
+    if attempt is None or attempt.ended_at is not None:
+        return
+    attempt.state, attempt.ended_at, attempt.result = "ENDED", wall, "FAILED"
+    await compliance.free_slot(s, call_id)
+    await _no_recording(s, call_id)
+    task = await s.get_one(CallTask, attempt.task_id, with_for_update=True)
+    task.state, task.state_reason = "RETRY_WAIT", reason
+    task.attempts -= 1
+    task.earliest_at = now + timedelta(seconds=0 if reason == "STOPPED" else 60)
+    await _write_history(s, attempt, seconds=0)
+
+
+# --- while it lasts ----------------------------------------------------------------------------------------------
+
+
+async def connect(s: AsyncSession, call_id: UUID, wall: datetime) -> AgentSession | None:
+    """An answered borrower gets the agent who waits longest; he is written into the attempt before any bridge.
+
+    None when nobody is free now, or when the call is over, unknown, or already has an agent.
+    """
+    attempt = await s.get(CallAttempt, call_id, with_for_update=True)
+    if attempt is None or attempt.ended_at is not None or attempt.agent_id is not None or attempt.abandoned:
+        return None
+    agent = await agents.longest_waiting(s)
+    if agent is None:
+        return None
+    agents.change(s, agent, "RESERVED", "CALL", wall, call_id)
+    attempt.agent_id, attempt.agent_session_id, attempt.reserved_at = agent.user_id, agent.id, wall
+    return agent
+
+
+async def give_up(s: AsyncSession, call_id: UUID) -> bool:
+    """The rule's seconds are over: from now on nobody is reserved for this call. False when somebody already is."""
+    attempt = await s.get(CallAttempt, call_id, with_for_update=True)
+    if attempt is None or attempt.agent_id is not None:
+        return False
+    attempt.abandoned = True
+    return True
+
+
+async def heard(
+    s: AsyncSession,
+    call_id: UUID,
+    *,
+    rang_at: datetime | None = None,
+    answered_at: datetime | None = None,
+    bridged_at: datetime | None = None,
+    message_at: datetime | None = None,
+) -> CallAttempt | None:
+    """Progress of a live call; hearing it twice changes nothing. None for a call that is not ours."""
+    attempt = await s.get(CallAttempt, call_id, with_for_update=True)
+    if attempt is None:
+        return None
+    if rang_at and attempt.ringing_at is None:
+        attempt.ringing_at = rang_at
+        attempt.state = "RINGING" if attempt.state == "INTENT" else attempt.state
+    if answered_at and attempt.answered_at is None:
+        attempt.answered_at = answered_at
+        attempt.state = "ANSWERED" if attempt.state in {"INTENT", "RINGING", "SETTLING"} else attempt.state
+    if message_at:
+        attempt.message_played = True
+    if bridged_at and attempt.bridged_at is None:
+        attempt.bridged_at = bridged_at
+        if attempt.ended_at is None:
+            attempt.state = "CONNECTED"
+            if attempt.agent_session_id:
+                await agents.talking(s, attempt.agent_session_id, call_id, bridged_at)
+    return attempt
+
+
+# --- the end -----------------------------------------------------------------------------------------------------
+
+
+async def settle(s: AsyncSession, call_id: UUID, facts: CallFacts, now: datetime) -> CallAttempt | None:
+    """Closes the attempt with everything that follows from it, once. None when it is unknown or already closed.
+
+    `now` is business time: retries and evidence are counted in it.
+    """
+    attempt = await s.get(CallAttempt, call_id, with_for_update=True)
+    if attempt is None or attempt.ended_at is not None:
+        return None
+    facts = _with_what_is_known(attempt, facts)
+    result = telephony_result(facts, reserved=attempt.agent_id is not None)
+    attempt.state, attempt.ended_at, attempt.result = "ENDED", facts.ended_at, result
+    attempt.cause, attempt.sip_code = facts.cause, facts.sip_code
+    attempt.ringing_at, attempt.answered_at = facts.rang_at, facts.answered_at
+    attempt.bridged_at, attempt.message_played = facts.bridged_at, facts.message_at is not None
+    attempt.abandoned = is_abandoned(facts, result)
+    seconds = (facts.ended_at - facts.answered_at).total_seconds() if facts.answered_at else 0.0
+    if is_trunks_own(result, facts):
+        await compliance.free_slot(s, call_id)
+    else:
+        await compliance.commit_slot(
+            s, call_id, conversation=counts_as_contact(result), abandoned=attempt.abandoned, machine_message=False,
+            uncertain=result == "UNKNOWN",
+            minutes=Decimal(str(round((facts.ended_at - attempt.claimed_at).total_seconds() / 60, 2))),
+        )  # fmt: skip
+    if facts.answered_at is None and result != "UNKNOWN":
+        await _no_recording(s, call_id)
+    await _settle_task(s, attempt, result, now)
+    await _write_history(s, attempt, seconds=seconds)
+    if sign := evidence(result, facts):
+        await borrowers.add_evidence(
+            s, attempt.contact_point_id, sign, at=now, call_id=call_id, trunk=attempt.trunk,
+            sip_code=facts.sip_code, cause=facts.cause, case_id=attempt.case_id,
+        )  # fmt: skip
+    if attempt.agent_session_id:
+        await agents.call_over(
+            s, attempt.agent_session_id, call_id, facts.ended_at, talked=facts.bridged_at is not None,
+            has_outcome=attempt.outcome is not None,
+        )  # fmt: skip
+    return attempt
+
+
+def _with_what_is_known(attempt: CallAttempt, facts: CallFacts) -> CallFacts:
+    """Facts joined with what was already written: after a restart the listener knows only the end."""
+    return CallFacts(
+        rang_at=facts.rang_at or attempt.ringing_at,
+        answered_at=facts.answered_at or attempt.answered_at,
+        bridged_at=facts.bridged_at or attempt.bridged_at,
+        message_at=facts.message_at or (facts.ended_at if attempt.message_played else None),
+        ended_at=max(facts.ended_at, attempt.claimed_at),
+        cause=facts.cause,
+        sip_code=facts.sip_code,
+        heard=facts.heard or attempt.answered_at is not None,
+        ring_limit_passed=facts.ring_limit_passed,
+    )
+
+
+async def _settle_task(s: AsyncSession, attempt: CallAttempt, result: str, now: datetime) -> None:
+    task = await s.get_one(CallTask, attempt.task_id, with_for_update=True)
+    if task.fence != attempt.fence or task.state not in {"DIALING", "SETTLING"}:
+        return  # the task has moved on (cancelled by a payment, or a later attempt owns it)
+    step = task_after_call(result, task.attempts, now)
+    task.state, task.state_reason, task.earliest_at = step.state, result, step.earliest_at
+
+
+async def _no_recording(s: AsyncSession, call_id: UUID) -> None:
+    recording = await s.get(Recording, call_id)
+    if recording is not None and recording.state == "EXPECTED":
+        recording.state = "NONE"
+
+
+async def _write_history(s: AsyncSession, attempt: CallAttempt, *, seconds: float) -> None:
+    await cases.add_event(
+        s, attempt.case_id, "call", at=attempt.business_at, actor_id=attempt.agent_id, call_id=attempt.id,
+        data={
+            "direction": "out", "result": attempt.result, "number": attempt.number, "seconds": round(seconds, 1),
+            "abandoned": attempt.abandoned, "campaign": attempt.campaign, "decision": str(attempt.decision_id or ""),
+        },
+    )  # fmt: skip
+
+
+# --- calls whose end nobody heard --------------------------------------------------------------------------------
+
+
+async def live(s: AsyncSession) -> list[CallAttempt]:
+    """All attempts that are not ended, oldest first."""
+    query = select(CallAttempt).where(CallAttempt.ended_at.is_(None)).order_by(CallAttempt.claimed_at)
+    return list((await s.execute(query)).scalars())
+
+
+async def start_settling(s: AsyncSession, call_id: UUID) -> None:
+    """The exchange does not know this call any more: its true end is looked for; it is never dialed again by itself."""
+    attempt = await s.get(CallAttempt, call_id, with_for_update=True)
+    if attempt is not None and attempt.ended_at is None:
+        attempt.state = "SETTLING"
+        task = await s.get_one(CallTask, attempt.task_id, with_for_update=True)
+        if task.state == "DIALING":
+            task.state = "SETTLING"

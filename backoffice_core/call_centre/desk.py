@@ -1,0 +1,326 @@
+"""What an agent sees and does during a call: the card, the check of identity, the result of the talk.
+
+What may not be said is not handed out: until the right party is confirmed a card has no money, contract or history.
+Every function takes the agent's id into its query: another agent's call is not found.
+"""
+
+import hmac
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Literal
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backoffice_core.borrowers import service as borrowers
+from backoffice_core.borrowers.models import ContactPoint, Person
+from backoffice_core.call_centre import agents
+from backoffice_core.call_centre.history import HistoryRow, history
+from backoffice_core.call_centre.models import AgentSession, CallAttempt
+from backoffice_core.call_centre.rules import (
+    BALANCE_MAX_AGE,
+    IDENTITY_FIELDS,
+    IDENTITY_MATCHES,
+    IDENTITY_MISSES,
+    MAX_PROMISE_DAYS,
+    OUTCOMES,
+    PROMISE_GRACE_DAYS,
+    OutcomeRule,
+    add_working_days,
+)
+from backoffice_core.cases import service as cases
+from backoffice_core.cases.models import Case
+from backoffice_core.collection import service as collection
+from backoffice_core.collection.models import Promise
+from backoffice_core.compliance import service as compliance
+from backoffice_core.errors import BadInput, Conflict, NotFound, Refused
+from backoffice_core.loans.models import Loan
+
+
+class OutcomeNeedsConfirmation(Refused):
+    """This result says that you spoke with the borrower: confirm the identity first, or choose another result."""
+
+    code = "OUTCOME_NEEDS_CONFIRMATION"
+
+
+class IdentityLocked(Refused):
+    """Three answers did not match: the check is closed for this call. Say nothing of the debt."""
+
+    code = "IDENTITY_LOCKED"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """`loans`, `promises` and `history` are empty until `confirmed`."""
+
+    call: CallAttempt
+    person: Person
+    contact: ContactPoint
+    case: Case
+    confirmed: bool
+    identity: dict[str, bool]
+    needed: int
+    misses: int
+    locked: bool
+    local_time: datetime
+    contacts_today: int
+    contacts_max: int | None
+    callable_until: datetime | None
+    loans: list[Loan] = field(default_factory=list)
+    promises: list[Promise] = field(default_factory=list)
+    history: list[HistoryRow] = field(default_factory=list)
+    balance_too_old: bool = False
+
+    @property
+    def overdue(self) -> Decimal:
+        return sum((loan.overdue for loan in self.loans), Decimal(0))
+
+    @property
+    def days_past_due(self) -> int:
+        return max((loan.days_past_due for loan in self.loans), default=0)
+
+
+@dataclass(frozen=True)
+class IdentityCheck:
+    match: bool
+    matches: int
+    misses: int
+    locked: bool
+    confirmed: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    outcome: str
+    amount: Decimal | None = None
+    due_date: date | None = None
+    call_back_at: datetime | None = None
+    note: str = ""
+    wants: Literal["ready", "pause"] = "ready"
+
+
+@dataclass(frozen=True)
+class NextStep:
+    """What happens next, for the line above the save button."""
+
+    task: str
+    control_date: date | None
+    case_state: str
+
+
+async def current_call(s: AsyncSession, user_id: UUID) -> CallAttempt | None:
+    """The call whose card this agent's desk must show now: reserved, talking, or ended without a result."""
+    query = (
+        select(CallAttempt)
+        .join(AgentSession, AgentSession.call_id == CallAttempt.id)
+        .where(
+            AgentSession.user_id == user_id,
+            AgentSession.ended_at.is_(None),
+            AgentSession.state.in_(("RESERVED", "TALKING", "WRAP_UP")),
+        )
+    )
+    return (await s.execute(query)).scalar_one_or_none()
+
+
+async def _own_call(s: AsyncSession, user_id: UUID, call_id: UUID, *, lock: bool = False) -> CallAttempt:
+    query = select(CallAttempt).where(CallAttempt.id == call_id, CallAttempt.agent_id == user_id)
+    attempt = (await s.execute(query.with_for_update() if lock else query)).scalar_one_or_none()
+    if attempt is None:
+        raise NotFound("This call is not yours.")
+    return attempt
+
+
+async def card(s: AsyncSession, user_id: UUID, call_id: UUID, now: datetime) -> Card | None:
+    """The card of one of this agent's calls; None when it is not his. `now` is business time."""
+    try:
+        call = await _own_call(s, user_id, call_id)
+    except NotFound:
+        return None
+    person = await s.get_one(Person, call.person_id)
+    zone = ZoneInfo(person.time_zone or "UTC")
+    contacts = await compliance.contacts_of_day(s, person.id, now, zone=person.time_zone, jurisdiction=person.jurisdiction)
+    confirmed = call.identity_confirmed_at is not None
+    loans: list[Loan] = []
+    promises: list[Promise] = []
+    rows: list[HistoryRow] = []
+    if confirmed:
+        loans = list((await s.execute(select(Loan).where(Loan.person_id == person.id).order_by(Loan.contract_no))).scalars())
+        promises = list(
+            (await s.execute(select(Promise).where(Promise.case_id == call.case_id).order_by(Promise.made_at.desc()))).scalars()
+        )
+        rows = await history(s, call.case_id, limit=50)
+    return Card(
+        call=call, person=person, contact=await s.get_one(ContactPoint, call.contact_point_id),
+        case=await s.get_one(Case, call.case_id), confirmed=confirmed, identity=dict(call.identity_matches),
+        needed=IDENTITY_MATCHES, misses=call.identity_misses, locked=call.identity_misses >= IDENTITY_MISSES,
+        local_time=now.astimezone(zone), contacts_today=contacts.count, contacts_max=contacts.limit,
+        callable_until=contacts.until, loans=loans, promises=promises, history=rows,
+        balance_too_old=any(now - loan.as_at > BALANCE_MAX_AGE for loan in loans),
+    )  # fmt: skip
+
+
+# --- who is speaking ---------------------------------------------------------------------------------------------
+
+
+def _normal(field_name: str, answer: str) -> str:
+    answer = answer.strip().casefold()
+    if field_name == "birth_date":
+        digits = "".join(c if c.isdigit() else " " for c in answer).split()
+        if len(digits) == 3 and len(digits[0]) == 4:
+            return f"{digits[0]}-{digits[1]:0>2}-{digits[2]:0>2}"
+        if len(digits) == 3:
+            return f"{digits[2]}-{digits[1]:0>2}-{digits[0]:0>2}"
+    return answer
+
+
+async def check_identity(
+    s: AsyncSession, user_id: UUID, call_id: UUID, field_name: str, answer: str, wall: datetime
+) -> IdentityCheck:
+    """One answer of the speaker. Two fields that match confirm the right party; three misses close the check.
+
+    The answer itself is not kept. Raises NotFound, BadInput, IdentityLocked.
+    """
+    if field_name not in IDENTITY_FIELDS:
+        raise BadInput(f"Unknown question: {field_name!r}.", field=field_name)
+    if not answer.strip():
+        raise BadInput("The answer is empty.", remedy="Type what the speaker said.", field=field_name)
+    call = await _own_call(s, user_id, call_id, lock=True)
+    if call.identity_confirmed_at is None and call.identity_misses >= IDENTITY_MISSES:
+        raise IdentityLocked
+    person = await s.get_one(Person, call.person_id)
+    truth = {
+        "birth_date": person.birth_date.isoformat() if person.birth_date else "",
+        "tax_id_last4": person.tax_id[-4:],
+        "code_word": person.code_word.strip().casefold(),
+    }[field_name]
+    match = bool(truth) and hmac.compare_digest(truth.encode(), _normal(field_name, answer).encode())
+    matches = {**call.identity_matches, field_name: match}
+    call.identity_matches = matches
+    call.identity_misses += 0 if match else 1
+    count = sum(matches.values())
+    if count >= IDENTITY_MATCHES and call.identity_confirmed_at is None:
+        call.identity_confirmed_at = wall
+        await borrowers.verify_phone(s, call.contact_point_id, wall)
+    return IdentityCheck(
+        match, count, call.identity_misses, call.identity_misses >= IDENTITY_MISSES,
+        call.identity_confirmed_at is not None,
+    )  # fmt: skip
+
+
+# --- the result --------------------------------------------------------------------------------------------------
+
+
+async def save_note(s: AsyncSession, user_id: UUID, call_id: UUID, note: str) -> None:
+    """The note as far as it is typed. After the result is saved it is history and stays. Raises NotFound."""
+    call = await _own_call(s, user_id, call_id, lock=True)
+    if call.outcome is None:
+        call.note = note[:4000]
+
+
+def _refuse_incomplete(result: Result, rule: OutcomeRule, card_overdue: Decimal, now: datetime, today: date) -> None:
+    if "amount" in rule.needs:
+        if result.amount is None or result.amount <= 0:
+            raise BadInput("How much was promised?", remedy="Give the sum, for example 1500,00.", field="amount")
+        if result.amount > card_overdue > 0 and result.outcome == "PTP_PART":
+            raise BadInput("A part cannot exceed what is overdue.", remedy="Choose the full promise.", field="amount")
+    if "due_date" in rule.needs:
+        if result.due_date is None:
+            raise BadInput("By which day?", remedy="Give the date of the promise.", field="due_date")
+        if not today <= result.due_date <= today + timedelta(days=MAX_PROMISE_DAYS):
+            raise BadInput(
+                f"A promise reaches from today to {MAX_PROMISE_DAYS} days ahead.",
+                remedy="Choose a nearer day, or the result 'asks for a plan'.", field="due_date", days=MAX_PROMISE_DAYS,
+            )  # fmt: skip
+    if "call_back_at" in rule.needs and (result.call_back_at is None or result.call_back_at <= now):
+        raise BadInput("When may we call back?", remedy="Give a time in the future.", field="call_back_at")
+
+
+async def next_step(s: AsyncSession, call: CallAttempt, result: Result, today: date) -> NextStep:
+    """What this result leads to; the console shows it before it is saved. Raises BadInput for an unknown result."""
+    rule = OUTCOMES.get(result.outcome)
+    if rule is None:
+        raise BadInput("Choose a result from the list.", field="outcome")
+    case = await s.get_one(Case, call.case_id)
+    state = case.state
+    if rule.stops:
+        state = "ON_HOLD"
+    elif rule.needs >= {"amount"} and state in {"NEW", "ACTIVE"}:
+        state = "PROMISED"
+    day: date | None = None
+    if result.due_date and "due_date" in rule.needs:
+        day = result.due_date + timedelta(days=PROMISE_GRACE_DAYS)
+    elif result.call_back_at and "call_back_at" in rule.needs:
+        day = result.call_back_at.date()
+    elif rule.task:
+        person = await s.get_one(Person, call.person_id)
+        calendar = await compliance.working_days(s, person.jurisdiction, today, days=30)
+        day = add_working_days(today, rule.working_days, calendar)
+    return NextStep(rule.task, day, state)
+
+
+async def record_result(
+    s: AsyncSession, user_id: UUID, call_id: UUID, result: Result, *, now: datetime, today: date, wall: datetime
+) -> NextStep:
+    """The disposition of one call (CC-13): outcome, promise, task with control date, the agent's next state.
+
+    Saving the same result again changes nothing; another one after that raises Conflict.
+    Raises NotFound, BadInput (its `field` names the input), OutcomeNeedsConfirmation, Conflict.
+    """
+    call = await _own_call(s, user_id, call_id, lock=True)
+    rule = OUTCOMES.get(result.outcome)
+    if rule is None:
+        raise BadInput("Choose a result from the list.", field="outcome")
+    if call.bridged_at is None and call.ended_at is None:
+        raise Conflict("The talk has not begun.", remedy="Wait until the voices meet.")
+    if call.outcome is not None:
+        if call.outcome != result.outcome:
+            raise Conflict("This call already has a result.", remedy="A supervisor can add a note to the case.")
+        return await next_step(s, call, result, today)
+    if rule.rpc and call.identity_confirmed_at is None:
+        raise OutcomeNeedsConfirmation
+    loans = list((await s.execute(select(Loan).where(Loan.person_id == call.person_id))).scalars())
+    overdue = sum((loan.overdue for loan in loans), Decimal(0))
+    _refuse_incomplete(result, rule, overdue, now, today)
+    step = await next_step(s, call, result, today)
+    call.outcome, call.outcome_at, call.note = result.outcome, wall, (result.note or call.note)[:4000]
+    await _follow(s, call, result, rule, step, loans[0].currency if loans else "UAH", user_id, now)
+    await cases.add_event(
+        s, call.case_id, "outcome", at=now, actor_id=user_id, call_id=call.id,
+        data={"outcome": result.outcome, "rpc": rule.rpc, "note": call.note, "task": step.task,
+              "control_date": step.control_date.isoformat() if step.control_date else None},
+    )  # fmt: skip
+    agent = await agents.current(s, user_id, lock=True)
+    if agent is not None and agent.call_id == call.id:
+        if result.wants == "pause" and not agent.wants_pause:
+            agent.wants_pause = "BREAK"
+        if agent.state == "WRAP_UP":
+            agents.free(s, agent, wall, "RESULT_SAVED")
+    return step
+
+
+async def _follow(
+    s: AsyncSession, call: CallAttempt, result: Result, rule: OutcomeRule, step: NextStep, currency: str,
+    user_id: UUID, now: datetime,
+) -> None:  # fmt: skip
+    """What the outcome sets in motion: promise, hold, flag, verdict on the number, task."""
+    data: dict[str, Any] = {"call_id": str(call.id), "outcome": result.outcome}
+    if "amount" in rule.needs and result.amount is not None and result.due_date is not None:
+        promise = await collection.make_promise(
+            s, call.case_id, amount=result.amount, currency=currency, due_date=result.due_date, at=now,
+            by=user_id, call_id=call.id,
+        )  # fmt: skip
+        data["promise_id"] = str(promise.id)
+    if rule.stops:
+        await cases.hold(s, call.case_id, reason=result.outcome, at=now, actor_id=user_id)
+    if rule.flag:
+        await borrowers.set_flag(s, call.person_id, rule.flag, since=now.date(), evidence=f"said in call {call.id}")
+    if result.outcome in {"WRONG_NUMBER", "WRONG_PERSON"}:
+        await borrowers.mark_wrong_party(s, call.contact_point_id, now)
+    if step.task and step.control_date:
+        await cases.raise_task(
+            s, call.case_id, step.task, control_date=step.control_date, at=now, dedupe_key=f"{step.task}:{call.case_id}",
+            earliest_at=result.call_back_at, owner_id=user_id if step.task == "CALLBACK" else None, data=data,
+        )  # fmt: skip

@@ -1,0 +1,3 @@
+from asterisk_conf.prompts import main
+
+main()

@@ -1,0 +1,51 @@
+"""How a program of the house runs: structured log lines, uvloop, SIGTERM ends it in order, a refusal is one clear line."""
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+
+import structlog
+import uvloop
+
+from backoffice_core import config
+from backoffice_core.errors import Refused
+
+
+def set_up_log(name: str, level: str) -> None:
+    """Log lines carry ids and codes, never names, numbers or answers of people."""
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stdout)
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.dev.ConsoleRenderer(colors=False),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+    )
+    structlog.contextvars.bind_contextvars(program=name)
+
+
+def run_program(name: str, main: Callable[[], Awaitable[None]]) -> None:
+    """Runs `main` until it ends or SIGTERM / SIGINT comes; exits 0 on a signal, 1 on a refusal."""
+    settings = config.load()
+    set_up_log(name, settings.log_level)
+
+    async def until_told() -> None:
+        task = asyncio.ensure_future(main())
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, task.cancel)
+        try:
+            await task
+        except asyncio.CancelledError:
+            structlog.get_logger().info("stopped")
+
+    try:
+        uvloop.run(until_told())
+    except Refused as refused:
+        print(f"{name}: {refused.message} {refused.remedy}".strip(), file=sys.stderr)  # noqa: T201
+        raise SystemExit(1) from None

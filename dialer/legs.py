@@ -1,0 +1,52 @@
+"""The agents' own lines: called when a seat wants one, hung up when nobody owns it any more."""
+
+import structlog
+
+from backoffice_core.bus import Bus
+from backoffice_core.call_centre import agents
+from backoffice_core.clock import Clock
+from backoffice_core.db import Database
+from backoffice_core.errors import BadInput
+from backoffice_core.events import AgentChanged
+from backoffice_core.pbx.actions import hang_up, list_channels, originate_leg
+from backoffice_core.pbx.ami import Ami
+from backoffice_core.pbx.frames import ActionRefused, ActionUnknown, LinkDown
+
+log = structlog.get_logger()
+RING_S = 15
+
+
+class Legs:
+    def __init__(self, database: Database, bus: Bus, clock: Clock, ami: Ami) -> None:
+        self.database, self.bus, self.clock, self.ami = database, bus, clock, ami
+
+    async def call_missing(self) -> None:
+        """Calls each phone whose seat wants a line and has none. The listener says when it is up."""
+        if not self.ami.up:
+            return
+        async with self.database.begin() as s:
+            wanted = await agents.lines_to_call(s, self.clock.wall())
+            for agent in wanted:
+                agent.line, agent.line_n = "CALLING", agent.line_n + 1
+            calls = [(agent.user_id, agent.id, agent.line_n, agent.line_id, agent.endpoint) for agent in wanted]
+        for user_id, session_id, n, line_id, endpoint in calls:
+            try:
+                await originate_leg(self.ami, channel_id=line_id, endpoint=endpoint, ring_timeout_s=RING_S)
+            except ActionUnknown:
+                continue  # the sweep below finds out
+            except (LinkDown, ActionRefused, BadInput) as error:
+                log.warning("line not called", endpoint=endpoint, error=error.code)
+                async with self.database.begin() as s:
+                    await agents.line_down(s, session_id, n, self.clock.wall(), hung_up=False)
+            await self.bus.publish(AgentChanged(agent_id=user_id))
+
+    async def hang_up_ownerless(self) -> None:
+        """Lines whose seat is closed, paused for good, or has a newer line. Raises LinkDown, ActionUnknown."""
+        channels = [c for c in await list_channels(self.ami) if c.uniqueid.startswith("leg-")]
+        if not channels:
+            return
+        async with self.database.begin() as s:
+            held = {a.line_id for a in await agents.lines_held(s) if a.ended_at is None}
+        for channel in channels:
+            if channel.uniqueid not in held:
+                await hang_up(self.ami, channel.name)

@@ -1,0 +1,164 @@
+"""The dialer's loop: observe, decide, claim, place. One dialer leads; the others wait for its lock."""
+
+import asyncio
+import contextlib
+import time
+from collections import Counter
+from uuid import UUID
+
+import structlog
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from backoffice_core.bus import Bus
+from backoffice_core.call_centre import agents, attempts
+from backoffice_core.call_centre.models import CallAttempt
+from backoffice_core.call_centre.stop import stopped
+from backoffice_core.clock import Clock
+from backoffice_core.config import Settings, Trunk
+from backoffice_core.db import Database
+from backoffice_core.events import AgentChanged, CallChanged, QueueChanged, StopChanged
+from backoffice_core.parts.ready import mark_ready
+from backoffice_core.pbx.ami import Ami
+from backoffice_core.pbx.frames import ActionRefused, ActionUnknown, Event, LinkDown
+from dialer.legs import Legs
+from dialer.originate import Caller
+from dialer.pacing import Decision, Observation, progressive
+
+log = structlog.get_logger()
+
+TICK_S = 0.5  # re-read without news
+STOP_LOOK_S = 0.2
+SWEEP_S = 5.0
+LEADER_LOCK = 0x0B0D1A1  # pg_advisory_lock key of "the dialer that leads"
+MAX_PASSED = 200  # refused tasks looked at in one step, so that a long refused head of the queue cannot stall the loop
+
+
+class Dialer:
+    def __init__(self, settings: Settings, database: Database, bus: Bus, clock: Clock) -> None:
+        self.settings, self.database, self.bus, self.clock = settings, database, bus, clock
+        self.ami = Ami(
+            settings.asterisk_host, settings.ports.ami, "dialer", settings.derived_secret("ami:dialer"), "dialer",
+            wanted=frozenset({"Newstate", "Hangup"}),
+        )  # fmt: skip
+        self.caller = Caller(settings, database, bus, clock, self.ami)
+        self.legs = Legs(database, bus, clock, self.ami)
+        self.wake = asyncio.Event()
+        self.last: Decision | None = None
+        self.passed: Counter[str] = Counter()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.ami.run())
+            group.create_task(self._hear_exchange())
+            group.create_task(self._hear_news())
+            group.create_task(self._obey_stop())
+            group.create_task(self._lead())
+
+    # --- news ----------------------------------------------------------------------------------------------------
+
+    async def _hear_exchange(self) -> None:
+        """Keeps the set of ringing calls true, for stop."""
+        async for event in self.ami.events():
+            if isinstance(event, Event) and (
+                event.name == "Hangup" or (event.name == "Newstate" and event.get("ChannelState") == "6")
+            ):
+                with contextlib.suppress(ValueError):
+                    self.caller.ringing.discard(UUID(event.get("Uniqueid")))
+                self.wake.set()
+
+    async def _hear_news(self) -> None:
+        async for news in self.bus.hear():
+            if news is None or isinstance(news, AgentChanged | CallChanged | QueueChanged | StopChanged):
+                self.wake.set()
+
+    async def _obey_stop(self) -> None:
+        """Looks at the stop file by itself: neither database nor Redis nor a slow loop may delay it."""
+        while True:
+            if self.caller.ringing and stopped(self.settings):
+                await self.caller.take_back()
+            await asyncio.sleep(STOP_LOOK_S)
+
+    # --- leading -------------------------------------------------------------------------------------------------
+
+    async def _lead(self) -> None:
+        while True:
+            try:
+                async with self.database.engine.connect() as connection:
+                    if await self._try_lock(connection):
+                        log.info("this dialer leads")
+                        mark_ready(self.settings, "dialer")
+                        await self._work(connection)
+                    else:
+                        mark_ready(self.settings, "dialer")
+            except (DBAPIError, OSError, TimeoutError) as error:
+                log.warning("no database; not dialing", error=type(error).__name__)
+            await asyncio.sleep(1.0)
+
+    @staticmethod
+    async def _try_lock(connection: AsyncConnection) -> bool:
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        return bool((await connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": LEADER_LOCK})).scalar())
+
+    async def _work(self, lock: AsyncConnection) -> None:
+        """Leads as long as the connection that holds the lock lives. Raises DBAPIError when it does not."""
+        swept = 0.0
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.wake.wait(), TICK_S)
+            self.wake.clear()
+            await lock.execute(text("SELECT 1"))
+            if not self.ami.up:
+                continue
+            try:
+                await self.legs.call_missing()
+                if time.monotonic() - swept > SWEEP_S:
+                    swept = time.monotonic()
+                    await self.legs.hang_up_ownerless()
+            except (LinkDown, ActionUnknown, ActionRefused) as error:
+                log.warning("lines not looked after", error=error.code)
+            if not stopped(self.settings):
+                await self.step()
+
+    async def step(self) -> Decision:
+        """One observation, one decision, and the calls it leads to."""
+        trunk, observation = await self._observe()
+        decision = progressive(observation)
+        if decision != self.last and (decision.calls or self.last is None or self.last.calls):
+            log.info("paced", calls=decision.calls, bound=decision.bound, **decision.terms)
+        self.last = decision
+        placed = passed = 0
+        while placed < decision.calls and passed < MAX_PASSED and self.ami.up and not stopped(self.settings):
+            began = asyncio.get_running_loop().time()
+            async with self.database.begin() as s:
+                taken = await attempts.claim(
+                    s, self.settings, trunk=trunk, now=self.clock.now(), today=self.clock.today(), wall=self.clock.wall()
+                )
+            if taken is None:
+                break
+            if isinstance(taken, attempts.Passed):
+                passed += 1
+                self.passed[taken.reason] += 1
+                continue
+            placed += 1
+            if await self.caller.place(taken, began):
+                await self.bus.publish(CallChanged(call_id=taken.call_id))
+        if passed >= MAX_PASSED:
+            self.wake.set()
+        return decision
+
+    async def _observe(self) -> tuple[Trunk, Observation]:
+        """The trunk with the most free lines, and the pool as PostgreSQL has it now."""
+        live = select(CallAttempt.trunk, func.count()).where(CallAttempt.ended_at.is_(None)).group_by(CallAttempt.trunk)
+        flying = select(func.count()).where(
+            CallAttempt.ended_at.is_(None), CallAttempt.agent_id.is_(None), ~CallAttempt.abandoned
+        )
+        async with self.database.begin() as s:
+            used: dict[str, int] = {name: count for name, count in (await s.execute(live)).all()}
+            in_flight = (await s.execute(flying)).scalar_one()
+            free = await agents.count_free(s)
+        trunk = max(self.settings.trunks, key=lambda t: t.lines - used.get(t.name, 0))
+        lines_free = trunk.lines - used.get(trunk.name, 0)
+        return trunk, Observation(free=free, in_flight=in_flight, lines_free=lines_free)

@@ -1,0 +1,74 @@
+"""From a claim to a ringing line. Whatever can forbid the call is looked at again here, on this machine, without a server."""
+
+import asyncio
+from uuid import UUID
+
+import structlog
+
+from backoffice_core.bus import Bus
+from backoffice_core.call_centre import attempts
+from backoffice_core.call_centre.attempts import Placing
+from backoffice_core.call_centre.stop import stopped
+from backoffice_core.clock import Clock
+from backoffice_core.config import Settings
+from backoffice_core.db import Database
+from backoffice_core.errors import BadInput
+from backoffice_core.events import CallChanged
+from backoffice_core.pbx.actions import hang_up, originate_borrower
+from backoffice_core.pbx.ami import Ami
+from backoffice_core.pbx.frames import ActionRefused, ActionUnknown, LinkDown
+
+log = structlog.get_logger()
+LEASE_S = 3.0  # a claim that is older than this is not dialed: the listener may already be looking for its end
+
+
+class Caller:
+    """Places claimed calls and, on stop, takes back those that still ring."""
+
+    def __init__(self, settings: Settings, database: Database, bus: Bus, clock: Clock, ami: Ami) -> None:
+        self.settings, self.database, self.bus, self.clock, self.ami = settings, database, bus, clock, ami
+        self.ringing: set[UUID] = set()  # placed by this process, not yet answered or ended
+
+    async def place(self, placing: Placing, claimed_at: float) -> bool:
+        """True when the call may have left us. `claimed_at`: loop time just before the claim."""
+        reason = self._forbidden(placing, claimed_at)
+        if reason is None:
+            self.ringing.add(placing.call_id)
+            try:
+                await originate_borrower(
+                    self.ami, call_id=placing.call_id, number=placing.number, trunk=placing.trunk,
+                    caller_id=placing.trunk.caller_id, ring_timeout_s=self.settings.ring_timeout_s,
+                    recording=placing.recording, language=placing.language,
+                )  # fmt: skip
+            except ActionUnknown:
+                log.warning("originate without an answer; the listener settles it", call_id=str(placing.call_id))
+            except (LinkDown, ActionRefused, BadInput) as error:
+                log.warning("call not placed", call_id=str(placing.call_id), error=error.code)
+                self.ringing.discard(placing.call_id)
+                reason = error.code
+            else:
+                return True
+        if reason is None:
+            return True
+        async with self.database.begin() as s:
+            await attempts.not_placed(s, placing.call_id, reason, self.clock.now(), self.clock.wall())
+        await self.bus.publish(CallChanged(call_id=placing.call_id))
+        return False
+
+    def _forbidden(self, placing: Placing, claimed_at: float) -> str | None:
+        if stopped(self.settings):
+            return "STOPPED"
+        if self.clock.offset and not placing.trunk.is_loopback:
+            return "CLOCK_SHIFT_REFUSED"
+        if asyncio.get_running_loop().time() - claimed_at > LEASE_S:
+            return "CLAIM_TOO_OLD"
+        return None
+
+    async def take_back(self) -> None:
+        """Stop: what still rings is hung up; talks go on. Works with the database and Redis dead."""
+        for call_id in list(self.ringing):
+            try:
+                await hang_up(self.ami, str(call_id))
+            except (LinkDown, ActionUnknown, ActionRefused):
+                return  # tried again by the next look, 0.2 s from now
+            self.ringing.discard(call_id)

@@ -1,0 +1,259 @@
+"""The stand-in carrier: `python -m far_end.carrier --port 5070 --rtp-port 5072 --log FILE`.
+
+A process of its own: what it saw and did stays in its log whatever happens to the product's Asterisk. The last three
+digits of the called number choose what happens (README.md has the table; `plan_for` is its only source).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import re
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from far_end.endpoint import Call, Endpoint
+from far_end.media import PCMA, PCMU, SOUNDS, Engine, frames
+
+VOICES = (SOUNDS / "borrower-uk.wav", SOUNDS / "borrower-ru.wav")
+ANNOUNCEMENT = SOUNDS / "unavailable-uk.wav"
+ANSWER_AFTER = (0.0, 1.0, 4.0, 9.0)  # seconds, by the first of the three digits
+TALK = (None, 1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 20.0, 30.0, 60.0)  # seconds, by the second; None: until they hang up
+AT_ONCE = 0.2  # seconds between the answer and the BYE of a person who hangs up at once
+RING_LIMIT = 180.0  # seconds after which a call that nobody cancels (Asterisk was killed) is refused with 480
+MISSED = 20.0  # seconds between two looks whether the other side of an endless talk still lives
+CODES = (403, 404, 408, 410, 480, 484, 486, 503, 600, 603)  # numbers that end so are refused so
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What happens to a call. `code` set: refused with it, behind an announcement (183) if `early`. Otherwise
+    `answer_after` None: rings until CANCEL; else answered after that many seconds, hung up after `talk` (None: never).
+    """
+
+    code: int | None = None
+    early: bool = False
+    answer_after: float | None = None
+    talk: float | None = None
+    person: bool = False  # the overrides of the command line apply
+    voice: Path = VOICES[0]
+
+
+def plan_for(number: str) -> Plan:  # noqa: PLR0911 - a table
+    """The table of README.md; 484 for a number of fewer than three digits."""
+    if not re.search(r"[0-9]{3}$", number):
+        return Plan(code=484)
+    ending = int(number[-3:])
+    first, second, third = divmod(ending, 100)[0], ending // 10 % 10, ending % 10
+    if ending in CODES:
+        return Plan(code=ending)
+    if first <= 3:
+        return Plan(answer_after=ANSWER_AFTER[first], talk=TALK[second], person=True, voice=VOICES[third % 2])
+    if first == 4:
+        return Plan(code=486)
+    if first == 5:
+        return Plan(answer_after=0.5, talk=AT_ONCE) if second <= 4 else Plan(code=480)
+    if first == 6:
+        return Plan(code=(603, 603, 603, 404, 404, 404, 404, 410, 410, 484)[second])
+    return Plan(code=480, early=True) if ending >= 990 else Plan()
+
+
+class Log:
+    """One JSON object a line, each written at once and whole, so that several carriers can append to one file."""
+
+    def __init__(self, path: Path) -> None:
+        """OSError when the file cannot be opened."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+
+    def write(self, event: str, **more: object) -> None:
+        line = {"at": datetime.now(UTC).isoformat(timespec="microseconds"), "event": event, **more}
+        os.write(self._file, (json.dumps(line) + "\n").encode())
+
+    def call(self, event: str, call: Call, **more: object) -> None:
+        self.write(event, number=call.number, call_id=call.call_id, **more)
+
+
+@dataclass(frozen=True)
+class Span:
+    """Seconds given as "2" or, drawn anew for each call, as "1.5-4"."""
+
+    low: float
+    high: float
+
+    @classmethod
+    def parse(cls, text: str) -> Span:
+        """ValueError (argparse tells the user) for anything else."""
+        low, _, high = text.partition("-")
+        span = cls(float(low), float(high or low))
+        if not 0 <= span.low <= span.high:
+            raise ValueError(text)
+        return span
+
+
+class Carrier(Endpoint):
+    """Answers as the table says and writes down what happened. `answer_after` and `talk` replace the table's seconds
+    for persons (not for those who hang up at once); `hear` is a folder for a WAV of what each answered call heard."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        log: Log,
+        hear: Path | None = None,
+        answer_after: Span | None = None,
+        talk: Span | None = None,
+        seed: int | None = None,
+    ) -> None:
+        super().__init__(engine, "far-end", keep_heard=hear is not None)
+        self.log, self._hear, self._answer_after, self._talk = log, hear, answer_after, talk
+        self._dice = random.Random(seed)
+        for sound in (*VOICES, ANNOUNCEMENT):  # encoded now, so that the first answers are as quick as the later ones
+            for law in (PCMA, PCMU):
+                frames(sound, law)
+
+    def invited(self, call: Call) -> None:
+        self.log.call("INVITE", call, caller=call.caller)
+        plan = plan_for(call.number)
+        self.spawn(self._act(call, plan))
+
+    async def _act(self, call: Call, plan: Plan) -> None:
+        answer_after, talk = plan.answer_after, plan.talk
+        if plan.person and self._answer_after:
+            answer_after = self._dice.uniform(self._answer_after.low, self._answer_after.high)
+        if plan.person and self._talk:
+            talk = self._dice.uniform(self._talk.low, self._talk.high)
+        if plan.code and not plan.early:
+            self._refuse(call, plan.code)
+            return
+        if answer_after != 0:
+            call.ring(ANNOUNCEMENT if plan.early else None)
+            self.log.call("RINGING", call, code=183 if plan.early else 180)
+        if await self._over_within(call, 4.0 if plan.early else RING_LIMIT if answer_after is None else answer_after):
+            return
+        if answer_after is None:
+            self._refuse(call, plan.code or 480)
+            return
+        call.answer(plan.voice)
+        self.log.call("ANSWER", call)
+        if talk is not None:
+            if not await self._over_within(call, talk):
+                await call.hang_up()
+            return
+        while not await self._over_within(call, MISSED):
+            if not await call.alive():
+                call.lose()
+
+    def _refuse(self, call: Call, code: int) -> None:
+        if call.state == "ringing":
+            self.log.call("REFUSE", call, code=code)
+            call.refuse(code)
+
+    async def _over_within(self, call: Call, seconds: float | None) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                await call.over.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def ended(self, call: Call) -> None:
+        if call.how == "cancel":
+            self.log.call("CANCEL", call, code=487)
+        elif call.how in ("us", "them", "lost"):
+            self.log.call("BYE" if call.how != "lost" else "LOST", call, who=call.how)
+            if stream := call.stream:
+                self.log.call(
+                    "HEARD", call, packets=stream.packets, seconds=round(stream.packets / 50, 2), dbfs=stream.level
+                )
+                if self._hear:
+                    stream.save(
+                        self._hear / re.sub(r"[^0-9A-Za-z@._+-]", "_", f"{call.number}-{call.call_id}.wav")[-200:]
+                    )
+
+    def status(self) -> dict[str, object]:
+        """CPU seconds of this process since its start, its age in seconds, and the calls up and ringing now."""
+        states = [call.state for call in self.calls.values()]
+        return {
+            "pid": os.getpid(),
+            "cpu_seconds": round(time.process_time(), 3),
+            "age_seconds": round(time.monotonic() - STARTED, 3),
+            "up": states.count("up"),
+            "ringing": states.count("ringing"),
+        }
+
+    async def stop(self) -> None:
+        """Refuse what rings (503), hang up what is up, within two seconds."""
+        for call in list(self.calls.values()):
+            self._refuse(call, 503)
+        talks = [asyncio.create_task(call.hang_up()) for call in self.calls.values() if call.state == "up"]
+        if talks:
+            await asyncio.wait(talks, timeout=2)
+
+
+STARTED = time.monotonic()
+
+
+async def run(options: argparse.Namespace) -> None:
+    """Serve until SIGTERM or SIGINT; SIGUSR1 writes a CPU line to log and standard output."""
+    engine = Engine(options.rtp_port, options.host)
+    log = Log(options.log)
+    if options.hear:
+        options.hear.mkdir(parents=True, exist_ok=True)
+    carrier = Carrier(engine, log, options.hear, options.answer_after, options.talk, options.seed)
+    await carrier.open(options.port, options.host)
+
+    def tell() -> None:
+        status = carrier.status()
+        log.write("CPU", **status)
+        sys.stdout.write(json.dumps(status) + "\n")
+        sys.stdout.flush()
+
+    end, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, end.set)
+    loop.add_signal_handler(signal.SIGUSR1, tell)
+    log.write("START", pid=os.getpid(), sip_port=carrier.port, rtp_port=engine.port, seed=options.seed)
+    sys.stdout.write(f"far end: carrier on SIP {options.host}:{carrier.port}, RTP port {engine.port}\n")
+    sys.stdout.flush()
+    await end.wait()
+    await carrier.stop()
+    tell()
+    carrier.close()
+    engine.close()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """0 after an ordered stop, 2 when a port is taken, the host is not loopback or the log cannot be written."""
+    parser = argparse.ArgumentParser(
+        prog="python -m far_end.carrier", description="A telephone carrier that is not one."
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="loopback only")
+    parser.add_argument(
+        "--port", type=int, default=5070, help="SIP over UDP; 0 = any free one, told on standard output"
+    )
+    parser.add_argument("--rtp-port", type=int, default=5072, help="one for all calls; 0 = any free one")
+    parser.add_argument("--log", type=Path, required=True, help="appended to, one JSON object a line")
+    parser.add_argument("--hear", type=Path, help="a folder for a WAV of what each answered call heard")
+    parser.add_argument("--seed", type=int, help="makes the draws from spans repeatable")
+    parser.add_argument("--answer-after", type=Span.parse, metavar="S[-S]", help="seconds before a person answers")
+    parser.add_argument("--talk", type=Span.parse, metavar="S[-S]", help="seconds until a person hangs up")
+    options = parser.parse_args(arguments)
+    try:
+        asyncio.run(run(options))
+    except (OSError, ValueError) as error:
+        sys.stderr.write(
+            f"far end: {error}; is another carrier running on port {options.port} or {options.rtp_port}?\n"
+        )
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

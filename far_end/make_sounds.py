@@ -1,0 +1,63 @@
+"""Speak the stand-ins' sounds anew: `python -m far_end.make_sounds` (needs espeak-ng on PATH and numpy).
+
+8 kHz mono 16-bit, pauses cut to 60 ms and the level evened out, so that any half second of a recording carries sound.
+"""
+
+import io
+import subprocess
+import wave
+
+import numpy as np
+
+from far_end.media import RATE, SOUNDS
+
+PHRASES = {
+    "borrower-uk": ("uk", "40", "Алло, добрий день. Так, я вас слухаю. Я пам'ятаю про платіж, заплачу у п'ятницю."),
+    "borrower-ru": ("ru", "65", "Алло, здравствуйте. Да, слушаю вас. Зарплата будет в среду, тогда я и заплачу."),
+    "agent-uk": ("uk", "80", "Добрий день, вас турбує банк. Розмова записується. Коли вам зручно внести платіж?"),
+    "unavailable-uk": ("uk", "55", "На жаль, абонент зараз не може прийняти ваш дзвінок. Зателефонуйте пізніше."),
+}
+PAUSE = 0.06  # seconds of quiet that stay between words
+
+
+def speak(voice: str, pitch: str, text: str) -> np.ndarray:
+    """The phrase as floats of -1..1 at RATE."""
+    said = subprocess.run(
+        ["espeak-ng", "-v", voice, "-p", pitch, "-s", "165", "--stdout", text], check=True, capture_output=True
+    )
+    with wave.open(io.BytesIO(said.stdout)) as file:
+        rate = file.getframerate()
+        sound = np.frombuffer(file.readframes(-1), "<i2").astype(float) / 32768
+    spectrum = np.fft.rfft(sound)
+    spectrum[np.fft.rfftfreq(len(sound), 1 / rate) > 3400] = 0  # the telephone band; no aliases after resampling
+    sound = np.fft.irfft(spectrum, len(sound))
+    return np.interp(np.arange(0, len(sound) / rate, 1 / RATE), np.arange(len(sound)) / rate, sound)
+
+
+def even(sound: np.ndarray) -> np.ndarray:
+    """Without long pauses, every 20 ms of speech near one level."""
+    step, kept, quiet = RATE // 50, [], 0.0
+    for at in range(0, len(sound) - step, step):
+        block = sound[at : at + step]
+        loud = float(np.sqrt(np.mean(block**2)))
+        quiet = 0.0 if loud > 0.01 else quiet + 0.02
+        if quiet <= PAUSE:
+            kept.append(block)
+    joined = np.concatenate(kept)
+    envelope = np.sqrt(np.convolve(joined**2, np.ones(1600) / 1600, "same"))
+    return np.tanh(joined / np.maximum(envelope, 0.02) * 0.16)
+
+
+def main() -> None:
+    SOUNDS.mkdir(exist_ok=True)
+    for name, (voice, pitch, text) in PHRASES.items():
+        samples = (even(speak(voice, pitch, text)) * 32767).astype("<i2")
+        with wave.open(str(SOUNDS / f"{name}.wav"), "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(RATE)
+            file.writeframes(samples.tobytes())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,262 @@
+"""RTP for the stand-ins: one socket and one 20 ms ticker carry every call of a process.
+
+Payloads are encoded once per file and codec; a tick only stamps headers, sends, and drains what has arrived.
+Times are `time.monotonic()` seconds unless a name says otherwise; levels are dBFS (0 = full-scale 16 bit).
+"""
+
+from __future__ import annotations
+
+import array
+import functools
+import ipaddress
+import math
+import random
+import socket
+import struct
+import threading
+import time
+import wave
+from bisect import bisect_left
+from pathlib import Path
+
+RATE = 8000  # samples a second
+FRAME = 160  # samples (and bytes of G.711) in 20 ms
+PCMU, PCMA = 0, 8  # static payload types of RFC 3551
+FLOOR = -100.0  # dBFS told for digital silence
+AUDIBLE = -45.0  # dBFS of one frame above which it counts as sound (G.711 idle noise lies below -65)
+SOUNDS = Path(__file__).parent / "sounds"
+Address = tuple[str, int]
+
+
+def require_loopback(host: str) -> str:
+    """`host` as an IPv4 loopback address; ValueError for anything else: the far end never leaves the machine."""
+    host = "127.0.0.1" if host == "localhost" else host
+    try:
+        address = ipaddress.IPv4Address(host)
+    except ValueError as error:
+        raise ValueError(f"{host!r} is not an IPv4 address") from error
+    if not address.is_loopback:
+        raise ValueError(f"{host} is not a loopback address; the far end works on 127.0.0.1 only")
+    return host
+
+
+def _decode_ulaw(code: int) -> int:
+    code = ~code & 0xFF
+    value = (((code & 0x0F) << 3) + 0x84 << ((code >> 4) & 7)) - 0x84
+    return -value if code & 0x80 else value
+
+
+def _decode_alaw(code: int) -> int:
+    code ^= 0x55
+    step, value = (code >> 4) & 7, ((code & 0x0F) << 4) + 8
+    if step:
+        value = (value + 0x100) << (step - 1)
+    return value if code & 0x80 else -value
+
+
+def _encoder(decode: list[int]) -> bytes:
+    """The code nearest to each 16-bit value, by steps of 8 (the finest step of either law)."""
+    order = sorted(range(256), key=decode.__getitem__)
+    values = [decode[code] for code in order]
+    table = bytearray()
+    for sample in range(-32768, 32768, 8):
+        at = min(bisect_left(values, sample), 255)
+        if at and sample - values[at - 1] < values[at] - sample:
+            at -= 1
+        table.append(order[at])
+    return bytes(table)
+
+
+DECODE = {PCMU: [_decode_ulaw(code) for code in range(256)], PCMA: [_decode_alaw(code) for code in range(256)]}
+_ENCODE = {law: _encoder(table) for law, table in DECODE.items()}
+_POWER = {law: [value * value for value in table] for law, table in DECODE.items()}
+SILENCE = {PCMU: b"\xff" * FRAME, PCMA: b"\xd5" * FRAME}
+
+
+def dbfs(mean_square: float) -> float:
+    """Level of a mean square of 16-bit samples, never below FLOOR."""
+    return max(FLOOR, round(10 * math.log10(mean_square / 32768**2), 1)) if mean_square > 0 else FLOOR
+
+
+@functools.lru_cache(maxsize=64)
+def frames(path: Path, law: int) -> tuple[bytes, ...]:
+    """A WAV (8 kHz, mono, 16 bit) as 20 ms payloads, the rest of the last frame silent.
+
+    ValueError when the file has another shape, OSError when it cannot be read.
+    """
+    with wave.open(str(path), "rb") as file:
+        if (file.getframerate(), file.getnchannels(), file.getsampwidth()) != (RATE, 1, 2):
+            raise ValueError(f"{path.name}: 8 kHz mono 16-bit WAV wanted")
+        samples = array.array("h", file.readframes(file.getnframes()))
+    table = _ENCODE[law]
+    data = bytes(table[(sample + 32768) >> 3] for sample in samples)
+    return tuple(data[at : at + FRAME].ljust(FRAME, SILENCE[law][:1]) for at in range(0, len(data), FRAME))
+
+
+class Stream:
+    """One call's sound: what is played to it and what was heard of it.
+
+    `packets` counts audio packets, `first_packet` and `first_sound` are monotonic seconds or None. `muted` stops
+    sending altogether (a held call).
+    """
+
+    def __init__(self, remote: Address, law: int, keep: bool) -> None:
+        self.remote, self.law, self.muted = remote, law, False
+        self.packets, self.power = 0, 0.0
+        self.first_packet: float | None = None
+        self.first_sound: float | None = None
+        self._frames: tuple[bytes, ...] = ()
+        self._at, self._loop = 0, False
+        self._sequence, self._timestamp = random.randrange(1 << 15), random.randrange(1 << 31)
+        self._ssrc, self._marker = random.randrange(1, 1 << 32), 0x80
+        self._heard: bytearray | None = bytearray() if keep else None
+        self._base = 0
+
+    def play(self, path: Path | None, loop: bool = True) -> None:
+        """Speak a WAV from its beginning, over and over or once and then silence; None is silence."""
+        self._frames, self._at, self._loop = (frames(path, self.law) if path else ()), 0, loop
+
+    def next_packet(self) -> bytes:
+        payload, spoken = SILENCE[self.law], self._frames
+        if self._at < len(spoken):
+            payload = spoken[self._at]
+            self._at += 1
+            if self._loop and self._at == len(spoken):
+                self._at = 0
+        header = struct.pack(
+            "!BBHII", 0x80, self.law | self._marker, self._sequence & 0xFFFF, self._timestamp & 0xFFFFFFFF, self._ssrc
+        )
+        self._sequence, self._timestamp, self._marker = self._sequence + 1, self._timestamp + FRAME, 0
+        return header + payload
+
+    def hear(self, packet: bytes, now: float) -> None:
+        """Take one packet in; anything but whole G.711 audio (events, comfort noise) is ignored."""
+        law = packet[1] & 0x7F
+        if law not in _POWER or len(packet) <= 12 or packet[0] != 0x80:
+            return
+        payload = packet[12:]
+        power = sum(map(_POWER[law].__getitem__, payload)) / len(payload)
+        if self.first_packet is None:
+            self.first_packet = now
+        if self.first_sound is None and dbfs(power) > AUDIBLE:
+            self.first_sound = now
+        self.packets += 1
+        self.power += power
+        if self._heard is not None:
+            self._store(
+                self._heard, payload, law, int.from_bytes(packet[4:8], "big"), int((now - self.first_packet) * RATE)
+            )
+
+    def _store(self, heard: bytearray, payload: bytes, law: int, timestamp: int, due: int) -> None:
+        """Keep the sound at its place in time: by RTP timestamp, anew by arrival when the timestamp jumps."""
+        at = (timestamp - self._base) & 0xFFFFFFFF
+        if abs(at - due) > RATE // 2:
+            self._base, at = (timestamp - due) & 0xFFFFFFFF, due
+        if at > 600 * RATE:  # ten minutes are enough to listen to, and bound the memory
+            return
+        table = DECODE[law]
+        heard.extend(b"\0" * (2 * (at + len(payload)) - len(heard)))
+        heard[2 * at : 2 * (at + len(payload))] = array.array("h", [table[code] for code in payload]).tobytes()
+
+    @property
+    def level(self) -> float | None:
+        """Mean level of all that was heard in dBFS, None when nothing was."""
+        return dbfs(self.power / self.packets) if self.packets else None
+
+    def save(self, path: Path) -> None:
+        """Write what was heard (16-bit WAV, at most ten minutes); only for a stream opened with keep."""
+        with wave.open(str(path), "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(RATE)
+            file.writeframes(bytes(self._heard or b""))
+
+
+class Engine:
+    """The socket and the ticker. Packets are told apart by the address they come from, so every call needs its own
+    remote port (Asterisk gives one; SIPp's default does not: there the newest call gets all that is heard)."""
+
+    def __init__(self, port: int = 0, host: str = "127.0.0.1") -> None:
+        """Bind (port 0 = any free one). OSError when the port is taken, ValueError when host is not loopback."""
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+            self._socket.bind((require_loopback(host), port))
+        except (OSError, ValueError):
+            self._socket.close()
+            raise
+        self._socket.setblocking(False)
+        self.port: int = self._socket.getsockname()[1]
+        self._streams: tuple[Stream, ...] = ()  # replaced, never changed: the ticker reads it without a lock
+        self._by_remote: dict[Address, Stream] = {}
+        self._lock, self._work = threading.Lock(), threading.Event()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="rtp-ticker", daemon=True)
+        self._thread.start()
+
+    def open(self, remote: Address, law: int, keep: bool = False) -> Stream:
+        """Begin a call's sound (silence until `play`); `keep` stores what is heard for `save`.
+        ValueError when remote is not loopback."""
+        stream = Stream((require_loopback(remote[0]), remote[1]), law, keep)
+        with self._lock:
+            self._streams += (stream,)
+            self._by_remote[stream.remote] = stream
+        self._work.set()
+        return stream
+
+    def move(self, stream: Stream, remote: Address) -> None:
+        """The other side's new address, after a re-INVITE."""
+        with self._lock:
+            if self._by_remote.get(stream.remote) is stream:
+                del self._by_remote[stream.remote]
+            stream.remote = (require_loopback(remote[0]), remote[1])
+            self._by_remote[stream.remote] = stream
+
+    def end(self, stream: Stream) -> None:
+        """Stop a call's sound; doing it twice does no harm."""
+        with self._lock:
+            self._streams = tuple(other for other in self._streams if other is not stream)
+            if self._by_remote.get(stream.remote) is stream:
+                del self._by_remote[stream.remote]
+            if not self._streams:
+                self._work.clear()
+
+    def close(self) -> None:
+        """Stop the ticker and free the port."""
+        self._closed = True
+        self._work.set()
+        self._thread.join(1)
+        self._socket.close()
+
+    def _run(self) -> None:
+        due = time.monotonic()
+        while not self._closed:
+            if not self._work.is_set():
+                self._work.wait()
+                due = time.monotonic()
+            self._tick()
+            due += FRAME / RATE
+            late = time.monotonic() - due
+            if late < 0:
+                time.sleep(-late)
+            elif late > 0.2:  # the machine stood still: go on from here, a burst would help nobody
+                due += late
+
+    def _tick(self) -> None:
+        send = self._socket.sendto
+        for stream in self._streams:
+            if stream.muted:
+                continue
+            try:
+                send(stream.next_packet(), stream.remote)
+            except OSError:  # full buffer or a dead peer: RTP loses packets, the call goes on
+                continue
+        now, receive, by_remote = time.monotonic(), self._socket.recvfrom, self._by_remote
+        try:
+            while True:
+                packet, source = receive(2048)
+                stream = by_remote.get(source)  # type: ignore[assignment]
+                if stream is not None and len(packet) > 12:
+                    stream.hear(packet, now)
+        except OSError:
+            return

@@ -1,0 +1,79 @@
+"""A bare Asterisk of its own, only to prove the far end against the real thing: a trunk to the carrier, one phone.
+
+Not the product's configuration. `ROOT` names a root file system that holds Asterisk; without it the tests
+use the registrar of lab.py instead.
+"""
+
+import os
+import subprocess
+from pathlib import Path
+
+from backoffice_core.parts import process
+from tests.conftest import until
+
+ROOT = os.environ.get("FAR_END_ASTERISK_ROOT", "")
+PHONE, SECRET = "101", "not a secret of anybody"
+
+
+class Asterisk:
+    """Files below `folder`; `sip` and `rtp` (100 ports from there) are free ports, `carrier` the far end's."""
+
+    def __init__(self, folder: Path, carrier: int) -> None:
+        self.folder, self.sip, self.rtp, self.carrier = (
+            folder,
+            process.free_ports(1)[0],
+            process.free_ports(200, together=True),
+            carrier,
+        )
+        self._child: subprocess.Popen[bytes] | None = None
+        root = Path(ROOT)
+        lib = root / "usr/lib/x86_64-linux-gnu"
+        self._command = [
+            str(root / "lib64/ld-linux-x86-64.so.2"),
+            "--library-path",
+            f"{lib}:{root}/lib/x86_64-linux-gnu",
+        ]
+        self._command += [str(root / "usr/sbin/asterisk"), "-C", str(folder / "asterisk.conf")]
+        kinds = ["etc", "varlib", "db", "spool", "run", "log", "key", "agi", "sbin", "cache"]
+        own = "".join(f"ast{kind}dir => {folder}\n" for kind in kinds)
+        own += f"astmoddir => {lib}/asterisk/modules\nastdatadir => {root}/usr/share/asterisk\n"
+        text = {
+            "asterisk": f"[directories]\n{own}[options]\nnocolor=yes\n",
+            "modules": "[modules]\nautoload=yes\nnoload=chan_iax2.so\nnoload=pbx_dundi.so\nnoload=cdr_csv.so\n",
+            "rtp": f"[general]\nrtpstart={self.rtp[0]}\nrtpend={self.rtp[-1]}\n",
+            "logger": "[logfiles]\nmessages => notice,warning,error\n",
+            "extensions": "[far]\nexten => _X.,1,Hangup()\n",
+            "pjsip": f"[udp]\ntype=transport\nprotocol=udp\nbind=127.0.0.1:{self.sip}\n"
+            "[far-end]\ntype=endpoint\ncontext=far\ndisallow=all\nallow=alaw\naors=far-end\ndirect_media=no\n"
+            f"[far-end]\ntype=aor\ncontact=sip:127.0.0.1:{self.carrier}\nqualify_frequency=2\n"
+            f"[{PHONE}]\ntype=endpoint\ncontext=far\ndisallow=all\nallow=alaw\naors={PHONE}\nauth={PHONE}\ndirect_media=no\n"
+            f"[{PHONE}]\ntype=aor\nmax_contacts=1\nremove_existing=yes\n"
+            f"[{PHONE}]\ntype=auth\nauth_type=userpass\nusername={PHONE}\npassword={SECRET}\n",
+        }  # fmt: skip
+        for name, content in text.items():
+            (folder / f"{name}.conf").write_text(content)
+
+    async def start(self) -> None:
+        self._launch()
+        await until(lambda: "fully booted" in self.say("core waitfullybooted"), 40, every=0.3, what="Asterisk up")
+
+    def _launch(self) -> None:
+        null = subprocess.DEVNULL
+        self._child = subprocess.Popen([*self._command, "-f"], stdout=null, stderr=null, cwd="/")
+
+    def say(self, words: str) -> str:
+        done = subprocess.run(
+            [*self._command, "-rx", words],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+        return done.stdout
+
+    def kill(self) -> None:
+        if self._child:
+            self._child.kill()
+            self._child.wait()
+            self._child = None

@@ -1,0 +1,130 @@
+"""The place that reads and writes people and their numbers."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backoffice_core.borrowers.models import ContactPoint, Person, PersonFlag, PhoneEvidence
+from backoffice_core.borrowers.rules import FLAGS, UNUSABLE, Sign, phone_state, trunk_refuses_everybody
+from backoffice_core.errors import BadInput, NotFound
+
+BY_A_PERSON = ("right_party", "wrong_party")
+_TRUNK_WINDOW = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a new observation did to a number. `lost` = it just became unusable: its owner needs a task (CC-12)."""
+
+    contact_point_id: UUID
+    person_id: UUID
+    before: str
+    state: str
+
+    @property
+    def lost(self) -> bool:
+        return self.state in UNUSABLE and self.before not in UNUSABLE
+
+
+async def add_evidence(
+    session: AsyncSession,
+    contact_point_id: UUID,
+    sign: str,
+    *,
+    at: datetime,
+    call_id: UUID | None = None,
+    sip_code: int | None = None,
+    cause: int | None = None,
+    trunk: str = "",
+) -> Verdict:
+    """Notes one observation (`dead`, `alive`, `right_party`, `wrong_party`) and judges the number anew on all of them.
+
+    `at` is business time; two signs of death count only on two days by the person's own clock. A call leaves one
+    observation; what a person says of it later (`right_party`, `wrong_party`) takes the place of what the machine
+    heard. A "dead" that comes while its trunk refuses nearly everybody is kept as `trunk` and counts for nothing.
+
+    Raises NotFound. The caller raises the refresh task when `lost` (`cases.service.number_evidence` does both).
+    """
+    point = await session.get(ContactPoint, contact_point_id, with_for_update=True)
+    if point is None:
+        raise NotFound(f"No contact point {contact_point_id}.")
+    if sign == "dead" and await _trunk_is_down(session, trunk, at):
+        sign = "trunk"
+    row = insert(PhoneEvidence).values(
+        contact_point_id=contact_point_id,
+        at=at,
+        sign=sign,
+        sip_code=sip_code,
+        cause=cause,
+        trunk=trunk,
+        call_id=call_id,
+    )
+    if sign in BY_A_PERSON:
+        row = row.on_conflict_do_update(index_elements=["call_id"], set_={"sign": sign})
+    else:
+        row = row.on_conflict_do_nothing(index_elements=["call_id"])
+    await session.execute(row)
+    before = point.state
+    zone = ZoneInfo(await session.scalar(select(Person.time_zone).where(Person.id == point.person_id)) or "UTC")
+    seen = await session.execute(
+        select(PhoneEvidence.at, PhoneEvidence.sign)
+        .where(PhoneEvidence.contact_point_id == contact_point_id)
+        .order_by(PhoneEvidence.id)
+    )
+    state = phone_state(Sign(when.astimezone(zone).date(), what) for when, what in seen)
+    if state != before:
+        point.state, point.state_since = state, at
+        point.state_reason = f"sip {sip_code}" if sip_code else f"cause {cause}" if cause else sign
+        await session.flush()
+    return Verdict(contact_point_id, point.person_id, before, state)
+
+
+async def verify_phone(session: AsyncSession, contact_point_id: UUID, at: datetime) -> Verdict:
+    """The right person answered here and proved it."""
+    return await add_evidence(session, contact_point_id, "right_party", at=at)
+
+
+async def mark_wrong_party(session: AsyncSession, contact_point_id: UUID, at: datetime) -> Verdict:
+    """Another person answers here: never again for this borrower (domain.md 2.3)."""
+    return await add_evidence(session, contact_point_id, "wrong_party", at=at)
+
+
+async def set_flag(
+    session: AsyncSession, person_id: UUID, flag: str, *, since: date, until: date | None = None, evidence: str = "",
+    source: str = "call",
+) -> None:  # fmt: skip
+    """A status of the person with its evidence; one that already covers it is left alone.
+
+    Raises BadInput on an unknown flag.
+    """
+    if flag not in FLAGS:
+        raise BadInput(f"Unknown flag «{flag}».", remedy=f"Use one of {', '.join(FLAGS)}.")
+    known = select(PersonFlag.id).where(
+        PersonFlag.person_id == person_id, PersonFlag.flag == flag, PersonFlag.valid_from <= since,
+        PersonFlag.valid_to.is_(None) if until is None else PersonFlag.valid_to >= until,
+    )  # fmt: skip
+    if await session.scalar(known.limit(1)) is None:
+        session.add(
+            PersonFlag(
+                person_id=person_id, flag=flag, valid_from=since, valid_to=until, evidence=evidence, source=source
+            )
+        )
+        await session.flush()
+
+
+async def _trunk_is_down(session: AsyncSession, trunk: str, at: datetime) -> bool:
+    if not trunk:
+        return False
+    counted = await session.execute(
+        select(PhoneEvidence.sign, func.count(PhoneEvidence.contact_point_id.distinct()))
+        .where(PhoneEvidence.trunk == trunk, PhoneEvidence.at > at - _TRUNK_WINDOW)
+        .group_by(PhoneEvidence.sign)
+    )
+    signs = dict(counted.tuples())
+    dead = signs.get("dead", 0) + signs.get("trunk", 0)
+    return trunk_refuses_everybody(dead, sum(n for sign, n in signs.items() if sign not in {"dead", "trunk"}))

@@ -1,0 +1,67 @@
+"""How a collection case may move (domain.md 4.2), kinds of tasks and what an open one means for calling. Pure."""
+
+from collections.abc import Callable
+from datetime import date, timedelta
+
+_WORKED = ("NEW", "ACTIVE", "PROMISED", "PLAN", "ON_HOLD", "TRANSFERRED_SECURITY", "PRE_LEGAL", "PLACED")
+_COURT = ("LEGAL", "ENFORCEMENT")
+_MOVES: dict[str, tuple[str, ...]] = {
+    "NEW": ("ACTIVE", "ON_HOLD"),
+    "ACTIVE": ("PROMISED", "PLAN", "ON_HOLD", "TRANSFERRED_SECURITY", "PRE_LEGAL", "PLACED"),
+    "PROMISED": ("ACTIVE", "ON_HOLD"),
+    "PLAN": ("ACTIVE", "ON_HOLD"),
+    "ON_HOLD": ("ACTIVE", "PROMISED", "PLAN", "PRE_LEGAL"),  # back to where it was
+    "PRE_LEGAL": (
+        "LEGAL",
+        "PLACED",
+        "ON_HOLD",
+    ),  # ON_HOLD from here and from NEW: a stop said on the phone always holds
+    "LEGAL": ("ENFORCEMENT",),
+    "PLACED": ("ACTIVE",),
+    "WRITTEN_OFF": ("RECOVERY",),
+    "CURED": ("ACTIVE", "CLOSED"),
+    "PAID_OFF": ("CLOSED",),
+    "SOLD": ("CLOSED",),
+}
+_EVER = dict.fromkeys(_WORKED, ("CURED", "PAID_OFF", "WRITTEN_OFF", "SOLD")) | dict.fromkeys(
+    (*_COURT, "CURED", "RECOVERY"), ("PAID_OFF", "WRITTEN_OFF", "SOLD")
+)
+MOVES = {state: frozenset(_MOVES.get(state, ()) + _EVER.get(state, ())) for state in {*_MOVES, *_EVER}}
+
+OVER = frozenset({"PAID_OFF", "WRITTEN_OFF", "SOLD", "CLOSED"})  # nothing is collected by calls any more
+ELSEWHERE = frozenset({"ON_HOLD", "TRANSFERRED_SECURITY", "LEGAL", "ENFORCEMENT", "PLACED", "RECOVERY"})  # or by others
+
+
+def may_move(state: str, to: str) -> bool:
+    """Anything that the machine does not list is refused."""
+    return to in MOVES.get(state, frozenset())
+
+
+CALLBACK = "CALLBACK"  # the borrower named the hour: data and `earliest_at` carry it
+FOLLOW_UP = "FOLLOW_UP"  # a promise was not kept on its day (CC-14)
+CHECK_PROMISE = "CHECK_PROMISE"  # waits for the promise's last day; judged by the night, no work for a person
+REFRESH_CONTACT = "REFRESH_CONTACT_DATA"  # CC-12
+
+HOLDS = frozenset({"SPECIALIST", "DISPUTE", "EVIDENCE", "STOP_REQUEST"})  # nobody calls until a person has closed it
+WAITS = frozenset({"CHECK_POSTING"})  # nobody calls before its control date
+
+
+def next_working_day(day: date, is_working: Callable[[date], bool], count: int = 1) -> date:
+    """The `count`-th working day after `day`, by the given calendar.
+
+    Raises ValueError when a year has none: the calendar is broken.
+    """
+    found = day
+    for _ in range(count):
+        for ahead in range(1, 367):
+            if is_working(found + timedelta(days=ahead)):
+                found += timedelta(days=ahead)
+                break
+        else:
+            raise ValueError(f"no working day within a year after {found}")
+    return found
+
+
+def one_per_case(kind: str, case_id: object) -> str:
+    """The key that keeps a second open task of this kind out of a case (CC-12)."""
+    return f"{kind}:{case_id}"

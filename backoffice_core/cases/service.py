@@ -1,0 +1,233 @@
+"""The case file: history (append-only), tasks, and finding a case."""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backoffice_core.borrowers import service as borrowers
+from backoffice_core.borrowers.models import ContactPoint, Person
+from backoffice_core.cases.models import Case, CaseEvent, Task
+from backoffice_core.cases.rules import REFRESH_CONTACT, may_move, next_working_day, one_per_case
+from backoffice_core.db import new_key
+from backoffice_core.errors import Conflict, NotFound
+from backoffice_core.loans.models import Loan
+
+# --- history -----------------------------------------------------------------------------------------------------
+
+
+async def add_event(
+    session: AsyncSession,
+    case_id: UUID,
+    kind: str,
+    at: datetime,
+    actor_id: UUID | None = None,
+    call_id: UUID | None = None,
+    data: Mapping[str, Any] | None = None,
+) -> bool:
+    """Appends one line. A call has one line of each kind: the second is not written, and False is returned (TL-06).
+
+    `at` is business time; `data` must be JSON (money as text).
+    """
+    row = (
+        insert(CaseEvent)
+        .values(case_id=case_id, at=at, kind=kind, actor_id=actor_id, call_id=call_id, data=dict(data or {}))
+        .on_conflict_do_nothing(index_elements=["call_id", "kind"], index_where=CaseEvent.call_id.is_not(None))
+        .returning(CaseEvent.id)
+    )
+    return (await session.execute(row)).scalar_one_or_none() is not None
+
+
+async def events(session: AsyncSession, case_id: UUID, limit: int = 50) -> list[CaseEvent]:
+    """Newest first."""
+    query = select(CaseEvent).where(CaseEvent.case_id == case_id).order_by(CaseEvent.at.desc(), CaseEvent.id.desc())
+    return list((await session.execute(query.limit(limit))).scalars())
+
+
+# --- state -------------------------------------------------------------------------------------------------------
+
+
+async def move(
+    session: AsyncSession, case: Case, to: str, *, at: datetime, reason: str, actor_id: UUID | None = None
+) -> None:
+    """The only way from one state to another; leaves a line in the history. Raises Conflict for an unlisted move."""
+    if not may_move(case.state, to):
+        raise Conflict(f"A case cannot go from {case.state} to {to}.", case=str(case.id))
+    before, case.state = case.state, to
+    if to != "ON_HOLD":
+        case.hold_reason, case.hold_until = "", None
+    if to == "CLOSED":
+        case.closed_at = at
+    await session.flush()
+    await add_event(session, case.id, "state", at, actor_id, data={"from": before, "to": to, "reason": reason})
+
+
+async def hold(
+    session: AsyncSession,
+    case_id: UUID,
+    *,
+    reason: str,
+    at: datetime,
+    actor_id: UUID | None = None,
+    until: date | None = None,
+) -> bool:
+    """Stops the treatment through the last day `until` (None = until a person lifts it), whatever the case's state.
+
+    A case that is out of our hands already (court, agency, over) stays where it is: False. Held twice, the later
+    reason stands and the longer term wins.
+    """
+    case = await session.get_one(Case, case_id, with_for_update=True)
+    if case.state == "ON_HOLD":
+        until = max(until, case.hold_until) if until and case.hold_until else None
+        await add_event(
+            session, case_id, "state", at, actor_id, data={"from": "ON_HOLD", "to": "ON_HOLD", "reason": reason}
+        )
+    elif may_move(case.state, "ON_HOLD"):
+        await move(session, case, "ON_HOLD", at=at, reason=reason, actor_id=actor_id)
+    else:
+        return False
+    case.hold_reason, case.hold_until = reason, until
+    await session.flush()
+    return True
+
+
+async def lift_hold(
+    session: AsyncSession, case_id: UUID, *, reason: str, at: datetime, actor_id: UUID | None = None
+) -> str:
+    """Back to the state before the hold, which the history remembers; returns it. Raises Conflict when not on hold."""
+    case = await session.get_one(Case, case_id, with_for_update=True)
+    before = await session.scalar(
+        select(CaseEvent.data["from"].astext)
+        .where(CaseEvent.case_id == case_id, CaseEvent.kind == "state", CaseEvent.data["to"].astext == "ON_HOLD",
+               CaseEvent.data["from"].astext != "ON_HOLD")
+        .order_by(CaseEvent.id.desc()).limit(1)
+    )  # fmt: skip
+    to = before if before and may_move("ON_HOLD", before) else "ACTIVE"
+    await move(session, case, to, at=at, reason=reason, actor_id=actor_id)
+    return to
+
+
+# --- tasks -------------------------------------------------------------------------------------------------------
+
+
+async def raise_task(
+    session: AsyncSession,
+    case_id: UUID,
+    kind: str,
+    control_date: date,
+    dedupe_key: str = "",
+    earliest_at: datetime | None = None,
+    owner_id: UUID | None = None,
+    data: Mapping[str, Any] | None = None,
+    *,
+    at: datetime,
+) -> UUID | None:
+    """A new open task, or None when an open one with this key is already there (CC-12). `at` is business time.
+
+    Without `owner_id` it falls to the case's owner; without one of these either, to nobody yet.
+    """
+    owner = owner_id or select(Case.owner_id).where(Case.id == case_id).scalar_subquery()
+    row = (
+        insert(Task)
+        .values(
+            id=new_key(), case_id=case_id, kind=kind, state="OPEN", control_date=control_date, dedupe_key=dedupe_key,
+            earliest_at=earliest_at, owner_id=owner, data=dict(data or {}), created_at=at,
+        )
+        .on_conflict_do_nothing(
+            index_elements=["dedupe_key"], index_where=text("state = 'OPEN' AND dedupe_key <> ''")
+        )
+        .returning(Task.id)
+    )  # fmt: skip
+    return (await session.execute(row)).scalar_one_or_none()
+
+
+async def close_task(session: AsyncSession, task_id: UUID, at: datetime, *, state: str = "DONE") -> bool:
+    """DONE or CANCELLED; False when it was not open any more."""
+    change = (
+        update(Task)
+        .where(Task.id == task_id, Task.state == "OPEN")
+        .values(state=state, closed_at=at)
+        .returning(Task.id)
+    )
+    return (await session.execute(change)).scalar_one_or_none() is not None
+
+
+async def close_tasks(
+    session: AsyncSession,
+    case_id: UUID,
+    kinds: tuple[str, ...],
+    at: datetime,
+    *,
+    state: str = "DONE",
+    dedupe_key: str = "",
+) -> int:
+    """All open tasks of these kinds of one case, or only the one with `dedupe_key`."""
+    change = update(Task).where(Task.case_id == case_id, Task.kind.in_(kinds), Task.state == "OPEN")
+    if dedupe_key:
+        change = change.where(Task.dedupe_key == dedupe_key)
+    closed = await session.execute(change.values(state=state, closed_at=at).returning(Task.id))
+    return len(closed.all())
+
+
+async def tasks_of(session: AsyncSession, case_id: UUID, *, open_only: bool = True) -> list[Task]:
+    query = select(Task).where(Task.case_id == case_id).order_by(Task.control_date, Task.created_at)
+    return list((await session.execute(query.where(Task.state == "OPEN") if open_only else query)).scalars())
+
+
+async def number_evidence(
+    session: AsyncSession, case_id: UUID, contact_point_id: UUID, sign: str, *, at: datetime, **seen: Any
+) -> borrowers.Verdict:
+    """What a call says of the number it went to (`borrowers.add_evidence`), and, when the number is lost by it, the one
+    open task to refresh the person's contact data (CC-10, CC-12). Its control date is the next weekday."""
+    verdict = await borrowers.add_evidence(session, contact_point_id, sign, at=at, **seen)
+    if verdict.lost:
+        due = next_working_day(at.date(), lambda day: day.weekday() < 5)
+        await refresh_contact(session, case_id, due, at=at, state=verdict.state)
+    return verdict
+
+
+async def refresh_contact(
+    session: AsyncSession, case_id: UUID, control_date: date, *, at: datetime, state: str
+) -> UUID | None:
+    """The task "refresh contact data" for the case's owner: one open at a time for a person (CC-12)."""
+    task_id = await raise_task(
+        session,
+        case_id,
+        REFRESH_CONTACT,
+        control_date,
+        one_per_case(REFRESH_CONTACT, case_id),
+        data={"number": state},
+        at=at,
+    )
+    if task_id:
+        await add_event(session, case_id, "task", at, data={"task": REFRESH_CONTACT, "control_date": str(control_date)})
+    return task_id
+
+
+# --- finding -----------------------------------------------------------------------------------------------------
+
+
+async def find(
+    session: AsyncSession, *, number: int | None = None, contract: str = "", phone: str = ""
+) -> tuple[Case, Person]:
+    """The newest case by its number, by a contract of the person, or by one of his phones (E.164). Raises NotFound."""
+    query = select(Case, Person).join(Person, Person.id == Case.person_id)
+    if number is not None:
+        query = query.where(Case.number == number)
+    elif contract:
+        query = query.where(Case.person_id.in_(select(Loan.person_id).where(Loan.contract_no == contract)))
+    else:
+        query = query.where(Case.person_id.in_(select(ContactPoint.person_id).where(ContactPoint.value == phone)))
+    found = (
+        await session.execute(query.order_by(Case.closed_at.desc().nulls_first(), Case.number.desc()).limit(1))
+    ).first()
+    if found is None:
+        what = f"number {number}" if number is not None else f"contract {contract}" if contract else "this phone"
+        raise NotFound(
+            f"There is no case with {what}.", remedy="Look it up with `backoffice queue`, or run the night first."
+        )
+    return found[0], found[1]

@@ -1,0 +1,52 @@
+"""The place that reads loans. They are written by the bank's file alone (`portfolio.py`)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backoffice_core.loans.models import Loan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Debt:
+    """A person's loans in one currency together. `as_at` is the oldest of them: nothing newer is sure."""
+
+    person_id: UUID
+    currency: str
+    overdue: Decimal
+    balance: Decimal
+    days_past_due: int
+    as_at: datetime
+
+
+async def loans_of(session: AsyncSession, person_id: UUID) -> list[Loan]:
+    """The most overdue first."""
+    query = select(Loan).where(Loan.person_id == person_id).order_by(Loan.days_past_due.desc(), Loan.contract_no)
+    return list((await session.execute(query)).scalars())
+
+
+async def debts(session: AsyncSession, person_ids: Iterable[UUID] | None = None) -> dict[UUID, list[Debt]]:
+    """Debts of these persons (of all, without the argument), one per currency: currencies are never added up."""
+    query = select(
+        Loan.person_id,
+        Loan.currency,
+        func.sum(Loan.overdue_principal + Loan.overdue_interest + Loan.overdue_penalty),
+        func.sum(Loan.balance),
+        func.max(Loan.days_past_due),
+        func.min(Loan.as_at),
+    ).group_by(Loan.person_id, Loan.currency)
+    if person_ids is not None:
+        query = query.where(Loan.person_id.in_(list(person_ids)))
+    found: dict[UUID, list[Debt]] = {}
+    for person_id, currency, overdue, balance, dpd, as_at in await session.execute(query):
+        found.setdefault(person_id, []).append(
+            Debt(
+                person_id=person_id, currency=currency, overdue=overdue, balance=balance, days_past_due=dpd, as_at=as_at
+            )
+        )
+    return found

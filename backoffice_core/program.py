@@ -47,5 +47,5 @@ def run_program(name: str, main: Callable[[], Awaitable[None]]) -> None:
     try:
         uvloop.run(until_told())
     except Refused as refused:
-        print(f"{name}: {refused.message} {refused.remedy}".strip(), file=sys.stderr)  # noqa: T201
+        print(f"{name}: {refused.message} {refused.remedy}".strip(), file=sys.stderr)
         raise SystemExit(1) from None

@@ -100,7 +100,9 @@ class Dialer:
     @staticmethod
     async def _try_lock(connection: AsyncConnection) -> bool:
         await connection.execution_options(isolation_level="AUTOCOMMIT")
-        return bool((await connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": LEADER_LOCK})).scalar())
+        return bool(
+            (await connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": LEADER_LOCK})).scalar()
+        )
 
     async def _work(self, lock: AsyncConnection) -> None:
         """Leads as long as the connection that holds the lock lives. Raises DBAPIError when it does not."""
@@ -134,7 +136,12 @@ class Dialer:
             began = asyncio.get_running_loop().time()
             async with self.database.begin() as s:
                 taken = await attempts.claim(
-                    s, self.settings, trunk=trunk, now=self.clock.now(), today=self.clock.today(), wall=self.clock.wall()
+                    s,
+                    self.settings,
+                    trunk=trunk,
+                    now=self.clock.now(),
+                    today=self.clock.today(),
+                    wall=self.clock.wall(),
                 )
             if taken is None:
                 break

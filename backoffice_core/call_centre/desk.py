@@ -141,15 +141,21 @@ async def card(s: AsyncSession, user_id: UUID, call_id: UUID, now: datetime) -> 
         return None
     person = await s.get_one(Person, call.person_id)
     zone = ZoneInfo(person.time_zone or "UTC")
-    contacts = await compliance.contacts_of_day(s, person.id, now, zone=person.time_zone, jurisdiction=person.jurisdiction)
+    contacts = await compliance.contacts_of_day(
+        s, person.id, now, zone=person.time_zone, jurisdiction=person.jurisdiction
+    )
     confirmed = call.identity_confirmed_at is not None
     loans: list[Loan] = []
     promises: list[Promise] = []
     rows: list[HistoryRow] = []
     if confirmed:
-        loans = list((await s.execute(select(Loan).where(Loan.person_id == person.id).order_by(Loan.contract_no))).scalars())
+        loans = list(
+            (await s.execute(select(Loan).where(Loan.person_id == person.id).order_by(Loan.contract_no))).scalars()
+        )
         promises = list(
-            (await s.execute(select(Promise).where(Promise.case_id == call.case_id).order_by(Promise.made_at.desc()))).scalars()
+            (
+                await s.execute(select(Promise).where(Promise.case_id == call.case_id).order_by(Promise.made_at.desc()))
+            ).scalars()
         )
         rows = await history(s, call.case_id, limit=50)
     return Card(

@@ -30,9 +30,7 @@ class HistoryRow:
     actor_name: str | None
 
 
-async def history(
-    s: AsyncSession, case_id: UUID, limit: int = 50, before: datetime | None = None
-) -> list[HistoryRow]:
+async def history(s: AsyncSession, case_id: UUID, limit: int = 50, before: datetime | None = None) -> list[HistoryRow]:
     """Newest first."""
     query = (
         select(CaseEvent, User.full_name, Recording.state)
@@ -143,7 +141,8 @@ _FIGURES = text(
     """
     -- day_figures: one pass over the business day's attempts of one agent, or of all (:agent is null)
     SELECT count(*) AS dialed,
-           count(*) FILTER (WHERE a.result IN ('ANSWERED_HUMAN', 'SILENT', 'ABANDONED') OR (a.ended_at IS NULL AND a.answered_at IS NOT NULL)) AS answered,
+           count(*) FILTER (WHERE a.result IN ('ANSWERED_HUMAN', 'SILENT', 'ABANDONED')
+                               OR (a.ended_at IS NULL AND a.answered_at IS NOT NULL)) AS answered,
            count(*) FILTER (WHERE a.bridged_at IS NOT NULL) AS connected,
            count(*) FILTER (WHERE a.abandoned) AS abandoned,
            count(*) FILTER (WHERE a.identity_confirmed_at IS NOT NULL) AS rpc,

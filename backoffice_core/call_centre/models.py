@@ -19,9 +19,12 @@ class CallTask(Base):
     __tablename__ = "call_tasks"
     __table_args__ = (
         UniqueConstraint("business_date", "case_id"),
-        Index("ix_call_tasks_callable", "business_date", "position", postgresql_where="state IN ('ELIGIBLE','RETRY_WAIT')"),
+        Index(
+            "ix_call_tasks_callable", "business_date", "position", postgresql_where="state IN ('ELIGIBLE','RETRY_WAIT')"
+        ),
         CheckConstraint(
-            "state IN ('ELIGIBLE','DIALING','SETTLING','RETRY_WAIT','DONE','EXHAUSTED','CANCELLED','UNKNOWN')", name="state"
+            "state IN ('ELIGIBLE','DIALING','SETTLING','RETRY_WAIT','DONE','EXHAUSTED','CANCELLED','UNKNOWN')",
+            name="state",
         ),
     )
 
@@ -115,9 +118,7 @@ class AgentSession(Base):
     __tablename__ = "agent_sessions"
     __table_args__ = (
         Index("uq_agent_sessions_open", "user_id", unique=True, postgresql_where="ended_at IS NULL"),
-        CheckConstraint(
-            "state IN ('READY','RESERVED','TALKING','WRAP_UP','PAUSED','UNREACHABLE','OFF')", name="state"
-        ),
+        CheckConstraint("state IN ('READY','RESERVED','TALKING','WRAP_UP','PAUSED','UNREACHABLE','OFF')", name="state"),
         CheckConstraint("line IN ('NONE','CALLING','UP')", name="line"),
     )
 

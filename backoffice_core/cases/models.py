@@ -58,7 +58,9 @@ class Task(Base):
     __tablename__ = "tasks"
     __table_args__ = (
         Index(None, "case_id"),
-        Index("uq_tasks_open_dedupe", "dedupe_key", unique=True, postgresql_where="state = 'OPEN' AND dedupe_key <> ''"),
+        Index(
+            "uq_tasks_open_dedupe", "dedupe_key", unique=True, postgresql_where="state = 'OPEN' AND dedupe_key <> ''"
+        ),
         CheckConstraint("state IN ('OPEN','DONE','CANCELLED')", name="state"),
     )
 

@@ -1,0 +1,53 @@
+"""The one place that turns a borrower and a number into the evaluator's `Contact`: for the night, the claim, the desk."""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backoffice_core.borrowers.models import ContactPoint, Person, PersonFlag
+from backoffice_core.compliance.terms import Address, Contact, Flag, PersonView
+from backoffice_core.config import Settings
+
+# domain.md 4.1: stages 0–9
+STAGE_WORDS = (
+    "pre_due", "soft_early", "soft_late", "hard", "pre_legal", "legal", "enforcement", "recovery", "agency", "sold",
+)  # fmt: skip
+
+
+async def flags_of(s: AsyncSession, person_id: UUID) -> list[PersonFlag]:
+    return list((await s.execute(select(PersonFlag).where(PersonFlag.person_id == person_id))).scalars())
+
+
+def call_contact(
+    settings: Settings,
+    person: Person,
+    phone: ContactPoint,
+    flags: Iterable[PersonFlag],
+    *,
+    purpose: str,
+    campaign: str,
+    stage: int,
+    caller_id: str,
+) -> Contact:
+    """A call by the dialer to the person's own number. Strictest of the person's and the bank's jurisdiction applies."""
+    jurisdictions = dict.fromkeys((person.jurisdiction, settings.jurisdiction))  # ordered, without doubles
+    return Contact(
+        person=PersonView(
+            id=person.id,
+            jurisdictions=tuple(jurisdictions),
+            zones=(person.time_zone,) if person.time_zone else (),
+            flags=tuple(Flag(f.flag, f.valid_from, f.valid_to, bool(f.evidence)) for f in flags),
+        ),
+        channel="call",
+        actor="dialer",
+        purpose=purpose,
+        address=Address(phone.value, phone.number_type if phone.number_type in {"mobile", "fixed"} else None),
+        bound=settings.bound,
+        stage=STAGE_WORDS[stage],
+        campaign=campaign,
+        caller_id_hidden=not caller_id,
+        caller_id_declared=bool(caller_id),
+        subject="third_party" if phone.owner_kind in {"relative", "third_party"} else "debtor",
+    )

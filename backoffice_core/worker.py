@@ -1,0 +1,112 @@
+"""`backoffice worker`: the night by schedule, and the sealing of recordings after each call."""
+
+import asyncio
+from datetime import timedelta
+
+import asyncpg
+import soundfile
+import structlog
+from pgqueuer import PgQueuer
+from pgqueuer.db import AsyncpgDriver
+from pgqueuer.models import Schedule
+from sqlalchemy.exc import DBAPIError
+
+from backoffice_core import clock as clocks
+from backoffice_core.bus import Bus
+from backoffice_core.call_centre import recordings as rows
+from backoffice_core.clock import Clock
+from backoffice_core.config import Settings
+from backoffice_core.db import Database
+from backoffice_core.events import CallChanged
+from backoffice_core.nightly import run_night
+from backoffice_core.parts.ready import mark_ready
+from recordings import store
+
+log = structlog.get_logger()
+SEAL_EVERY_S = 1.0
+
+
+class Worker:
+    def __init__(self, settings: Settings, database: Database, bus: Bus, clock: Clock) -> None:
+        self.settings, self.database, self.bus, self.clock = settings, database, bus, clock
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._jobs())
+            group.create_task(self._seal_recordings())
+
+    async def _jobs(self) -> None:
+        """pgqueuer runs the jobs: with several workers, each tick runs in one of them."""
+        while True:
+            try:
+                connection = await asyncpg.connect(self.settings.database.replace("+asyncpg", ""), timeout=5)
+                pgq = PgQueuer(AsyncpgDriver(connection))
+                if not await pgq.queries.schema_is_installed():
+                    await pgq.queries.install()
+                pgq.schedule("night", "* * * * *")(self._night)
+                mark_ready(self.settings, "worker")
+                await pgq.run()
+                return
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+                log.warning("jobs wait for the database", error=type(error).__name__)
+                await asyncio.sleep(2)
+
+    async def _night(self, _: Schedule) -> None:
+        """Every minute: has the bank's night come, and is its work done? The steps themselves run once a date."""
+        now = self.clock.now().astimezone(self.clock.zone)
+        if f"{now:%H:%M}" >= self.settings.nightly_at:
+            await run_night(self.database, self.clock, self.settings, now.date())
+
+    async def _seal_recordings(self) -> None:
+        while True:
+            try:
+                while await self._seal_some():
+                    pass
+            except (DBAPIError, OSError, TimeoutError) as error:
+                log.warning("recordings wait", error=type(error).__name__)
+            await asyncio.sleep(SEAL_EVERY_S)
+
+    async def _seal_some(self) -> bool:
+        """True when there may be more. A call's files are complete a moment after its end."""
+        wall = self.clock.wall()
+        async with self.database.begin() as s:
+            found = await rows.due(s)
+        sealed_any = False
+        for recording, attempt in found:
+            age = wall - (attempt.ended_at or wall)
+            if age < timedelta(seconds=1):
+                continue
+            try:
+                sealed = await asyncio.to_thread(store.seal, self.settings.recordings_dir, recording.path)
+            except (soundfile.LibsndfileError, ValueError):
+                log.exception("a recording cannot be sealed", call_id=str(recording.call_id))
+                sealed = None
+            if sealed is None and age < rows.MISSING_AFTER:
+                continue
+            async with self.database.begin() as s:
+                row = await s.get_one(type(recording), recording.call_id, with_for_update=True)
+                row.sealed_at = wall
+                if sealed is None:
+                    row.state = "MISSING"
+                    log.error("an answered call has no recording", call_id=str(recording.call_id))
+                else:
+                    row.state, row.sha256, row.bytes, row.seconds = (
+                        "SEALED",
+                        sealed.sha256,
+                        sealed.bytes,
+                        sealed.seconds,
+                    )
+                    row.agent_dbfs, row.borrower_dbfs = sealed.agent_dbfs, sealed.borrower_dbfs
+                    sealed_any = True
+            await self.bus.publish(CallChanged(call_id=recording.call_id, agent_id=attempt.agent_id))
+        return sealed_any and len(found) == 50
+
+
+async def run(settings: Settings) -> None:
+    """Until cancelled: jobs and recordings."""
+    bus, database = Bus(settings), Database(settings, pool=4, name="worker")
+    try:
+        await Worker(settings, database, bus, clocks.load(settings)).run()
+    finally:
+        await asyncio.gather(bus.close(), database.close())

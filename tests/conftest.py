@@ -105,7 +105,7 @@ def running(part: Part, log: Path) -> Iterator[subprocess.Popen[bytes]]:
         yield child
     finally:
         if child.poll() is None:
-            process.end([psutil.Process(child.pid)], limit_s=part.stop_limit_s, sign=part.sign)
+            process.end([(psutil.Process(child.pid), part.sign)], limit_s=part.stop_limit_s)
         child.wait()
 
 

@@ -151,20 +151,34 @@ def alive(pid: int | None, create_time: float | None) -> psutil.Process | None:
     return None
 
 
-def end(processes: Iterable[psutil.Process], *, limit_s: float, sign: int = signal.SIGTERM) -> None:
-    """Ends these processes and what they started: the signal first, SIGKILL after the limit. Never raises."""
+def send(process: psutil.Process, sign: int) -> None:
+    """A process that is gone is no error."""
+    with contextlib.suppress(psutil.Error):
+        process.send_signal(sign)
+
+
+def end(processes: Iterable[tuple[psutil.Process, int]], *, limit_s: float) -> None:
+    """Ends processes and what they started: each gets its signal, SIGKILL after the limit. Never raises."""
     roots = list(processes)
-    below: list[psutil.Process] = []
-    for process in roots:
+    all_of_them = [process for process, _ in roots]
+    for process, _ in roots:
         with contextlib.suppress(psutil.Error):
-            below += process.children(recursive=True)
-        with contextlib.suppress(psutil.Error):
-            process.send_signal(sign)
-    _, left = psutil.wait_procs([*roots, *below], timeout=limit_s)
+            all_of_them += process.children(recursive=True)
+    for process, sign in roots:
+        send(process, sign)
+    _, left = psutil.wait_procs(all_of_them, timeout=limit_s)
     for process in left:
-        with contextlib.suppress(psutil.Error):
-            process.kill()
-    psutil.wait_procs(left, timeout=2)
+        send(process, signal.SIGKILL)
+    psutil.wait_procs(left, timeout=1)
+
+
+def end_group(pid: int) -> None:
+    """Kills what is left of the process group that this process led, once it is gone itself.
+
+    A group's number is not given away while somebody is in it, so this meets nobody else.
+    """
+    with contextlib.suppress(OSError):
+        os.killpg(pid, signal.SIGKILL)
 
 
 def answers(host: str, port: int, say: bytes = b"", hear: bytes = b"") -> bool:

@@ -1,0 +1,157 @@
+"""`backoffice …`: the command line. What starts and ends the parts is here, the bank's work is in commands.py."""
+
+import json
+import sys
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from backoffice_core import commands, config
+
+app = typer.Typer(
+    name="backoffice",
+    help="A telephony-first contact centre with which a bank services and collects its loans.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+Only = Annotated[str, typer.Option("--only", help="these parts alone: postgres,valkey,asterisk,worker,agi,…")]
+Json = Annotated[bool, typer.Option("--json", help="for scripts")]
+
+
+def _names(only: str) -> list[str]:
+    return [name.strip() for name in only.split(",") if name.strip()]
+
+
+@app.command()
+def up(only: Only = "") -> None:
+    """Start everything and wait until it works."""
+    from backoffice_core.parts import control
+
+    settings = config.load()
+    control.up(settings, _names(only), typer.echo)
+
+
+@app.command()
+def down() -> None:
+    """Stop everything, in order. Does nothing when nothing runs."""
+    from backoffice_core.parts import control
+
+    control.down(config.load(), typer.echo)
+
+
+@app.command()
+def status(as_json: Json = False) -> None:
+    """What runs. Exit code 0 when all parts are up, 1 otherwise."""
+    from backoffice_core.parts import control
+
+    settings = config.load()
+    parts = control.look(settings)
+    supervisor = control.runs(settings)
+    if as_json:
+        shown = [{k: v for k, v in asdict(part).items() if k not in {"create_time", "sign"}} for part in parts]
+        print(json.dumps({"supervisor": supervisor.pid if supervisor else None, "parts": shown}, ensure_ascii=False))
+    elif not parts:
+        print("Nothing runs. Start it with `backoffice up`.")
+    else:
+        from rich.console import Console
+        from rich.table import Table
+
+        table = Table("part", "state", "pid", "since (UTC)", "restarts", "port", "last error", box=None)
+        for part in parts:
+            since = part.since[:19].replace("T", " ")
+            pid, port = str(part.pid or ""), str(part.port or "")
+            table.add_row(part.name, part.state, pid, since, str(part.restarts), port, part.error)
+        Console().print(table)
+        if not supervisor:
+            print("The supervisor is dead. `backoffice down` ends what it left behind, `backoffice up` starts anew.")
+    raise typer.Exit(0 if supervisor and parts and all(part.state == "up" for part in parts) else 1)
+
+
+@app.command()
+def logs(
+    name: Annotated[str, typer.Argument(help="one part; all when left out")] = "",
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="go on with what comes")] = False,
+    lines: Annotated[int, typer.Option("-n", "--lines", min=0)] = 30,
+) -> None:
+    """The parts' logs."""
+    from backoffice_core.parts import control, process
+
+    files = control.log_files(config.load(), name)
+    for file in files:
+        for line in process.tail(file, lines):
+            print(line if name else f"{file.stem:<14} | {line}")
+    if follow:
+        for part, line in control.follow(files):
+            print(line if name else f"{part:<14} | {line}", flush=True)
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to this version's tables."""
+    from backoffice_core.migrations import migrate as run
+
+    run(config.load())
+    print("The database is up to date.")
+
+
+@app.command()
+def supervise(
+    only: Only = "",
+    detached: Annotated[bool, typer.Option("--detached", hidden=True, help="logs to files; `up` uses it")] = False,
+) -> None:
+    """Run the parts in the foreground until a signal (containers, systemd)."""
+    from backoffice_core import clock
+    from backoffice_core.parts import catalogue
+    from backoffice_core.parts.supervisor import Supervisor
+
+    settings = config.load()
+    clock.load(settings)
+    one = Supervisor(settings, catalogue.wanted(settings, _names(only)), to_terminal=not detached)
+    code = one.run()
+    if one.state.failure and not detached:
+        _complain(one.state.failure.message, one.state.failure.remedy)
+    raise typer.Exit(code)
+
+
+@app.command()
+def worker() -> None:
+    """Run the jobs: the night, the sweepers (the supervisor starts this)."""
+    from backoffice_core.program import run_program
+    from backoffice_core.worker import run
+
+    run_program("worker", lambda: run(config.load()))
+
+
+commands.register(app)
+
+
+def _complain(message: str, remedy: str = "") -> None:
+    print(f"error: {message}", file=sys.stderr)
+    if remedy:
+        print(f"  what to do: {remedy}", file=sys.stderr)
+
+
+def main() -> None:
+    """Exit code 0 done, 1 refused (one clear line and what to do, on stderr), 2 wrong usage."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:  # `backoffice logs | head`
+        sys.stderr.close()
+        sys.exit(0)
+    except Exception as error:
+        from backoffice_core.parts.explain import explain
+
+        troubles = explain(error)
+        if not troubles:
+            raise
+        for message, remedy in troubles:
+            _complain(message, remedy)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

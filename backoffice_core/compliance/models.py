@@ -1,0 +1,105 @@
+"""Tables of compliance: rules (append-only versions), decisions (the bank's proof), the ledger of contacts, holidays.
+
+The ledger and the decisions carry plain keys of persons, loans and calls: they outlive the erasure of what they name.
+"""
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, Index, Numeric, UniqueConstraint, func, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from backoffice_core.db import Base, Key, new_key
+
+LIVE_CALL = text("state = 'RESERVED' AND direction = 'outbound' AND channel IN ('call', 'robot')")
+
+
+class ComplianceRule(Base):
+    """One version of one rule; rows are only added. `row` is the row of the rule file as JSON."""
+
+    __tablename__ = "compliance_rules"
+    __table_args__ = (CheckConstraint("version > 0", name="version"),)
+
+    rule_id: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    row: Mapped[dict[str, Any]]
+    loaded_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    loaded_by: Mapped[str]
+
+
+class ComplianceDecision(Base):
+    """What was asked, what was consulted (rule ids with versions), what was answered. `at` is business time."""
+
+    __tablename__ = "compliance_decisions"
+    __table_args__ = (Index(None, "person_id", "at"), Index(None, "call_id"))
+
+    id: Mapped[Key] = mapped_column(default=new_key)
+    at: Mapped[datetime]
+    person_id: Mapped[UUID]
+    contact: Mapped[dict[str, Any]]
+    allow: Mapped[bool]
+    reasons: Mapped[list[Any]] = mapped_column(JSONB)
+    next_allowed_at: Mapped[datetime | None]
+    must: Mapped[list[Any]] = mapped_column(JSONB)
+    consulted: Mapped[list[Any]] = mapped_column(JSONB)
+    call_id: Mapped[UUID | None]
+
+
+class ContactLedger(Base):
+    """Every contact with a person from which a cap is counted, ours and those made elsewhere (`source`, `source_id`).
+
+    A call is RESERVED in the transaction that hands its number to the dialer, and COMMITTED or FREED by its end.
+    `at` is business time; `minutes` of talk, NULL = not known; `exceptions`: those it was made under.
+    """
+
+    __tablename__ = "contact_ledger"
+    __table_args__ = (
+        Index(None, "person_id", "at"),
+        Index(None, "number", "at"),
+        # FL-20, the last guard: one live attempt per person and per number, whatever the code above believes.
+        Index("uq_contact_ledger_live_person", "person_id", unique=True, postgresql_where=LIVE_CALL),
+        Index("uq_contact_ledger_live_number", "number", unique=True, postgresql_where=LIVE_CALL),
+        UniqueConstraint("source", "source_id"),
+        CheckConstraint("state IN ('RESERVED', 'COMMITTED', 'FREED')", name="state"),
+        CheckConstraint("direction IN ('outbound', 'inbound')", name="direction"),
+        CheckConstraint("(source IS NULL) = (source_id IS NULL)", name="source"),
+        CheckConstraint("minutes >= 0", name="minutes"),
+    )
+
+    id: Mapped[Key] = mapped_column(default=new_key)
+    person_id: Mapped[UUID]
+    loan_id: Mapped[UUID | None]
+    number: Mapped[str] = mapped_column(default="")
+    channel: Mapped[str]
+    actor: Mapped[str]
+    purpose: Mapped[str | None]
+    direction: Mapped[str] = mapped_column(default="outbound")
+    campaign: Mapped[str | None]
+    at: Mapped[datetime]
+    state: Mapped[str] = mapped_column(default="COMMITTED")
+    conversation: Mapped[bool] = mapped_column(default=False)
+    delivered: Mapped[bool] = mapped_column(default=False)
+    machine_message: Mapped[bool] = mapped_column(default=False)
+    abandoned: Mapped[bool] = mapped_column(default=False)
+    uncertain: Mapped[bool] = mapped_column(default=False)
+    minutes: Mapped[Decimal | None] = mapped_column(Numeric(10, 2))
+    exceptions: Mapped[list[str]] = mapped_column(default=list)
+    call_id: Mapped[UUID | None] = mapped_column(unique=True)
+    decision_id: Mapped[UUID | None]
+    source: Mapped[str | None]
+    source_id: Mapped[str | None]
+
+
+class WorkCalendar(Base):
+    """A day that is not what its weekday says. Seeded; a person may add and change rows, and seeding keeps them."""
+
+    __tablename__ = "work_calendar"
+
+    jurisdiction: Mapped[str] = mapped_column(primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    working: Mapped[bool]
+    name: Mapped[str] = mapped_column(default="")
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp(), onupdate=func.clock_timestamp())

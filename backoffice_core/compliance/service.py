@@ -1,0 +1,382 @@
+"""Asks the evaluator with what the tables know, keeps what it answered, and keeps the ledger from which it counts.
+
+Every function works inside the caller's transaction, which must be READ COMMITTED (PostgreSQL's default).
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, insert, or_, select, text, update
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backoffice_core.compliance import loader, rules, workdays
+from backoffice_core.compliance.dialer_limits import AbandonAccount, DialerLimits, dialer_limits
+from backoffice_core.compliance.models import LIVE_CALL, ComplianceDecision, ComplianceRule, ContactLedger, WorkCalendar
+from backoffice_core.compliance.records import contact_json, must_json, reason_json
+from backoffice_core.compliance.rulebook import RuleBook
+from backoffice_core.compliance.terms import (
+    VOICE,
+    Calendar,
+    Contact,
+    Decision,
+    Entry,
+    LedgerView,
+    PersonView,
+    Reason,
+    ReasonCode,
+)
+from backoffice_core.db import new_key
+from backoffice_core.errors import BadInput, NotFound
+
+__all__ = [
+    "AbandonAccount", "ContactsOfDay", "Decision", "DialerLimits", "RuleBook", "ask", "ask_and_reserve", "ask_many",
+    "calendar", "commit_slot", "contacts_of_day", "dialer_limits", "free_slot", "load_rules", "record", "rulebook",
+    "seed_calendar", "working_days",
+]  # fmt: skip
+
+GUARD_MINUTES = 5  # default of the setting `guard_minutes`
+LIVE_RECHECK = timedelta(minutes=1)
+"""Nobody knows when a live attempt ends: a contact refused because of one may be asked again so much later."""
+
+IN_ONE_GO = 2_000  # persons or rows per statement
+
+
+# --- rules and calendar --------------------------------------------------------------------------------------------
+
+
+async def load_rules(session: AsyncSession, by: str, rows: Sequence[dict[str, Any]] | None = None) -> int:
+    """Takes over the shipped rule file (or rows of `loader.read_file`): a row that differs from the newest version of
+    its rule becomes the next version. Returns how many were added; a rule absent from the file stays as it is.
+
+    Raises loader.RuleRefused, and then nothing has been added.
+    """
+    wanted = loader.read_file() if rows is None else rows
+    for row in wanted:
+        loader.parse(row)
+    await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _lock_key("compliance_rules")})
+    newest = select(ComplianceRule).distinct(ComplianceRule.rule_id)
+    newest = newest.order_by(ComplianceRule.rule_id, ComplianceRule.version.desc())
+    known = {rule.rule_id: rule for rule in (await session.execute(newest)).scalars()}
+    added = [
+        {"rule_id": row["id"], "version": known[row["id"]].version + 1 if row["id"] in known else 1, "row": row}
+        for row in wanted
+        if row["id"] not in known or known[row["id"]].row != row
+    ]
+    if added:
+        await session.execute(insert(ComplianceRule), [{**each, "loaded_by": by} for each in added])
+    return len(added)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    stamp: tuple[Any, ...]
+    rules: RuleBook
+    calendar: Calendar
+
+
+_kept: list[_Kept] = []  # the last one read by this process
+
+
+async def _book(session: AsyncSession) -> _Kept:
+    """Rules and calendar as they stand; read anew only when a row was added or changed."""
+    stamp = (
+        await session.execute(
+            select(
+                select(func.count()).select_from(ComplianceRule).scalar_subquery(),
+                select(func.max(ComplianceRule.loaded_at)).scalar_subquery(),
+                select(func.count()).select_from(WorkCalendar).scalar_subquery(),
+                select(func.max(WorkCalendar.updated_at)).scalar_subquery(),
+            )
+        )
+    ).one()
+    for kept in _kept:
+        if kept.stamp == tuple(stamp):
+            return kept
+    versions = await session.execute(select(ComplianceRule.row, ComplianceRule.version))
+    book = RuleBook(loader.parse(row, where="compliance_rules", version=version) for row, version in versions)
+    days = await session.execute(select(WorkCalendar.jurisdiction, WorkCalendar.day, WorkCalendar.working))
+    kept = _Kept(tuple(stamp), book, Calendar((place, day, working) for place, day, working in days))
+    _kept[:] = [kept]
+    return kept
+
+
+async def rulebook(session: AsyncSession) -> RuleBook:
+    return (await _book(session)).rules
+
+
+async def calendar(session: AsyncSession) -> Calendar:
+    return (await _book(session)).calendar
+
+
+async def seed_calendar(
+    session: AsyncSession, years: Iterable[int], jurisdictions: Iterable[str] = workdays.SHIPPED
+) -> int:
+    """Writes the holidays of these years; days that already have a row keep it. Returns how many were added."""
+    days = workdays.days_of(jurisdictions, years)
+    rows = [{"jurisdiction": place, "day": day, "working": False, "name": name} for place, day, name in days]
+    if not rows:
+        return 0
+    statement = pg_insert(WorkCalendar).values(rows).on_conflict_do_nothing().returning(WorkCalendar.day)
+    return len((await session.execute(statement)).all())
+
+
+async def working_days(session: AsyncSession, jurisdiction: str, first: date, days: int = 30) -> dict[date, bool]:
+    """For each of `days` days from `first`, whether it is a working day; an unknown year goes by the weekday."""
+    known = await calendar(session)
+    found: dict[date, bool] = {}
+    for ahead in range(days):
+        day = first + timedelta(days=ahead)
+        working = known.working(jurisdiction, day)
+        found[day] = day.weekday() < 5 if working is None else working
+    return found
+
+
+# --- asking --------------------------------------------------------------------------------------------------------
+
+
+async def ask(
+    session: AsyncSession, contact: Contact, at: datetime, *, store: bool = True, guard_minutes: int = GUARD_MINUTES
+) -> Decision:
+    """May this contact be made at `at` (business time)? With `store`, the decision is kept and carries its id."""
+    return (await ask_many(session, [contact], at, store=store, guard_minutes=guard_minutes))[0]
+
+
+async def ask_many(
+    session: AsyncSession,
+    contacts: Sequence[Contact],
+    at: datetime,
+    *,
+    store: bool = True,
+    guard_minutes: int = GUARD_MINUTES,
+) -> list[Decision]:
+    """The same for a whole night; decisions stand in the order of `contacts`."""
+    book = await _book(session)
+    ledgers = await _ledgers(session, {contact.person.id for contact in contacts}, at, book.rules)
+    decisions = [
+        rules.decide(
+            contact, at, book.rules, book.calendar, ledgers.get(contact.person.id, NOTHING), guard_minutes=guard_minutes
+        )
+        for contact in contacts
+    ]
+    if store:
+        decisions = await _store(session, contacts, decisions, at, guard_minutes)
+    return decisions
+
+
+NOTHING = LedgerView()
+
+
+async def _ledgers(session: AsyncSession, persons: set[UUID], at: datetime, book: RuleBook) -> dict[UUID, LedgerView]:
+    found: dict[UUID, list[Entry]] = {}
+    everyone = sorted(persons)
+    t = ContactLedger
+    for start in range(0, len(everyone), IN_ONE_GO):
+        rows = await session.execute(
+            select(
+                t.person_id, t.at, t.channel, t.actor, t.direction, t.state, t.loan_id, t.purpose, t.conversation,
+                t.delivered, t.machine_message, t.abandoned, t.uncertain, t.minutes, t.exceptions,
+            ).where(
+                t.person_id == func.any(everyone[start : start + IN_ONE_GO]),
+                t.at >= at - timedelta(days=book.ledger_days),
+                t.state != "FREED",
+            )
+        )  # fmt: skip
+        for row in rows:
+            found.setdefault(row.person_id, []).append(
+                Entry(
+                    at=row.at, channel=row.channel, actor=row.actor, direction=row.direction, state=row.state,
+                    debt=row.loan_id, purpose=row.purpose, conversation=row.conversation, delivered=row.delivered,
+                    machine_message=row.machine_message, abandoned=row.abandoned, uncertain=row.uncertain,
+                    minutes=row.minutes, exceptions=frozenset(row.exceptions),
+                )
+            )  # fmt: skip
+    return {person: LedgerView(tuple(entries)) for person, entries in found.items()}
+
+
+async def _store(
+    session: AsyncSession,
+    contacts: Sequence[Contact],
+    decisions: Sequence[Decision],
+    at: datetime,
+    guard_minutes: int,
+    call_id: UUID | None = None,
+) -> list[Decision]:
+    kept = [replace(decision, id=new_key()) for decision in decisions]
+    rows = [
+        {
+            "id": decision.id, "at": at, "person_id": contact.person.id, "allow": decision.allow,
+            "contact": {**contact_json(contact), "guard_minutes": guard_minutes},
+            "reasons": [reason_json(reason) for reason in decision.reasons],
+            "next_allowed_at": decision.next_allowed_at,
+            "must": [must_json(must) for must in decision.must],
+            "consulted": [{"rule": rule, "version": version} for rule, version in decision.consulted],
+            "call_id": call_id,
+        }
+        for contact, decision in zip(contacts, kept, strict=True)
+    ]  # fmt: skip
+    for start in range(0, len(rows), IN_ONE_GO):
+        await session.execute(insert(ComplianceDecision), rows[start : start + IN_ONE_GO])
+    return kept
+
+
+# --- slots ---------------------------------------------------------------------------------------------------------
+
+
+async def ask_and_reserve(
+    session: AsyncSession, contact: Contact, call_id: UUID, at: datetime, *, guard_minutes: int = GUARD_MINUTES
+) -> Decision:
+    """Asks for one call and, when allowed, reserves its slot in the ledger, in the caller's transaction.
+
+    Holds a lock on the person and one on the number until that transaction ends, so that no other program counts
+    meanwhile; therefore only one call may be asked for in one transaction. Refused with RETRY_WAIT while another
+    attempt on the person or the number is live (FL-20). The decision is stored with the call's id.
+    Raises BadInput for anything but a call with a number.
+    """
+    if contact.channel not in VOICE or contact.address is None or not contact.address.value:
+        raise BadInput("A slot is reserved for a call, and a call needs a number.")
+    number = contact.address.value
+    first, second = sorted((_lock_key(f"person:{contact.person.id}"), _lock_key(f"number:{number}")))
+    for key in (first, second):  # always the smaller first: two callers never wait for each other
+        await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+    decision = await ask(session, contact, at, store=False, guard_minutes=guard_minutes)
+    if await _has_live_attempt(session, contact.person.id, number):
+        decision = _one_at_a_time(decision, at)
+    decision = (await _store(session, [contact], [decision], at, guard_minutes, call_id))[0]
+    if decision.allow:
+        session.add(
+            ContactLedger(
+                person_id=contact.person.id, loan_id=contact.debt, number=number, channel=contact.channel,
+                actor=contact.actor, purpose=contact.purpose, campaign=contact.campaign, at=at, state="RESERVED",
+                exceptions=_exceptions(contact, at), call_id=call_id, decision_id=decision.id,
+            )
+        )  # fmt: skip
+        await session.flush()
+    return decision
+
+
+async def _has_live_attempt(session: AsyncSession, person_id: UUID, number: str) -> bool:
+    mine = or_(ContactLedger.person_id == person_id, ContactLedger.number == number)
+    return bool(await session.scalar(select(select(ContactLedger.id).where(mine, LIVE_CALL).exists())))
+
+
+def _one_at_a_time(decision: Decision, at: datetime) -> Decision:
+    again = at + LIVE_RECHECK
+    live = Reason(ReasonCode.RETRY_WAIT, None, {"live_attempt": True}, again)
+    # When refused for another reason too, that one decides when to ask again.
+    later = again if decision.allow else decision.next_allowed_at and max(again, decision.next_allowed_at)
+    return replace(decision, allow=False, reasons=(*decision.reasons, live), next_allowed_at=later)
+
+
+def _exceptions(contact: Contact, at: datetime) -> list[str]:
+    held = ["person_initiative"] if contact.person_initiative else []
+    if contact.consent_at is not None and contact.consent_at <= at:
+        held.append("consent")
+        if at < contact.consent_at + timedelta(days=7):
+            held.append("consent_7d")
+    return held
+
+
+async def commit_slot(
+    session: AsyncSession,
+    call_id: UUID,
+    *,
+    conversation: bool,
+    abandoned: bool,
+    machine_message: bool,
+    uncertain: bool,
+    minutes: Decimal | None,
+) -> bool:
+    """The call happened: its slot counts with these facts. `minutes` of talk, None = not known.
+
+    Certain facts may replace uncertain ones, and a call that was heard of after all a slot that was given back;
+    otherwise a second commit changes nothing. Returns whether something changed. Raises NotFound without a slot.
+    """
+    known = await session.scalar(select(ContactLedger).where(ContactLedger.call_id == call_id).with_for_update())
+    if known is None:
+        raise NotFound("No slot was reserved for this call.", call_id=call_id)
+    if known.state == "COMMITTED" and not (known.uncertain and not uncertain):
+        return False
+    known.state = "COMMITTED"
+    known.conversation, known.abandoned, known.machine_message = conversation, abandoned, machine_message
+    known.uncertain, known.minutes = uncertain, minutes
+    await session.flush()
+    return True
+
+
+async def free_slot(session: AsyncSession, call_id: UUID) -> bool:
+    """Nothing left us (trunk refused, stop pressed): the slot no longer counts. Only a reserved slot is given back.
+
+    Returns whether it was. Raises NotFound without a slot.
+    """
+    freed = (
+        update(ContactLedger)
+        .where(ContactLedger.call_id == call_id, ContactLedger.state == "RESERVED")
+        .values(state="FREED")
+        .returning(ContactLedger.id)
+    )
+    if (await session.execute(freed)).first():
+        return True
+    if await session.scalar(select(ContactLedger.id).where(ContactLedger.call_id == call_id)) is None:
+        raise NotFound("No slot was reserved for this call.", call_id=call_id)
+    return False
+
+
+async def record(
+    session: AsyncSession,
+    person_id: UUID,
+    entry: Entry,
+    *,
+    number: str = "",
+    campaign: str | None = None,
+    call_id: UUID | None = None,
+    source: str | None = None,
+    source_id: str | None = None,
+) -> bool:
+    """Writes a contact that needed no slot: an inbound call, a visit, or one made elsewhere (`source`, `source_id`).
+
+    Returns False, changing nothing, when this call or this source's row is already there.
+    """
+    row = {
+        "id": new_key(), "person_id": person_id, "loan_id": entry.debt, "number": number, "channel": entry.channel,
+        "actor": entry.actor, "purpose": entry.purpose, "direction": entry.direction, "campaign": campaign,
+        "at": entry.at, "state": entry.state, "conversation": entry.conversation, "delivered": entry.delivered,
+        "machine_message": entry.machine_message, "abandoned": entry.abandoned, "uncertain": entry.uncertain,
+        "minutes": entry.minutes, "exceptions": sorted(entry.exceptions), "call_id": call_id,
+        "source": source, "source_id": source_id,
+    }  # fmt: skip
+    statement = pg_insert(ContactLedger).values(row).on_conflict_do_nothing().returning(ContactLedger.id)
+    return (await session.execute(statement)).first() is not None
+
+
+def _lock_key(name: str) -> int:
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), signed=True)
+
+
+# --- for the card --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ContactsOfDay:
+    """`count` of `limit` by the daily cap that is nearest (`limit` None = no such cap); `until`: when today's hours
+    for a call end, None = closed now."""
+
+    count: int
+    limit: int | None
+    until: datetime | None
+
+
+async def contacts_of_day(
+    session: AsyncSession, person_id: UUID, at: datetime, *, zone: str, jurisdiction: str, bound: str = "bank"
+) -> ContactsOfDay:
+    """How much of today's contact with this person is used up, as a call about his debt would be counted."""
+    book = await _book(session)
+    person = PersonView(person_id, (jurisdiction,), (zone,) if zone else ())
+    contact = Contact(person=person, channel="call", actor="human", purpose="collection", bound=bound)
+    ledger = (await _ledgers(session, {person_id}, at, book.rules)).get(person_id, NOTHING)
+    return ContactsOfDay(*rules.today(contact, at, book.rules, book.calendar, ledger))

@@ -46,7 +46,7 @@ class Plan:
     voice: Path = VOICES[0]
 
 
-def plan_for(number: str) -> Plan:  # noqa: PLR0911 - a table
+def plan_for(number: str) -> Plan:
     """The table of README.md; 484 for a number of fewer than three digits."""
     if not re.search(r"[0-9]{3}$", number):
         return Plan(code=484)
@@ -124,6 +124,8 @@ class Carrier(Endpoint):
         self.spawn(self._act(call, plan))
 
     async def _act(self, call: Call, plan: Plan) -> None:
+        if call.state != "ringing":  # cancelled already
+            return
         answer_after, talk = plan.answer_after, plan.talk
         if plan.person and self._answer_after:
             answer_after = self._dice.uniform(self._answer_after.low, self._answer_after.high)

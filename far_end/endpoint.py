@@ -38,7 +38,9 @@ class Call:
         self.repeats: dict[int, asyncio.Task[None]] = {}  # final answers to INVITEs, by CSeq, until their ACK
 
     def ring(self, early_sound: Path | None = None) -> None:
-        """180, or 183 with a sound played once before any answer."""
+        """180, or 183 with a sound played once before any answer. Nothing when the call is no longer ringing."""
+        if self.state != "ringing":
+            return
         if early_sound is None or self.session is None:
             self.endpoint.respond(self.invite, self.source, 180, self)
             return
@@ -108,6 +110,9 @@ class Call:
         self.session = Session.parse(body)
         if self.stream is None:
             self.stream = self._open(self.session)
+            self.stream.play(self._sound)
+        elif self.stream.law != self.session.law:
+            self.stream.law = self.session.law
             self.stream.play(self._sound)
         self.stream.muted = self.session.direction in ("sendonly", "inactive")
         if self.stream.remote != self.session.remote:
@@ -299,7 +304,7 @@ class Endpoint(asyncio.DatagramProtocol):
             task.cancel()
         if call.state == "up":
             if call.session is None and message.body.strip():
-                with contextlib.suppress(ValueError):
+                with contextlib.suppress(ValueError, IndexError):
                     call.hear_from(message.body)
             call.acknowledged.set()
 

@@ -40,6 +40,13 @@ def require_loopback(host: str) -> str:
     return host
 
 
+def loopback_address(host: str, port: int) -> Address:
+    """Where a packet may be sent; ValueError for another host than loopback, or no port."""
+    if not 0 < port < 65536:
+        raise ValueError(f"{port} is not a port")
+    return require_loopback(host), port
+
+
 def _decode_ulaw(code: int) -> int:
     code = ~code & 0xFF
     value = (((code & 0x0F) << 3) + 0x84 << ((code >> 4) & 7)) - 0x84
@@ -197,7 +204,7 @@ class Engine:
     def open(self, remote: Address, law: int, keep: bool = False) -> Stream:
         """Begin a call's sound (silence until `play`); `keep` stores what is heard for `save`.
         ValueError when remote is not loopback."""
-        stream = Stream((require_loopback(remote[0]), remote[1]), law, keep)
+        stream = Stream(loopback_address(*remote), law, keep)
         with self._lock:
             self._streams += (stream,)
             self._by_remote[stream.remote] = stream
@@ -206,10 +213,11 @@ class Engine:
 
     def move(self, stream: Stream, remote: Address) -> None:
         """The other side's new address, after a re-INVITE."""
+        remote = loopback_address(*remote)
         with self._lock:
             if self._by_remote.get(stream.remote) is stream:
                 del self._by_remote[stream.remote]
-            stream.remote = (require_loopback(remote[0]), remote[1])
+            stream.remote = remote
             self._by_remote[stream.remote] = stream
 
     def end(self, stream: Stream) -> None:

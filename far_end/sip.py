@@ -10,7 +10,7 @@ import re
 import secrets
 from dataclasses import dataclass, field
 
-from far_end.media import PCMA, PCMU, Address, require_loopback
+from far_end.media import PCMA, PCMU, Address, loopback_address
 
 _COMPACT = {
     "v": "Via", "f": "From", "t": "To", "i": "Call-ID", "m": "Contact", "l": "Content-Length", "c": "Content-Type",
@@ -127,7 +127,7 @@ def address_of(value: str) -> Address:
     found = _URI.search(value)
     if not found:
         raise ValueError("no SIP address")
-    return require_loopback(found[2]), int(found[3] or 5060)
+    return loopback_address(found[2], int(found[3] or 5060))
 
 
 @dataclass
@@ -214,7 +214,7 @@ class Session:
         law = next((int(word) for word in (audio or [])[3:] if word in (str(PCMU), str(PCMA))), None)
         if audio is None or law is None:
             raise ValueError("no PCMA or PCMU audio offered")
-        return cls((require_loopback(host), int(audio[1])), law, events, direction, tuple(lines))
+        return cls(loopback_address(host, int(audio[1])), law, events, direction, tuple(lines))
 
 
 def describe(port: int, version: int, offer: Session | None = None) -> str:

@@ -1,24 +1,33 @@
 """A bare Asterisk of its own, only to prove the far end against the real thing: a trunk to the carrier, one phone.
 
-Not the product's configuration. `ROOT` names a root file system that holds Asterisk; without it the tests
-use the registrar of lab.py instead.
+Not the product's configuration: the two are tried together elsewhere.
 """
 
 import os
 import subprocess
 from pathlib import Path
 
+from asterisk_conf import AsteriskInstall
+from backoffice_core.errors import PartMissing
 from backoffice_core.parts import process
-from tests.conftest import until
+from backoffice_core.parts.asterisk import find
+from tests.conftest import fresh_settings, until
 
-ROOT = os.environ.get("FAR_END_ASTERISK_ROOT", "")
 PHONE, SECRET = "101", "not a secret of anybody"
+
+
+def installed(folder: Path) -> AsteriskInstall | None:
+    """The Asterisk that the product would run (or FAR_END_ASTERISK_ROOT, for an uncached one); None without any."""
+    try:
+        return find(fresh_settings(folder, asterisk=os.environ.get("FAR_END_ASTERISK_ROOT", "")))
+    except PartMissing:
+        return None
 
 
 class Asterisk:
     """Files below `folder`; `sip` and `rtp` (100 ports from there) are free ports, `carrier` the far end's."""
 
-    def __init__(self, folder: Path, carrier: int) -> None:
+    def __init__(self, install: AsteriskInstall, folder: Path, carrier: int) -> None:
         self.folder, self.sip, self.rtp, self.carrier = (
             folder,
             process.free_ports(1)[0],
@@ -26,17 +35,10 @@ class Asterisk:
             carrier,
         )
         self._child: subprocess.Popen[bytes] | None = None
-        root = Path(ROOT)
-        lib = root / "usr/lib/x86_64-linux-gnu"
-        self._command = [
-            str(root / "lib64/ld-linux-x86-64.so.2"),
-            "--library-path",
-            f"{lib}:{root}/lib/x86_64-linux-gnu",
-        ]
-        self._command += [str(root / "usr/sbin/asterisk"), "-C", str(folder / "asterisk.conf")]
+        self._command = [*install.argv, "-C", str(folder / "asterisk.conf")]
         kinds = ["etc", "varlib", "db", "spool", "run", "log", "key", "agi", "sbin", "cache"]
         own = "".join(f"ast{kind}dir => {folder}\n" for kind in kinds)
-        own += f"astmoddir => {lib}/asterisk/modules\nastdatadir => {root}/usr/share/asterisk\n"
+        own += f"astmoddir => {install.moddir}\nastdatadir => {install.datadir}\n"
         text = {
             "asterisk": f"[directories]\n{own}[options]\nnocolor=yes\n",
             "modules": "[modules]\nautoload=yes\nnoload=chan_iax2.so\nnoload=pbx_dundi.so\nnoload=cdr_csv.so\n",

@@ -104,7 +104,9 @@ class Caller(asyncio.DatagramProtocol):
     def send(self, message: Message, target: Address) -> None:
         self._transport.sendto(message.render(), target)
 
-    def call(self, number: str, port: int, rtp_port: int = 9, body: str | None = None, more: str = "") -> Leg:
+    def call(
+        self, number: str, port: int, rtp_port: int = 9, body: str | None = None, more: str = "", contact: str = ""
+    ) -> Leg:
         """`more`: a Record-Route to put in."""
         call_id = f"test-{next(_ids)}-{secrets.token_hex(3)}"
         invite = Message(
@@ -114,7 +116,7 @@ class Caller(asyncio.DatagramProtocol):
             ("Via", f"SIP/2.0/UDP 127.0.0.1:{self.port};branch=z9hG4bK{secrets.token_hex(6)};rport"),
             ("From", f'"Bank" <sip:bank@127.0.0.1:{self.port}>;tag={secrets.token_hex(4)}'),
             ("To", f"<sip:{number}@127.0.0.1:{port}>"), ("Call-ID", call_id), ("CSeq", "1 INVITE"),
-            ("Contact", f"<sip:bank@127.0.0.1:{self.port}>"),
+            ("Contact", contact or f"<sip:bank@127.0.0.1:{self.port}>"),
         ]  # fmt: skip
         invite.headers += [("Record-Route", more)] if more else []
         leg = self.legs[call_id] = Leg(self, number, call_id, invite, ("127.0.0.1", port))

@@ -279,6 +279,33 @@ def test_carrier_as_a_process_with_sipp(tmp_path: Path) -> None:
     assert events == {"START": 2, "INVITE": 6, "ANSWER": 6, "BYE": 6, "HEARD": 6, "CPU": 4}
 
 
+async def test_ordered_stop_ends_its_calls(tmp_path: Path) -> None:
+    log = tmp_path / "far-end.log"
+    child, port = start(log)
+    caller = await Caller().open()
+    talking, ringing = caller.call("380671234000", port), caller.call("380671234700", port)
+    await talking.final()
+    await until(lambda: 180 in ringing.codes)
+    child.terminate()
+    assert (await ringing.final()).status == 503
+    await until(lambda: "BYE" in talking.requests)
+    await until(lambda: child.poll() is not None)
+    child.communicate()
+    caller.close()
+    assert [line["event"] for line in read(log)][-4:] == ["REFUSE", "BYE", "HEARD", "CPU"]
+
+
+async def test_nonsense_leaves_the_carrier_working(scene: Scene) -> None:
+    """Broken messages, ports and addresses from a caller neither kill the socket nor the ticker."""
+    scene.caller._transport.sendto(b"\x00\xff garbage", ("127.0.0.1", scene.port))
+    assert (await scene.call("380671234000", body=offer(99999)).final()).status == 488
+    assert (await scene.call("380671234000", body="m=audio\r\n").final()).status == 488
+    odd = scene.caller.call("380671234010", scene.port, contact="<sip:bank@192.0.2.1:99999>")
+    await odd.final()
+    await until(lambda: "BYE" in odd.requests)  # sent to where the call came from
+    assert (await scene.call("380671234020").final()).status == 200
+
+
 def test_taken_port_and_foreign_host_are_told(tmp_path: Path) -> None:
     child, port = start(tmp_path / "log")
     try:

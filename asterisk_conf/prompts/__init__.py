@@ -1,6 +1,6 @@
 """The spoken messages: one folder a language, text and sound side by side.
 
-`python -m asterisk_conf.prompts` makes the sounds again. A further language is a further folder. A bank's own recordings
+`python -m asterisk_conf.prompts` makes the sounds again. A further language is a further folder. Own recordings
 go to `<data>/prompts/<language>/<name>.wav` (8 kHz, mono, 16 bit) and win over the shipped ones, which name the default
 bank and its default number.
 """

@@ -1,11 +1,12 @@
 """What the programs ask of Asterisk. Every parameter has a form of its own here, and anything else is refused:
 
-Asterisk reads `&` in a dial string as a second call, `,` in a variable as a second variable, `/` at a channel's start as
+Asterisk reads `&` in a dial string as a second call, `,` in a variable as a second variable, `/` before a channel as
 a pattern. All raise LinkDown (nothing sent), ActionUnknown (sent, no answer: may have happened) and BadInput.
 """
 
 import re
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from backoffice_core.config import Trunk
@@ -125,7 +126,7 @@ async def mute_recording(ami: Ami, channel: str, on: bool) -> bool:
     return reply.ok
 
 
-async def _originate(ami: Ami, **fields: str | int | list[str]) -> None:
+async def _originate(ami: Ami, **fields: Any) -> None:
     reply = await ami.action("Originate", Exten="s", Priority=1, Async="true", **fields)
     if not reply.ok:
         raise ActionRefused(f"The telephone exchange refused the call: {reply.message}.")

@@ -80,9 +80,17 @@ class Call:
                 await self.request("BYE", limit=4)
 
     async def alive(self, limit: float = 2.0) -> bool:
-        """Ask the other side whether it still has this call (OPTIONS in the dialog)."""
+        """Whether the other side still has this call: its sound comes, or it answers a request inside the dialog.
+
+        The request is UPDATE, which changes nothing here; an Asterisk without res_pjsip_dlg_options leaves OPTIONS
+        inside a dialog unanswered (seen with 22.10).
+        """
+        before = self.stream.packets if self.stream else 0
+        await asyncio.sleep(0.1)
+        if self.stream and self.stream.packets > before:
+            return True
         try:
-            return (await self.request("OPTIONS", limit=limit)).status not in (408, 481)
+            return (await self.request("UPDATE", limit=limit)).status not in (408, 481)
         except TimeoutError:
             return False
 

@@ -41,7 +41,8 @@ class Asterisk:
         own += f"astmoddir => {install.moddir}\nastdatadir => {install.datadir}\n"
         text = {
             "asterisk": f"[directories]\n{own}[options]\nnocolor=yes\n",
-            "modules": "[modules]\nautoload=yes\nnoload=chan_iax2.so\nnoload=pbx_dundi.so\nnoload=cdr_csv.so\n",
+            "modules": "[modules]\nautoload=yes\nnoload=chan_iax2.so\nnoload=pbx_dundi.so\nnoload=cdr_csv.so\n"
+            "noload=res_pjsip_dlg_options.so\n",
             "rtp": f"[general]\nrtpstart={self.rtp[0]}\nrtpend={self.rtp[-1]}\n",
             "logger": "[logfiles]\nmessages => notice,warning,error\n",
             "extensions": "[far]\nexten => _X.,1,Hangup()\n",

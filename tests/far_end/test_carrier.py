@@ -178,7 +178,7 @@ async def test_dead_caller_is_noticed(scene: Scene, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("far_end.carrier.MISSED", 0.2)
     leg = scene.call("380671234000")
     await leg.final()
-    await until(lambda: "OPTIONS" in leg.requests)
+    await until(lambda: "UPDATE" in leg.requests)
     assert "LOST" not in scene.events(leg.call_id)
     scene.caller.deaf = True
     await until(lambda: "LOST" in scene.events(leg.call_id))

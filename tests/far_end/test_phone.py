@@ -169,7 +169,7 @@ async def test_against_asterisk_or_its_stand_in(engine: Engine, tmp_path: Path) 
         heard = read(tmp_path / "far-end.log")[-1]
         assert heard["packets"] > 60
         assert heard["dbfs"] > -25
-        asterisk.say("channel originate PJSIP/380671234000@far-end application Echo")
+        asterisk.say("channel originate PJSIP/380671234000@far-end application Wait 60")  # sends no sound
         await until(lambda: events()[-1] == "ANSWER")
         assert await next(call for call in carrier.calls.values() if call.state == "up").alive()
         asterisk.say(f"channel originate PJSIP/{PHONE} application Echo")

@@ -108,7 +108,8 @@ def supervise(
 
     settings = config.load()
     clock.load(settings)
-    one = Supervisor(settings, catalogue.wanted(settings, _names(only)), to_terminal=not detached)
+    names = catalogue.wanted(settings, _names(only))
+    one = Supervisor(settings, names, to_terminal=not detached, label="" if detached else "-".join(_names(only)))
     code = one.run()
     if one.state.failure and not detached:
         _complain(one.state.failure.message, one.state.failure.remedy)
@@ -118,10 +119,9 @@ def supervise(
 @app.command()
 def worker() -> None:
     """Run the jobs: the night, the sweepers (the supervisor starts this)."""
-    from backoffice_core.program import run_program
     from backoffice_core.worker import run
 
-    run_program("worker", lambda: run(config.load()))
+    run(config.load())
 
 
 commands.register(app)

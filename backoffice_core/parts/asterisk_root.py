@@ -122,13 +122,20 @@ def _install_package() -> None:
 
 
 def main() -> int:
-    """Prints the Asterisk to be used; gets one first when there is none. Through sudo when we are not root."""
+    """Prints the Asterisk to be used; gets one first when there is none, through sudo when we are not root.
+
+    `--check` only looks (exit code 1: there is none), `--packaged` tells whether apt has one that is new enough.
+    """
+    if "--packaged" in sys.argv:
+        return 0 if packaged() else 1
     settings = config.Settings()
     try:
         install = asterisk.find(settings)
     except PartMissing:
         if settings.asterisk:
             raise  # named by hand, so nothing else is taken in its place
+        if "--check" in sys.argv:
+            return 1
         sudo = shutil.which("sudo")
         if os.geteuid() != 0 and sudo:
             return subprocess.run([sudo, sys.executable, "-B", "-m", __spec__.name], check=False).returncode
@@ -137,7 +144,8 @@ def main() -> int:
         else:
             build()
         install = asterisk.find(settings)
-    print(f"Asterisk {asterisk.version(install)}: {install.moddir.parent}")  # noqa: T201
+    if "--check" not in sys.argv:
+        print(f"Asterisk {asterisk.version(install)}: {install.moddir.parent}")  # noqa: T201
     return 0
 
 
@@ -145,5 +153,5 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     except Refused as refused:
-        print(f"error: {refused.message}\n  {refused.remedy}", file=sys.stderr)  # noqa: T201
-        sys.exit(1)
+        print(f"error: {refused.message}\n  what to do: {refused.remedy}", file=sys.stderr)  # noqa: T201
+        sys.exit(2)

@@ -61,15 +61,17 @@ class State:
         return alive(self.pid, self.create_time)
 
 
-def file(settings: Settings) -> Path:
-    return settings.run_dir / "supervisor.json"
+def file(settings: Settings, label: str = "") -> Path:
+    """That of `backoffice up`, or of a supervisor with a label."""
+    return settings.run_dir / (f"supervisor-{label}.json" if label else "supervisor.json")
 
 
-def write(settings: Settings, state: State) -> None:
+def write(settings: Settings, state: State, label: str = "") -> None:
     """Whole or not at all."""
-    part = file(settings).with_suffix(".part")
+    whole = file(settings, label)
+    part = whole.with_suffix(".part")
     part.write_text(json.dumps(asdict(state), ensure_ascii=False))
-    os.replace(part, file(settings))
+    os.replace(part, whole)
 
 
 def read(settings: Settings) -> State | None:

@@ -58,10 +58,14 @@ class _Child:
 
 
 class Supervisor:
-    """`run()` blocks until a signal ends it. With `to_terminal` the parts write there, else to `<data>/log`."""
+    """`run()` blocks until a signal ends it. With `to_terminal` the parts write there, else to `<data>/log`.
 
-    def __init__(self, settings: Settings, names: Sequence[str], *, to_terminal: bool = False) -> None:
+    `label` sets it apart from others on the same data folder (one container a part, one volume for all).
+    """
+
+    def __init__(self, settings: Settings, names: Sequence[str], *, to_terminal: bool = False, label: str = "") -> None:
         self.settings = settings
+        self.label = label
         self.names = names
         self.to_terminal = to_terminal
         self.children: list[_Child] = []
@@ -100,7 +104,7 @@ class Supervisor:
             lock.close()
 
     def _lock(self) -> IO[str]:
-        lock = (self.settings.run_dir / "supervisor.lock").open("w")
+        lock = states.file(self.settings, self.label).with_suffix(".lock").open("w")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -266,13 +270,13 @@ class Supervisor:
             self.state.phase = "failed"
             self._save()
         else:
-            states.file(self.settings).unlink(missing_ok=True)
+            states.file(self.settings, self.label).unlink(missing_ok=True)
         log.info("stopped")
 
     def _save(self) -> None:
         self.dirty = False
         try:
-            states.write(self.settings, self.state)
+            states.write(self.settings, self.state, self.label)
         except OSError as error:  # the parts go on without their state on disk
             log.warning("state not written", error=str(error))
 

@@ -4,6 +4,7 @@ Proves of the issue's text: errors say what to do, nothing half done, no process
 is named.
 """
 
+import asyncio
 import json
 import os
 import signal
@@ -80,7 +81,7 @@ async def test_up_status_down(installation: Settings) -> None:
     pids = [part.pid for part in below(installation)]
     assert {now["supervisor"], now["postgres"]["pid"], now["valkey"]["pid"]} <= set(pids)
     assert backoffice(installation, "down").returncode == 0
-    assert not any(psutil.pid_exists(pid) for pid in pids)
+    assert not any(process.alive(pid, None) for pid in pids)
     assert "Nothing runs" in backoffice(installation, "down").stdout
     assert backoffice(installation, "status").returncode == 1
 
@@ -227,3 +228,57 @@ async def test_parts_with_an_address_of_their_own_are_not_started(tmp_path: Path
     assert not {"postgres", "valkey"} & set(catalogue.wanted(settings))
     settings = fresh_settings(tmp_path, asterisk_host="192.0.2.7")
     assert "asterisk" not in catalogue.wanted(settings)
+
+
+async def test_supervise_in_the_foreground_as_containers_do(installation: Settings) -> None:
+    """Several on one data folder do not meet; each ends what it started when its container is stopped (SIGTERM)."""
+    first, second = (
+        await asyncio.create_subprocess_exec(
+            *command("supervise", "--only", name), env=child_environment(installation), cwd=installation.data.parent,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        )
+        for name in ("valkey", "postgres")
+    )  # fmt: skip
+    try:
+        await until(lambda: process.answers("127.0.0.1", installation.ports.redis, b"PING\r\n", b"+PONG"), 20)
+        await until(lambda: (installation.run_dir / ".s.PGSQL.5432").exists(), 30)
+    finally:
+        for one in (first, second):
+            one.terminate()
+        said = [await one.communicate() for one in (first, second)]
+    assert [first.returncode, second.returncode] == [0, 0]
+    assert b"Ready to accept connections" in said[0][0], "a container's log is the terminal"
+
+
+async def test_a_log_past_its_limit_begins_anew_without_losing_its_writer(tmp_path: Path) -> None:
+    from backoffice_core.parts.supervisor import rotate
+
+    log = tmp_path / "agi.log"
+    with log.open("ab", buffering=0) as writer:
+        writer.write(b"x" * 2000)
+        rotate(log, limit=1000)
+        writer.write(b"after\n")
+    assert log.read_bytes() == b"after\n"
+    assert len((tmp_path / "agi.log.1").read_bytes()) == 2000
+
+
+async def test_logs_shows_and_follows(installation: Settings) -> None:
+    assert backoffice(installation, "up", "--only", "valkey").returncode == 0
+    assert "Ready to accept" in backoffice(installation, "logs", "valkey").stdout
+    assert "valkey         | " in backoffice(installation, "logs", "-n", "1").stdout
+    follower = await asyncio.create_subprocess_exec(
+        *command("logs", "valkey", "-n", "0", "-f"), env=child_environment(installation),
+        cwd=installation.data.parent, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        assert follower.stdout
+        line = asyncio.ensure_future(follower.stdout.readline())
+        with (installation.data / "log" / "valkey.log").open("ab", buffering=0) as log:
+            for number in range(200):
+                log.write(f"told {number}\n".encode())
+                if (await asyncio.wait([line], timeout=0.1))[0]:
+                    break
+        assert line.result().startswith(b"told ")
+    finally:
+        follower.terminate()
+        await follower.wait()

@@ -1,0 +1,30 @@
+# Help is printed from the comments after ##.
+SHELL := /bin/bash
+PY := .venv/bin/python
+.DEFAULT_GOAL := help
+.PHONY: help setup test lint demo bench clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## prepare: Debian packages, .venv, Asterisk (root or sudo the first time)
+	@tools/setup.sh
+
+lint: setup ## ruff, mypy and the import contracts
+	@echo "==> ruff check";        $(PY) -m ruff check .
+	@echo "==> ruff format";       $(PY) -m ruff format --check .
+	@echo "==> mypy";              $(PY) -m mypy
+	@echo "==> import contracts";  .venv/bin/lint-imports
+
+test: lint ## lint, then all tests with what they need (PYTEST="-k words" for some)
+	$(PY) -m pytest $(PYTEST)
+
+demo: setup ## the main job, live, until Ctrl-C (DURATION=60 JSON=file KEEP=1)
+	@$(PY) -m far_end.demo $(if $(DURATION),--duration $(DURATION)) $(if $(JSON),--json $(JSON)) $(if $(KEEP),--keep)
+
+bench: setup ## answer to bridge and answer to card, beside their floors
+	@$(PY) -m tests.bench
+
+clean: ## remove .venv and caches of tools; data and the Asterisk cache stay
+	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -not -path './data/*' -prune -exec rm -rf {} +

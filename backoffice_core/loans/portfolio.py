@@ -154,7 +154,8 @@ def _upsert(table: str, source: str, key: str, columns: Sequence[str], fixed: st
 _PERSON = ("id", "external_ref", "last_name", "first_name", "middle_name", "birth_date", "tax_id", "code_word",
            "language", "jurisdiction", "region", "place", "time_zone", "demo")  # fmt: skip
 _LOAN = ("id", "contract_no", "product", "branch", "currency", "opened", "balance", "overdue_principal",
-         "overdue_interest", "overdue_penalty", "days_past_due", "next_due", "next_amount", "as_at", "import_id", "demo")  # fmt: skip
+         "overdue_interest", "overdue_penalty", "days_past_due", "next_due", "next_amount", "as_at",
+         "import_id", "demo")  # fmt: skip
 _STEPS = (
     ("persons", _upsert("persons", "in_persons n", "external_ref", _PERSON, ", created_at", ", n.created_at")),
     ("phones", _upsert(
@@ -165,12 +166,13 @@ _STEPS = (
     ("flags",
      "WITH changed AS (UPDATE person_flags f SET valid_to = n.valid_to, evidence = n.evidence FROM in_flags n"
      " JOIN persons p ON p.external_ref = n.source WHERE f.person_id = p.id AND f.flag = n.flag"
-     " AND f.source = 'import' AND f.valid_from = n.valid_from AND (f.valid_to, f.evidence) IS DISTINCT FROM (n.valid_to, n.evidence)"
-     " RETURNING 1),"
+     " AND f.source = 'import' AND f.valid_from = n.valid_from"
+     " AND (f.valid_to, f.evidence) IS DISTINCT FROM (n.valid_to, n.evidence) RETURNING 1),"
      " fresh AS (INSERT INTO person_flags (id, person_id, flag, valid_from, valid_to, evidence, source)"
      " SELECT n.id, p.id, n.flag, n.valid_from, n.valid_to, n.evidence, 'import' FROM in_flags n"
      " JOIN persons p ON p.external_ref = n.source WHERE NOT EXISTS (SELECT FROM person_flags f"
-     " WHERE f.person_id = p.id AND f.flag = n.flag AND f.valid_from = n.valid_from AND f.source = 'import') RETURNING 1)"
+     " WHERE f.person_id = p.id AND f.flag = n.flag AND f.valid_from = n.valid_from"
+     " AND f.source = 'import') RETURNING 1)"
      " SELECT (SELECT count(*) FROM fresh) AS fresh, (SELECT count(*) FROM changed) AS changed"),
     ("loans", _upsert(
         "loans", "in_loans n JOIN persons p ON p.external_ref = n.portfolio", "contract_no", _LOAN,

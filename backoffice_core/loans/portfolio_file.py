@@ -135,7 +135,7 @@ class Problems:
 def read(
     file: Path, *, zone: ZoneInfo, today: date, progress: Callable[[int, int], None] = lambda done, total: None
 ) -> Portfolio:
-    """Reads and checks the whole file. `zone` is the bank's; `progress(characters done, in all)` is called now and then.
+    """Reads and checks the whole file. `zone` is the bank's; `progress(characters done, in all)` is called often.
 
     Raises BadFile with all problems at once.
     """

@@ -7,10 +7,13 @@ from agi.session import serve
 from backoffice_core import clock, config
 from backoffice_core.bus import Bus
 from backoffice_core.compliance import service as compliance
+from backoffice_core.compliance.dialer_limits import dialer_limits
 from backoffice_core.db import Database
 from backoffice_core.errors import BadInput
 from backoffice_core.parts.ready import mark_ready
 from backoffice_core.program import run_program
+
+DEFAULT_WITHIN_S = 2.0  # the dialplan's own limit (asterisk_conf.AGI_SILENCE_S) leaves no room for more
 
 
 async def main() -> None:
@@ -18,8 +21,9 @@ async def main() -> None:
     business = clock.load(settings)
     bus, database = Bus(settings), Database(settings, pool=20, name="agi")
     async with database.begin() as s:
-        limits = await compliance.dialer_limits(s, settings.jurisdiction, business.now())
-    connect = Connect(database, bus, business, float(limits.connect_within_s))
+        limits = dialer_limits(await compliance.rulebook(s), settings.jurisdiction, business.now())
+    within_s = float(limits.connect_within_s) if limits and limits.connect_within_s else DEFAULT_WITHIN_S
+    connect = Connect(database, bus, business, min(within_s, DEFAULT_WITHIN_S))
     try:
         server = await serve(settings.bind, settings.ports.agi, connect)
     except OSError as error:

@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from ami_listener.heard import (
-    NORMAL_CLEARING,
     Answered,
     Began,
     EnteredBridge,
+    FarSideHungUp,
     Heard,
     HungUp,
     LeftBridge,
@@ -24,6 +24,7 @@ from ami_listener.heard import (
 )
 from backoffice_core.call_centre.rules import CallFacts
 
+NO_ROUTE = 3  # Q.850: Asterisk found no way to the trunk and made no channel
 NO_CHANNEL_AFTER = timedelta(seconds=2)  # a failed Originate whose Hangup has not come by then had no channel
 
 
@@ -70,7 +71,7 @@ class LineUp(Meaning):
 @dataclass(frozen=True)
 class LineDown(Meaning):
     line: Line
-    hung_up: bool  # the agent put the phone down; otherwise the line was lost
+    hung_up: bool  # the phone ended it; otherwise we did, or it was never answered
 
 
 @dataclass
@@ -81,12 +82,14 @@ class _Call:
     message_at: datetime | None = None
     not_originated_at: datetime | None = None
     began: bool = False
+    far_side_hung_up: bool = False
 
 
 @dataclass
 class Stories:
     calls: dict[UUID, _Call] = field(default_factory=dict)
-    lines: dict[Line, datetime] = field(default_factory=dict)  # lines that are up, since when
+    lines: set[Line] = field(default_factory=set)  # lines that are up
+    put_down: set[Line] = field(default_factory=set)  # lines that their phone ended
     bridges: dict[str, set[Party]] = field(default_factory=dict)
     ended: dict[Party, datetime] = field(default_factory=dict)  # lately, so that latecomers do not open a story again
 
@@ -103,7 +106,7 @@ class Stories:
             for call_id, call in self.calls.items()
             if call.not_originated_at and not call.began and now - call.not_originated_at >= NO_CHANNEL_AFTER
         ]
-        return [self._end(call_id, self.calls[call_id].not_originated_at or now, None, None) for call_id in gone]
+        return [self._end(call_id, self.calls[call_id].not_originated_at or now, NO_ROUTE, None) for call_id in gone]
 
     def _call(self, call_id: UUID, heard: Heard) -> list[Meaning]:
         call = self.calls.setdefault(call_id, _Call())
@@ -125,6 +128,8 @@ class Stories:
                 self._leave(heard)
             case NotOriginated():
                 call.not_originated_at = heard.at
+            case FarSideHungUp():
+                call.far_side_hung_up = True
             case HungUp():
                 return [self._end(call_id, heard.at, heard.cause, heard.sip_code)]
         return []
@@ -132,7 +137,7 @@ class Stories:
     def _line(self, line: Line, heard: Heard) -> list[Meaning]:
         match heard:
             case Answered() if line not in self.lines:
-                self.lines[line] = heard.at
+                self.lines.add(line)
                 return [LineUp(heard.at, line, heard.channel)]
             case EnteredBridge():
                 return self._enter(heard)
@@ -140,8 +145,10 @@ class Stories:
                 self._leave(heard)
             case NotOriginated() if line not in self.lines:
                 return self._line_down(line, heard.at, hung_up=False)
+            case FarSideHungUp():
+                self.put_down.add(line)
             case HungUp():
-                return self._line_down(line, heard.at, hung_up=heard.cause == NORMAL_CLEARING and line in self.lines)
+                return self._line_down(line, heard.at, hung_up=line in self.put_down)
         return []
 
     def _enter(self, heard: EnteredBridge) -> list[Meaning]:
@@ -176,11 +183,12 @@ class Stories:
         self._forget(call_id, at)
         facts = CallFacts(
             rang_at=call.rang_at, answered_at=call.answered_at, bridged_at=call.bridged_at, message_at=call.message_at,
-            ended_at=at, cause=cause, sip_code=sip_code,
+            ended_at=at, cause=cause, sip_code=sip_code, far_side_hung_up=call.far_side_hung_up,
         )  # fmt: skip
         return CallEnded(at, call_id, facts)
 
     def _line_down(self, line: Line, at: datetime, *, hung_up: bool) -> list[Meaning]:
-        self.lines.pop(line, None)
+        self.lines.discard(line)
+        self.put_down.discard(line)
         self._forget(line, at)
         return [LineDown(at, line, hung_up)]

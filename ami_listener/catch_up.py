@@ -4,6 +4,7 @@ First in Asterisk's list of channels, then in its CEL file. Found = the true end
 UNKNOWN, which counts against the limits and is never dialed again by itself.
 """
 
+import contextlib
 import csv
 import json
 from collections.abc import Iterable
@@ -50,12 +51,11 @@ def _facts(rows: list[dict[str, str]]) -> CallFacts:
         return datetime.fromtimestamp(stamps[0], UTC) if stamps else None
 
     end = next((r for r in rows if r["eventtype"] == "HANGUP"), None)
-    cause: int | None = None
+    cause, source = None, ""
     if end is not None:
-        try:
-            cause = int(json.loads(end["extra"]).get("hangupcause", 0)) or None
-        except (ValueError, AttributeError):
-            cause = None
+        with contextlib.suppress(ValueError, AttributeError):
+            extra = json.loads(end["extra"])
+            cause, source = int(extra.get("hangupcause", 0)) or None, str(extra.get("hangupsource", ""))
     last = max(float(r["eventtime"]) for r in rows)
     message = [float(r["eventtime"]) for r in rows if r.get("userevent") == "BoMessage"]
     return CallFacts(
@@ -65,6 +65,7 @@ def _facts(rows: list[dict[str, str]]) -> CallFacts:
         message_at=datetime.fromtimestamp(message[0], UTC) if message else None,
         ended_at=datetime.fromtimestamp(float(end["eventtime"]) if end else last, UTC),
         cause=cause,
+        far_side_hung_up=end is not None and source == end["channame"],
     )
 
 

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 UP, RINGING = "6", "5"  # ChannelState
-NORMAL_CLEARING = 16
 
 
 @dataclass(frozen=True)
@@ -65,6 +64,11 @@ class NotOriginated(Heard):
 
 
 @dataclass(frozen=True)
+class FarSideHungUp(Heard):
+    """The phone or the carrier ended it (BYE, or a refusal), not we. HungUp follows."""
+
+
+@dataclass(frozen=True)
 class HungUp(Heard):
     cause: int | None
     sip_code: int | None
@@ -107,6 +111,8 @@ def parse(event: Mapping[str, str]) -> Heard | None:
             return MessagePlayed(who, at)
         case "OriginateResponse" if event.get("Response") == "Failure":
             return NotOriginated(who, at)
+        case "HangupRequest":
+            return FarSideHungUp(who, at)
         case "Hangup":
             return HungUp(who, at, _number(event.get("Cause", "")), _number(event.get("TechCause", "")))
     return None

@@ -25,7 +25,18 @@ from backoffice_core.pbx.frames import ActionRefused, ActionUnknown, LinkDown, L
 
 log = structlog.get_logger()
 SWEEP_S = 3.0
-WANTED = frozenset({"Newchannel", "Newstate", "BridgeEnter", "BridgeLeave", "UserEvent", "OriginateResponse", "Hangup"})
+WANTED = frozenset(
+    {
+        "Newchannel",
+        "Newstate",
+        "BridgeEnter",
+        "BridgeLeave",
+        "UserEvent",
+        "OriginateResponse",
+        "HangupRequest",
+        "Hangup",
+    }
+)
 
 
 class Listener:

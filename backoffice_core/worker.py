@@ -9,9 +9,11 @@ import structlog
 from pgqueuer import PgQueuer
 from pgqueuer.db import AsyncpgDriver
 from pgqueuer.models import Schedule
+from pgqueuer.queries import Queries
 from sqlalchemy.exc import DBAPIError
 
 from backoffice_core import clock as clocks
+from backoffice_core import config
 from backoffice_core.bus import Bus
 from backoffice_core.call_centre import recordings as rows
 from backoffice_core.clock import Clock
@@ -20,6 +22,7 @@ from backoffice_core.db import Database
 from backoffice_core.events import CallChanged
 from backoffice_core.nightly import run_night
 from backoffice_core.parts.ready import mark_ready
+from backoffice_core.program import run_program
 from recordings import store
 
 log = structlog.get_logger()
@@ -41,9 +44,11 @@ class Worker:
         while True:
             try:
                 connection = await asyncpg.connect(self.settings.database.replace("+asyncpg", ""), timeout=5)
-                pgq = PgQueuer(AsyncpgDriver(connection))
-                if not await pgq.queries.schema_is_installed():
-                    await pgq.queries.install()
+                driver = AsyncpgDriver(connection)
+                tables = Queries(driver)
+                if not await tables.schema_is_installed():
+                    await tables.install()
+                pgq = PgQueuer(driver)
                 pgq.schedule("night", "* * * * *")(self._night)
                 mark_ready(self.settings, "worker")
                 await pgq.run()
@@ -103,10 +108,15 @@ class Worker:
         return sealed_any and len(found) == 50
 
 
-async def run(settings: Settings) -> None:
-    """Until cancelled: jobs and recordings."""
+async def _run() -> None:
+    settings = config.load()
     bus, database = Bus(settings), Database(settings, pool=4, name="worker")
     try:
         await Worker(settings, database, bus, clocks.load(settings)).run()
     finally:
         await asyncio.gather(bus.close(), database.close())
+
+
+def run(_: Settings) -> None:
+    """Until a signal: jobs and recordings."""
+    run_program("worker", _run)

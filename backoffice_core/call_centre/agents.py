@@ -226,7 +226,10 @@ async def line_up(s: AsyncSession, session_id: UUID, n: int, channel: str, wall:
 
 
 async def line_down(s: AsyncSession, session_id: UUID, n: int, wall: datetime, *, hung_up: bool) -> UUID | None:
-    """The agent's line ended. Hanging up the phone is a pause; a lost line is called again after 1, 2, 5 s."""
+    """The agent's line ended. Hanging up a desk phone is a pause; any other end is a loss: called again after 1, 2, 5 s.
+
+    A browser hangs up when its page is closed or loaded anew, which is no wish for a pause.
+    """
     agent = await s.get(AgentSession, session_id, with_for_update=True)
     if agent is None or agent.line_n != n or agent.line == "NONE":
         return None
@@ -235,7 +238,7 @@ async def line_down(s: AsyncSession, session_id: UUID, n: int, wall: datetime, *
     if agent.ended_at is not None:
         return None
     with_call = agent.state in {"RESERVED", "TALKING", "WRAP_UP"}
-    if hung_up and was_up:
+    if hung_up and was_up and agent.phone == "desk":
         agent.line_wanted = False
         if with_call:
             agent.wants_pause = agent.wants_pause or "PHONE_HUNG_UP"

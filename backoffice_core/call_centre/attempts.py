@@ -12,7 +12,6 @@ from uuid import UUID
 from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backoffice_core.borrowers import service as borrowers
 from backoffice_core.borrowers.models import ContactPoint, Person
 from backoffice_core.call_centre import agents
 from backoffice_core.call_centre.contacts import call_contact, flags_of
@@ -91,7 +90,7 @@ async def claim(
         settings, person, phone, await flags_of(s, person.id), purpose=task.purpose, campaign=task.campaign,
         stage=case.stage, caller_id=trunk.caller_id,
     )  # fmt: skip
-    decision = await compliance.ask_and_reserve(s, contact, call_id, now)
+    decision = await compliance.ask_and_reserve(s, contact, call_id, now, guard_minutes=settings.guard_minutes)
     if not decision.allow:
         return _wait(task, decision, today, settings)
     task.fence += 1
@@ -229,12 +228,12 @@ async def settle(s: AsyncSession, call_id: UUID, facts: CallFacts, now: datetime
         )  # fmt: skip
     if facts.answered_at is None and result != "UNKNOWN":
         await _no_recording(s, call_id)
-    await _settle_task(s, attempt, result, now)
+    await _settle_task(s, attempt, result, now, counts=not is_trunks_own(result, facts))
     await _write_history(s, attempt, seconds=seconds)
     if sign := evidence(result, facts):
-        await borrowers.add_evidence(
-            s, attempt.contact_point_id, sign, at=now, call_id=call_id, trunk=attempt.trunk,
-            sip_code=facts.sip_code, cause=facts.cause, case_id=attempt.case_id,
+        await cases.number_evidence(
+            s, attempt.case_id, attempt.contact_point_id, sign, at=now, call_id=call_id, trunk=attempt.trunk,
+            sip_code=facts.sip_code, cause=facts.cause,
         )  # fmt: skip
     if attempt.agent_session_id:
         await agents.call_over(
@@ -255,14 +254,15 @@ def _with_what_is_known(attempt: CallAttempt, facts: CallFacts) -> CallFacts:
         cause=facts.cause,
         sip_code=facts.sip_code,
         heard=facts.heard or attempt.answered_at is not None,
-        ring_limit_passed=facts.ring_limit_passed,
+        far_side_hung_up=facts.far_side_hung_up,
     )
 
 
-async def _settle_task(s: AsyncSession, attempt: CallAttempt, result: str, now: datetime) -> None:
+async def _settle_task(s: AsyncSession, attempt: CallAttempt, result: str, now: datetime, *, counts: bool) -> None:
     task = await s.get_one(CallTask, attempt.task_id, with_for_update=True)
     if task.fence != attempt.fence or task.state not in {"DIALING", "SETTLING"}:
         return  # the task has moved on (cancelled by a payment, or a later attempt owns it)
+    task.attempts -= 0 if counts else 1  # a fault of our trunk uses up nobody's attempts
     step = task_after_call(result, task.attempts, now)
     task.state, task.state_reason, task.earliest_at = step.state, result, step.earliest_at
 

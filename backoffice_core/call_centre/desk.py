@@ -29,10 +29,10 @@ from backoffice_core.call_centre.rules import (
     OUTCOMES,
     PROMISE_GRACE_DAYS,
     OutcomeRule,
-    add_working_days,
 )
 from backoffice_core.cases import service as cases
 from backoffice_core.cases.models import Case
+from backoffice_core.cases.rules import REFRESH_CONTACT, next_working_day, one_per_case
 from backoffice_core.collection import service as collection
 from backoffice_core.collection.models import Promise
 from backoffice_core.compliance import service as compliance
@@ -209,7 +209,8 @@ async def check_identity(
     count = sum(matches.values())
     if count >= IDENTITY_MATCHES and call.identity_confirmed_at is None:
         call.identity_confirmed_at = wall
-        await borrowers.verify_phone(s, call.contact_point_id, wall)
+        at = call.business_at + (wall - call.claimed_at)
+        await cases.number_evidence(s, call.case_id, call.contact_point_id, "right_party", at=at, call_id=call_id)
     return IdentityCheck(
         match, count, call.identity_misses, call.identity_misses >= IDENTITY_MISSES,
         call.identity_confirmed_at is not None,
@@ -262,8 +263,8 @@ async def next_step(s: AsyncSession, call: CallAttempt, result: Result, today: d
         day = result.call_back_at.date()
     elif rule.task:
         person = await s.get_one(Person, call.person_id)
-        calendar = await compliance.working_days(s, person.jurisdiction, today, days=30)
-        day = add_working_days(today, rule.working_days, calendar)
+        working = await compliance.working_days(s, person.jurisdiction, today, days=60)
+        day = next_working_day(today, lambda one: working.get(one, one.weekday() < 5), rule.working_days)
     return NextStep(rule.task, day, state)
 
 
@@ -324,9 +325,9 @@ async def _follow(
     if rule.flag:
         await borrowers.set_flag(s, call.person_id, rule.flag, since=now.date(), evidence=f"said in call {call.id}")
     if result.outcome in {"WRONG_NUMBER", "WRONG_PERSON"}:
-        await borrowers.mark_wrong_party(s, call.contact_point_id, now)
-    if step.task and step.control_date:
+        await cases.number_evidence(s, call.case_id, call.contact_point_id, "wrong_party", at=now, call_id=call.id)
+    if step.task and step.task != REFRESH_CONTACT and step.control_date:  # the verdict on the number raised that one
         await cases.raise_task(
-            s, call.case_id, step.task, control_date=step.control_date, at=now, dedupe_key=f"{step.task}:{call.case_id}",
+            s, call.case_id, step.task, control_date=step.control_date, at=now, dedupe_key=one_per_case(step.task, call.case_id),
             earliest_at=result.call_back_at, owner_id=user_id if step.task == "CALLBACK" else None, data=data,
         )  # fmt: skip

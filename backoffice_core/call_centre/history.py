@@ -161,4 +161,5 @@ _FIGURES = text(
 async def day_figures(s: AsyncSession, start: datetime, end: datetime, user_id: UUID | None = None) -> DayFigures:
     """Figures of the business day [start, end) (`clock.day_bounds`)."""
     row = (await s.execute(_FIGURES, {"start": start, "end": end, "agent": user_id})).mappings().one()
-    return DayFigures(**{k: float(v) if k.endswith("_s") and v is not None else v for k, v in row.items()})
+    talk_s, wrap_s = (float(row[key]) if row[key] is not None else None for key in ("talk_s", "wrap_s"))
+    return DayFigures(**{**row, "talk_s": talk_s, "wrap_s": wrap_s})

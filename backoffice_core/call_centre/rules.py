@@ -4,7 +4,7 @@ Codes are those of domain.md 2.3; their words live in the catalogue.
 """
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from types import MappingProxyType
 
 # --- telephony result --------------------------------------------------------------------------------------------
@@ -43,7 +43,7 @@ class CallFacts:
     cause: int | None = None  # Q.850
     sip_code: int | None = None  # empty after a catch-up from CEL
     heard: bool = True  # False: nothing was found in events, CEL or the list of channels
-    ring_limit_passed: bool = False  # we gave up ringing
+    far_side_hung_up: bool = True  # False: we ended it
 
 
 def telephony_result(facts: CallFacts, *, reserved: bool) -> str:
@@ -55,14 +55,13 @@ def telephony_result(facts: CallFacts, *, reserved: bool) -> str:
     if not facts.heard:
         return "UNKNOWN"
     if facts.answered_at is not None:
-        if facts.ended_at - facts.answered_at < SHORT_CALL and reserved:
+        if facts.ended_at - facts.answered_at < SHORT_CALL and facts.far_side_hung_up and reserved:
             return "SILENT"
         return "ANSWERED_HUMAN" if facts.bridged_at else "ABANDONED"
-    if facts.sip_code in BY_SIP:
-        return BY_SIP[facts.sip_code]
-    if facts.cause in BY_CAUSE:
-        return BY_CAUSE[facts.cause]
-    return "NO_ANSWER" if facts.ring_limit_passed or facts.rang_at else "FAILED"
+    said = BY_SIP.get(facts.sip_code or 0) or BY_CAUSE.get(facts.cause or 0)
+    if said:
+        return said
+    return "NO_ANSWER" if facts.rang_at else "FAILED"
 
 
 def is_abandoned(facts: CallFacts, result: str) -> bool:
@@ -76,8 +75,8 @@ def counts_as_contact(result: str) -> bool:
 
 
 def is_trunks_own(result: str, facts: CallFacts) -> bool:
-    """The call was lost before it reached the borrower's network: the slot is given back, the number is not blamed."""
-    return result in {"CONGESTION", "FAILED"} and facts.answered_at is None
+    """Lost before the borrower's network (503, no route): the slot is given back, no attempt is used up."""
+    return result == "CONGESTION" and facts.answered_at is None
 
 
 def evidence(result: str, facts: CallFacts) -> str | None:
@@ -166,12 +165,3 @@ IDENTITY_FIELDS = ("birth_date", "tax_id_last4", "code_word")
 IDENTITY_MATCHES = 2
 IDENTITY_MISSES = 3
 BALANCE_MAX_AGE = timedelta(hours=26)  # nothing is said to a borrower from an older balance (domain.md 3.5)
-
-
-def add_working_days(day: date, count: int, is_working: dict[date, bool]) -> date:
-    """`count` working days after `day`. A day that the calendar does not list works Monday to Friday."""
-    while count > 0:
-        day += timedelta(days=1)
-        if is_working.get(day, day.weekday() < 5):
-            count -= 1
-    return day

@@ -1,0 +1,245 @@
+"""Robot agents: people at desks who are not there. Each has a SIP phone and a console client, as an agent's browser is one.
+
+A robot logs in by the console's own doors, goes ready, takes the screen pop, fetches the card, checks the speaker's
+identity, hangs up after its patience, waits, and saves a disposition. What it saw is written as JSON lines: `CARD` with
+the machine's time at which the whole card was in its hands, `RESULT`, `LOST` when the console was away.
+
+    python -m far_end.robots --agents agents.json --log robots.jsonl [--talk 8-20] [--wrap 1-4] [--truth portfolio.csv]
+"""
+
+import argparse
+import asyncio
+import contextlib
+import csv
+import json
+import os
+import random
+import signal
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import websockets
+from websockets.exceptions import WebSocketException
+
+from far_end.carrier import Log, Span
+from far_end.media import Engine
+from far_end.phone import DeskPhone, RegistrationError
+
+OUTCOMES_CONFIRMED = ("PTP_FULL", "PTP_FULL", "PTP_PART", "PAID_CLAIM", "REFUSE", "CALLBACK", "HARDSHIP")
+OUTCOMES_UNCONFIRMED = ("LEFT_MSG_3P", "HANGUP", "LEFT_MSG_3P", "NO_CONTACT")
+AWAY = (httpx.HTTPError, WebSocketException, OSError, TimeoutError, ValueError, KeyError)
+
+
+@dataclass(frozen=True)
+class Seat:
+    """One robot's login and phone."""
+
+    login: str
+    password: str
+    extension: int
+    phone_secret: str
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How the robots behave: seconds of patience in a talk, seconds of wrap-up, who they believe to speak with."""
+
+    talk: Span
+    wrap: Span
+    truth: dict[str, dict[str, str]]  # person's full name -> what he would answer
+    today: str  # the bank's business date, for dates of promises
+
+
+class Robot:
+    def __init__(
+        self, seat: Seat, console: str, registrar: tuple[str, int], engine: Engine, manner: Manner, log: Log
+    ) -> None:
+        self.seat, self.console, self.manner, self.log = seat, console, manner, log
+        self.phone = DeskPhone(f"agent-{seat.extension}", seat.phone_secret, registrar, engine=engine)
+        self.http = httpx.AsyncClient(base_url=console, timeout=10, headers={"Accept": "application/json"})
+        self.dice = random.Random(seat.login)
+        self.call_id: str | None = None  # whose card it holds
+        self.name = ""  # of the person on the card
+        self.changed = asyncio.Event()
+
+    async def work(self) -> None:
+        """Until cancelled; a console that is away is tried again every second."""
+        while not self.phone.registered.is_set():
+            try:
+                await self.phone.register()
+            except (RegistrationError, TimeoutError, OSError):
+                await asyncio.sleep(1)
+        try:
+            while True:
+                try:
+                    await self._log_in()
+                    await self._shift()
+                except AWAY as error:
+                    self.log.write("LOST", robot=self.seat.login, error=type(error).__name__)
+                    await asyncio.sleep(1)
+        finally:
+            await self.http.aclose()
+            self.phone.close()
+
+    async def _log_in(self) -> None:
+        form = {"login": self.seat.login, "password": self.seat.password, "phone": "desk"}
+        answer = await self.http.post("/login", data=form)
+        if answer.status_code != 303:
+            raise ValueError(f"login refused with {answer.status_code}")
+        self.http.headers["X-CSRF-Token"] = answer.headers["X-CSRF-Token"]
+
+    async def _shift(self) -> None:
+        cookies = "; ".join(f"{c.name}={c.value}" for c in self.http.cookies.jar)
+        address = self.console.replace("http", "ws", 1) + "/live"
+        async with websockets.connect(address, additional_headers={"Cookie": cookies}) as socket:
+            hearing = asyncio.create_task(self._hear(socket))
+            acting = asyncio.create_task(self._act())
+            try:
+                done, _ = await asyncio.wait({hearing, acting}, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
+            finally:
+                for task in (hearing, acting):
+                    task.cancel()
+                await asyncio.gather(hearing, acting, return_exceptions=True)
+
+    async def _hear(self, socket: Any) -> None:
+        async for raw in socket:
+            news = json.loads(raw)
+            if news["kind"] == "screen_pop":
+                await self._take_card(news["call_id"])
+            if news["kind"] != "beat":
+                self.changed.set()
+
+    async def _take_card(self, call_id: str) -> None:
+        """The card itself, not only its id: the fragment must name the call and a person."""
+        if call_id == self.call_id:
+            return
+        answer = await self.http.get("/desk/card", headers={"Accept": "text/html"})
+        if answer.status_code != 200 or f'data-call-id="{call_id}"' not in answer.text:
+            return
+        self.call_id = call_id
+        name = answer.text.partition('class="who"')[2].partition(">")[2].partition("<")[0].strip()
+        self.log.write("CARD", robot=self.seat.login, call_id=call_id, named=bool(name))
+        self.name = name
+
+    async def _state(self) -> dict[str, Any]:
+        answer = await self.http.get("/desk/state")
+        answer.raise_for_status()
+        found: dict[str, Any] = answer.json()
+        return found
+
+    async def _until(self, *states: str, limit: float) -> dict[str, Any]:
+        """The desk's state once it is one of these, or whatever it is after `limit` seconds."""
+        end = asyncio.get_running_loop().time() + limit
+        while True:
+            self.changed.clear()
+            state = await self._state()
+            left = end - asyncio.get_running_loop().time()
+            if state["state"] in states or left <= 0:
+                return state
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.changed.wait(), min(left, 2.0))
+
+    async def _act(self) -> None:
+        while True:
+            state = await self._state()
+            if state["call_id"] and state["call_id"] != self.call_id:
+                await self._take_card(state["call_id"])
+            if state["state"] == "TALKING":
+                await self._talk(state["call_id"])
+            elif state["state"] == "WRAP_UP":
+                await self._wrap_up(state["call_id"])
+            elif state["state"] in {"PAUSED", "UNREACHABLE"}:
+                await self.http.post("/desk/ready")
+                await self._until("READY", "RESERVED", "TALKING", limit=2)
+            else:
+                await self._until("TALKING", "WRAP_UP", "PAUSED", limit=5)
+
+    async def _talk(self, call_id: str) -> None:
+        patience = self.dice.uniform(self.manner.talk.low, self.manner.talk.high)
+        after = await self._until("WRAP_UP", "READY", "PAUSED", limit=min(patience, 1.0))
+        if after["state"] == "TALKING":
+            await self._ask_identity(call_id)
+            after = await self._until("WRAP_UP", "READY", "PAUSED", limit=max(patience - 1.0, 0.0))
+        if after["state"] == "TALKING":
+            await self.http.post("/desk/hangup")
+            await self._until("WRAP_UP", "READY", "PAUSED", limit=5)
+
+    async def _ask_identity(self, call_id: str) -> None:
+        known = self.manner.truth.get(self.name)
+        if known is None or self.dice.random() > 0.75:  # the others are not the right party
+            return
+        for field, answer in (("birth_date", known["birth_date"]), ("tax_id_last4", known["tax_id"][-4:])):
+            await self.http.post("/desk/identity", data={"call_id": call_id, "field": field, "answer": answer})
+
+    async def _wrap_up(self, call_id: str) -> None:
+        await asyncio.sleep(self.dice.uniform(self.manner.wrap.low, self.manner.wrap.high))
+        form = {"call_id": call_id, "outcome": self.dice.choice(OUTCOMES_CONFIRMED), "note": "", "wants": "ready"}
+        day = datetime.fromisoformat(self.manner.today).date() + timedelta(days=self.dice.randint(1, 7))
+        form |= {"amount": "500,00", "due_date": day.isoformat(), "call_back_at": f"{day}T12:00"}
+        answer = await self.http.post("/desk/result", data=form)
+        if answer.status_code >= 400:
+            form["outcome"] = self.dice.choice(OUTCOMES_UNCONFIRMED)
+            answer = await self.http.post("/desk/result", data=form)
+        self.log.write(
+            "RESULT", robot=self.seat.login, call_id=call_id, outcome=form["outcome"], status=answer.status_code
+        )
+        if answer.status_code < 400:
+            await self._until("READY", "RESERVED", "TALKING", "PAUSED", limit=5)
+
+
+def read_truth(file: Path | None) -> dict[str, dict[str, str]]:
+    """The generated portfolio by full name; names that stand there twice are left out."""
+    if file is None:
+        return {}
+    found: dict[str, dict[str, str]] = {}
+    refs: dict[str, set[str]] = {}
+    with file.open(encoding="utf-8-sig", newline="") as lines:
+        header = lines.readline().strip()
+        delimiter = ";" if ";" in header else ","
+        for row in csv.DictReader(lines, fieldnames=header.split(delimiter), delimiter=delimiter):
+            name = " ".join(row[k] for k in ("last_name", "first_name", "middle_name") if row.get(k))
+            refs.setdefault(name, set()).add(row["person_ref"])
+            found[name] = row
+    return {name: row for name, row in found.items() if len(refs[name]) == 1}
+
+
+async def run(options: argparse.Namespace) -> None:
+    seats = [Seat(**seat) for seat in json.loads(options.agents.read_text())]
+    manner = Manner(options.talk, options.wrap, read_truth(options.truth), options.today)
+    engine, log = Engine(), Log(options.log)
+    log.write("START", pid=os.getpid(), robots=len(seats))
+    robots = [Robot(seat, options.console, ("127.0.0.1", options.sip_port), engine, manner, log) for seat in seats]
+    working = asyncio.gather(*(robot.work() for robot in robots))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, working.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await working
+    times = os.times()
+    log.write("CPU", seconds=round(times.user + times.system, 2))
+    engine.close()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m far_end.robots", description="Agents that are not people.")
+    parser.add_argument(
+        "--agents", type=Path, required=True, help="JSON list of login, password, extension, phone_secret"
+    )
+    parser.add_argument("--log", type=Path, required=True)
+    parser.add_argument("--console", default="http://127.0.0.1:8080")
+    parser.add_argument("--sip-port", type=int, default=5060)
+    parser.add_argument("--talk", type=Span.parse, default=Span.parse("8-20"), metavar="S[-S]")
+    parser.add_argument("--wrap", type=Span.parse, default=Span.parse("1-4"), metavar="S[-S]")
+    parser.add_argument("--truth", type=Path)
+    parser.add_argument("--today", default=datetime.now(UTC).date().isoformat())
+    asyncio.run(run(parser.parse_args()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

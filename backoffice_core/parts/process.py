@@ -198,7 +198,7 @@ def tail(file: Path, lines: int) -> list[str]:
         with file.open("rb") as log:
             log.seek(0, os.SEEK_END)
             log.seek(max(0, log.tell() - 65536))
-            return log.read().decode(errors="replace").splitlines()[-lines:]
+            return log.read().decode(errors="replace").splitlines()[-lines:] if lines else []
     except OSError:
         return []
 

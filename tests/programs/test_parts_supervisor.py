@@ -232,16 +232,16 @@ async def test_parts_with_an_address_of_their_own_are_not_started(tmp_path: Path
 
 async def test_supervise_in_the_foreground_as_containers_do(installation: Settings) -> None:
     """Several on one data folder do not meet; each ends what it started when its container is stopped (SIGTERM)."""
-    first, second = (
+    first, second = [
         await asyncio.create_subprocess_exec(
             *command("supervise", "--only", name), env=child_environment(installation), cwd=installation.data.parent,
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
         )
         for name in ("valkey", "postgres")
-    )  # fmt: skip
+    ]  # fmt: skip
     try:
         await until(lambda: process.answers("127.0.0.1", installation.ports.redis, b"PING\r\n", b"+PONG"), 20)
-        await until(lambda: (installation.run_dir / ".s.PGSQL.5432").exists(), 30)
+        await until((installation.run_dir / ".s.PGSQL.5432").exists, 30)
     finally:
         for one in (first, second):
             one.terminate()

@@ -60,9 +60,8 @@ async def load_rules(session: AsyncSession, by: str, rows: Sequence[dict[str, An
     for row in wanted:
         loader.parse(row)
     await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _lock_key("compliance_rules")})
-    newest = select(ComplianceRule).distinct(ComplianceRule.rule_id)
-    newest = newest.order_by(ComplianceRule.rule_id, ComplianceRule.version.desc())
-    known = {rule.rule_id: rule for rule in (await session.execute(newest)).scalars()}
+    versions = (await session.execute(select(ComplianceRule).order_by(ComplianceRule.version))).scalars()
+    known = {rule.rule_id: rule for rule in versions}  # the newest stays
     added = [
         {"rule_id": row["id"], "version": known[row["id"]].version + 1 if row["id"] in known else 1, "row": row}
         for row in wanted

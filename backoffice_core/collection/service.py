@@ -124,7 +124,7 @@ async def _since(session: AsyncSession, state: str) -> dict[UUID, datetime]:
         .where(CaseEvent.kind == "state", CaseEvent.data["to"].astext == state, Case.state == state)
         .group_by(CaseEvent.case_id)
     )
-    return dict((await session.execute(query)).tuples())
+    return dict((await session.execute(query)).tuples().all())
 
 
 async def _write_states(session: AsyncSession, at: datetime, moves: list[tuple[UUID, str, str, str]]) -> None:

@@ -6,24 +6,21 @@ Ids and times differ from run to run; the names, keys and order are what the lis
 
 import asyncio
 import contextlib
-import os
-import signal
-import subprocess
-import sys
+import shutil
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 from agi.session import AgiSession, serve
-from asterisk_conf import Phone
+from asterisk_conf import Phone, cel_file
 from backoffice_core.parts import asterisk as asterisk_part
 from backoffice_core.pbx.actions import hang_up, mute_recording, originate_leg
 from backoffice_core.pbx.ami import Ami
 from far_end.media import Engine
 from far_end.phone import DeskPhone
 from tests.conftest import ROOT, fresh_settings, running, until
-from tests.real_asterisk.conftest import Exchange, carrier
+from tests.real_asterisk.conftest import Exchange, carrier, stopped_server
 
 OUT = ROOT / "tests" / "call_stories" / "raw"
 
@@ -123,19 +120,10 @@ async def messages(exchange: Exchange, tape: Tape, dialer: Ami) -> None:
     call_id = await exchange.call(dialer, "000")
     await tape.until("Event: Hangup\n", f"Uniqueid: {call_id}")
     tape.save("message_agi_dead", "answered; nobody listens on the AGI port; the message is played to its end")
-    program = "import socket,sys,time;s=socket.create_server(('127.0.0.1',int(sys.argv[1])));print(1,flush=True);time.sleep(99)"
-    port = str(exchange.settings.ports.agi)
-    child = subprocess.Popen([sys.executable, "-c", program, port], stdout=subprocess.PIPE)  # noqa: ASYNC220 (quick)
-    try:
-        assert child.stdout is not None
-        child.stdout.readline()
-        os.kill(child.pid, signal.SIGSTOP)
+    with stopped_server(exchange.settings.ports.agi):
         call_id = await exchange.call(dialer, "000")
         await tape.until("Event: Hangup\n", f"Uniqueid: {call_id}")
-        tape.save("message_agi_hung", "answered; the AGI server is stopped; the message after the time limit")
-    finally:
-        child.kill()
-        child.wait()
+    tape.save("message_agi_hung", "answered; the AGI server is stopped; the message after the time limit")
 
     async def nobody(session: AgiSession) -> None:
         pass
@@ -232,6 +220,7 @@ def main() -> None:
         with running(part, settings.data / "asterisk.log"):
             with carrier(settings):
                 asyncio.run(capture(Exchange(settings)))
+                shutil.copyfile(cel_file(settings), OUT / "cel.csv")
             asyncio.run(trunk_down(Exchange(settings)))
 
 

@@ -2,10 +2,6 @@
 
 import csv
 import json
-import os
-import signal
-import subprocess
-import sys
 import uuid
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -18,7 +14,7 @@ from asterisk_conf import AGI_SILENCE_S, CEL_COLUMNS, cel_file
 from backoffice_core.pbx.actions import hang_up, list_channels, mute_recording, originate_leg
 from backoffice_core.pbx.ami import Ami
 from tests.conftest import until
-from tests.real_asterisk.conftest import Exchange, Leg, Listener, channel
+from tests.real_asterisk.conftest import Exchange, Leg, Listener, channel, stopped_server
 
 Serve = Callable[[Callable[[AgiSession], Awaitable[None]]], Awaitable[None]]
 
@@ -139,21 +135,10 @@ async def test_dead_agi_server_the_borrower_hears_the_message(
 async def test_stopped_agi_server_the_borrower_hears_the_message(
     exchange: Exchange, dialer: Ami, listener: Listener
 ) -> None:
-    """A process that accepts (the kernel does it for it) and never answers, as one does under SIGSTOP."""
-    program = "import socket,sys,time;s=socket.create_server(('127.0.0.1',int(sys.argv[1])));print('up',flush=True);time.sleep(99)"
-    child = subprocess.Popen(
-        [sys.executable, "-c", program, str(exchange.settings.ports.agi)], stdout=subprocess.PIPE, text=True
-    )
-    try:
-        assert child.stdout is not None
-        assert child.stdout.readline() == "up\n"
-        os.kill(child.pid, signal.SIGSTOP)
+    with stopped_server(exchange.settings.ports.agi):
         call_id = await exchange.call(dialer, ANSWERS_TALKS_ON)
         silence = await _hears_the_message(exchange, listener, call_id, "HANGUP")
-        assert AGI_SILENCE_S - 0.5 < silence < AGI_SILENCE_S + 1.5
-    finally:
-        child.kill()
-        child.wait()
+    assert AGI_SILENCE_S - 0.5 < silence < AGI_SILENCE_S + 1.5
 
 
 async def test_a_crashing_handler_and_a_free_agent_who_is_gone_end_in_the_message(

@@ -110,8 +110,8 @@ def test_a_fact_heard_twice_changes_nothing(name: str, again: list[int]) -> None
     """TL-06: events repeated at any later place give the same story, told once."""
     facts = facts_of(name)
     doubled = list(facts)
-    for place in again:
-        doubled.insert(min(place % len(facts) + 1, len(doubled)), facts[place % len(facts)])
+    for place in sorted((place % len(facts) for place in again), reverse=True):  # from behind: earlier places stay
+        doubled.insert(place + 1, facts[place])
     ended = [m for m in meanings_of(doubled) if isinstance(m, CallEnded)]
     assert len(ended) == 1
     (true,) = [m for m in meanings_of(facts) if isinstance(m, CallEnded)]

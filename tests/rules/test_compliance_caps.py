@@ -332,3 +332,31 @@ def test_a_contact_with_an_unknown_word_cannot_be_asked_about(word: dict[str, An
 def test_a_moment_without_a_zone_cannot_be_asked_about() -> None:
     with pytest.raises(ValueError, match="zone"):
         decide(contact(debt=LOAN), local(f"{WED} 12:00").replace(tzinfo=None))
+
+
+def test_cp_04_a_rule_that_ends_meanwhile_ends_the_wait() -> None:
+    at = local(f"{WED} 12:00")
+    ends = {"effective_to": "2026-11-19"}
+    full = book("UA-TIME", "ANY-ATTEMPT-W", change={"ANY-ATTEMPT-W": {"params": {"max": 1}, **ends}})
+    assert decide(contact(), at, dialed(at), rulebook=full).next_allowed_at == local("2026-11-20 09:00")
+    soldier = contact(person(flags=[Flag("protected_military")]))
+    protected = book("UA-TIME", "UA-MILITARY", change={"UA-MILITARY": ends})
+    assert decide(soldier, at, rulebook=protected).next_allowed_at == local("2026-11-20 09:00")
+
+
+def test_a_protection_ends_when_its_last_day_has_ended_in_every_zone() -> None:
+    rules = book("US-TIME", "UK-BREATH", change={"UK-BREATH": {"jurisdiction": "US"}, "US-TIME": ROUND_THE_CLOCK})
+    resting = person("US", zones=[NYC, "Pacific/Honolulu"], flags=[Flag("breathing_space", None, date(2026, 11, 17))])
+    decision = decide(contact(resting), new_york(f"{WED} 02:00"), rulebook=rules)
+    assert decision.reasons[0].until == decision.next_allowed_at == local(f"{WED} 00:00", "Pacific/Honolulu")
+
+
+ROUND_THE_CLOCK = {"params": {"from": "00:00", "to": "23:59"}}
+
+
+def test_a_cooldown_whose_day_of_talk_does_not_count_lasts_a_day_longer() -> None:
+    rules = book("US-TIME", "US-7AFTER", change={"US-7AFTER": {"params": {"day_of_talk_counts": False}}})
+    decision = decide(
+        contact(person("US")), new_york("2026-11-16 12:00"), talked(new_york("2026-11-10 18:30")), rulebook=rules
+    )
+    assert decision.next_allowed_at == new_york("2026-11-18 08:00")

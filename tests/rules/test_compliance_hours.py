@@ -1,6 +1,7 @@
 """Time windows: the person's own hours, weekends and holidays, summer time, several zones, several jurisdictions."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -226,3 +227,13 @@ def test_statutory_holidays_of_ukraine_are_shipped() -> None:
     assert days[date(2026, 6, 29)] == "Constitution Day (moved)"
     assert all(not CALENDAR.working("UA", day) for day in days)
     assert {date(2026, 4, 6), date(2026, 8, 31), date(2026, 8, 3)} <= set(holidays_of("GB", 2026))
+
+
+def test_a_day_that_may_be_a_holiday_must_be_lawful_as_a_working_day_too() -> None:
+    open_on_days_off: dict[str, dict[str, Any]] = {
+        "UA-TIME": {"params": {"closed": True}},
+        "UA-WEEKEND": {"params": {"from": "09:00", "to": "20:00"}},
+    }
+    rules = book("UA-TIME", "UA-WEEKEND", change=open_on_days_off)
+    assert not decide(contact(), local(f"{WED} 12:00"), rulebook=rules, calendar=Calendar([])).allow
+    assert decide(contact(), local(f"{SAT} 12:00"), rulebook=rules).allow

@@ -25,17 +25,18 @@ _DAC_READ_SEARCH = 1 << 2  # linux/capability.h
 def unprivileged(argv: Sequence[str]) -> list[str]:
     """The command as `nobody` when we are root (PostgreSQL refuses root, Asterisk does not need it), else unchanged.
 
-    The process may still pass folders that only root may enter: a checkout below /root must work. Where the
-    bounding set lacks that right (containers) it is left out.
+    It keeps one right of root's: to read, and to pass folders that only root may enter, as a checkout below /root.
+    Without the securebit, access(2) would deny what open(2) then grants, and initdb asks access(2) first. Where the
+    bounding set lacks the right (containers) it is left out.
     """
     if os.geteuid() != 0:
         return list(argv)
     setpriv = shutil.which("setpriv")
     if setpriv is None:
         raise PartMissing("setpriv is not installed.", remedy="Install the Debian package util-linux.")
-    command = [setpriv, "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"]
+    command = [setpriv, "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups", "--no-new-privs"]
     if _bounding_set() & _DAC_READ_SEARCH:
-        command += ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
+        command += ["--securebits=+no_setuid_fixup", "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
     return [*command, *argv]
 
 

@@ -1,6 +1,9 @@
 """The parts on which everything stands: embedded PostgreSQL and Valkey, and the tests' own fixtures."""
 
 import asyncio
+import os
+import subprocess
+from pathlib import Path
 
 from sqlalchemy import text
 
@@ -8,6 +11,7 @@ from backoffice_core.bus import Bus
 from backoffice_core.config import Settings
 from backoffice_core.db import Database
 from backoffice_core.events import News, QueueChanged
+from backoffice_core.parts.process import NOBODY, unprivileged
 
 
 async def test_database_is_utf8_and_listens_on_a_unix_socket_only(database: Database) -> None:
@@ -40,3 +44,14 @@ async def test_news_goes_through_valkey(bus: Bus) -> None:
     await bus.publish(QueueChanged())
     assert await asyncio.wait_for(heard.get(), 5) == QueueChanged()
     task.cancel()
+
+
+def test_servers_run_without_root_and_yet_below_a_folder_that_only_root_may_enter(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    tool = closed / "tool"
+    tool.write_text('#!/bin/sh\n[ -x "$0" ] && [ -r "$0" ] && id -u\ngrep CapEff /proc/self/status\n')
+    tool.chmod(0o755)
+    said = subprocess.run(unprivileged([str(tool)]), capture_output=True, text=True, check=True).stdout.split()
+    assert int(said[0]) == (NOBODY if os.geteuid() == 0 else os.geteuid())
+    assert int(said[2], 16) in {0, 4}, "no right of root's but CAP_DAC_READ_SEARCH"

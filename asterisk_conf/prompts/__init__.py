@@ -10,12 +10,13 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
-
-import numpy as np
-import soundfile
+from typing import TYPE_CHECKING
 
 from backoffice_core.config import Settings
 from backoffice_core.errors import PartMissing
+
+if TYPE_CHECKING:
+    import numpy as np
 
 HERE = Path(__file__).parent
 RATE_HZ = 8000  # what the telephone network carries
@@ -64,6 +65,9 @@ def speak(text: str, language: str) -> bytes:
             "The announcement must be spoken anew for this bank's name and number, and espeak-ng is not installed.",
             remedy="Install espeak-ng, or put your own recordings into <data>/prompts/<language>/abandoned.wav.",
         ) from None
+    import numpy as np
+    import soundfile
+
     # a streamed WAV's header cannot know its length: 44 bytes, then 16-bit samples at 22,050 Hz
     samples = np.frombuffer(run.stdout[44:], dtype="<i2").astype(np.float64) / 32768
     out = io.BytesIO()
@@ -71,8 +75,10 @@ def speak(text: str, language: str) -> bytes:
     return out.getvalue()
 
 
-def _to_telephone(samples: np.ndarray, rate_hz: int) -> np.ndarray:
+def _to_telephone(samples: "np.ndarray", rate_hz: int) -> "np.ndarray":
     """Cut above 3.6 kHz (else it folds back as hiss), take every n-th value, leave 3 dB of headroom."""
+    import numpy as np
+
     taps = np.arange(-200, 201)
     cut = 2 * 3600 / rate_hz
     smooth = np.convolve(samples, cut * np.sinc(cut * taps) * np.hamming(taps.size), mode="same")

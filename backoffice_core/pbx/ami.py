@@ -246,6 +246,7 @@ class Ami:
 
     async def _open(self, link: _Link) -> None:
         self._link = link  # before the login: whoever hears LinkUp may act at once
+        self._paused = False  # that was the old link; a queue still full pauses the new one with its next event
         await link.connect()
         try:
             if link.authenticated_future is None:
@@ -278,6 +279,9 @@ class Ami:
                     log.warning("%s", down)
                 said, pause = down.message, BACK_OFF_S[min(failures, len(BACK_OFF_S) - 1)]
                 failures += 1
+            except Exception:
+                log.exception("%s: the link to the telephone exchange could not be opened", self.name)
+                pause = BACK_OFF_S[-1]
             else:
                 failures, said, pause = 0, "", BACK_OFF_S[0]
                 assert self._link is not None  # noqa: S101
@@ -306,6 +310,7 @@ class Ami:
                 self._paused = False
                 self._set_reading(True)
             yield item
+        self._queue.put_nowait(None)  # whoever asks again is told again
 
     async def action(self, name: str, *, timeout_s: float = 5.0, **fields: Value) -> Reply:
         """Send one action once. Reply.ok tells whether Asterisk took it.

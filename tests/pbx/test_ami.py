@@ -239,6 +239,16 @@ async def test_unwanted_events_are_dropped_and_a_full_queue_pauses_reading(fake:
         assert seen == [str(n) for n in range(count)]
 
 
+async def test_a_full_queue_pauses_the_next_link_too(fake: FakeAmi) -> None:
+    async with link(fake, "Hangup", queue_limit=10) as ami:
+        for _ in range(2):
+            fake.say(b"Event: Hangup\r\nUniqueid: x\r\n\r\n" * 20)
+            await until(lambda: ami._paused)
+            fake.cut()
+            ami._set_reading(True)  # so that the cut is seen at once
+            await until(lambda: ami.up and not ami._paused)
+
+
 async def test_a_list_is_collected_while_other_events_go_on(fake: FakeAmi) -> None:
     fake.answers["coreshowchannels"] = (
         "Response: Success\r\nActionID: {id}\r\nEventList: start\r\nMessage: Channels will follow\r\n\r\n"

@@ -1,5 +1,6 @@
 """One call through the rendered dialplan: talk, message, refusal; and that the AGI's death or silence is survived."""
 
+import asyncio
 import csv
 import json
 import uuid
@@ -13,6 +14,7 @@ from agi.session import AgiSession
 from asterisk_conf import AGI_SILENCE_S, CEL_COLUMNS, cel_file
 from backoffice_core.pbx.actions import hang_up, list_channels, mute_recording, originate_leg
 from backoffice_core.pbx.ami import Ami
+from backoffice_core.pbx.frames import Event
 from tests.conftest import until
 from tests.real_asterisk.conftest import Exchange, Leg, Listener, channel, stopped_server
 
@@ -214,3 +216,20 @@ async def test_a_talking_agent_is_not_pulled_out_of_the_talk(
     for call_id in (first, second):
         await hang_up(dialer, call_id)
         await listener.first(call_id, "Hangup")
+
+
+async def test_nothing_needless_comes_over_the_wire(exchange: Exchange, dialer: Ami) -> None:
+    """This Asterisk is built with its test framework, which would send an event for every RTCP packet."""
+    needless = frozenset(
+        {"TestEvent", "RTCPSent", "RTCPReceived", "VarSet", "Newexten", "DeviceStateChange", "NewConnectedLine"}
+    )
+    async with exchange.ami("listener", needless | {"Hangup"}) as ami:
+        call_id = await exchange.call(dialer, "020")
+        names: list[str] = []
+        async with asyncio.timeout(40):
+            async for event in ami.events():
+                if isinstance(event, Event):
+                    names.append(event.name)
+                    if event.name == "Hangup" and event.get("Uniqueid") == call_id:
+                        break
+    assert names == ["Hangup"]

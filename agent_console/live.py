@@ -1,0 +1,196 @@
+"""The websocket: carries kinds and ids, never data. The browser fetches what changed, and permission is asked there.
+
+Each socket has one reader and one writer; the writer's queue is bounded, and who does not read is dropped (he comes
+back and reads a snapshot). News can be lost, so every two seconds one query compares all agents with what was last
+seen and tells those whose row changed.
+"""
+
+import asyncio
+import contextlib
+import json
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import structlog
+from fastapi import APIRouter, WebSocket
+from sqlalchemy import select
+from starlette.websockets import WebSocketDisconnect
+
+from agent_console.console import Console
+from agent_console.deps import COOKIE, console_of, same_origin
+from backoffice_core.call_centre.models import AgentSession
+from backoffice_core.events import AgentChanged, CallChanged, News, QueueChanged, ScreenPop, StopChanged
+from backoffice_core.staff import rules, service
+
+log = structlog.get_logger()
+router = APIRouter()
+
+BEAT_S = 1.0
+REREAD_S = 2.0
+QUEUE = 128
+EXPIRED, FOREIGN = 4401, 4403
+
+
+@dataclass(eq=False)
+class Socket:
+    """One open page."""
+
+    user_id: UUID
+    floor: bool
+    queue: asyncio.Queue[dict[str, Any]] = field(default_factory=lambda: asyncio.Queue(QUEUE))
+    slow: bool = False
+
+    def push(self, message: dict[str, Any]) -> None:
+        try:
+            self.queue.put_nowait(message)
+        except asyncio.QueueFull:
+            self.slow = True
+
+
+class Hub:
+    """All open pages of this process, what they are told, and how lost news are found."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.sockets: set[Socket] = set()
+        self._seen: dict[UUID, str] = {}
+        self._popped: dict[UUID, UUID | None] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        self._tasks = [asyncio.create_task(self._hear()), asyncio.create_task(self._reread_for_ever())]
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _hear(self) -> None:
+        async for news in self.console.bus.hear():
+            if news is None:  # the link was made again: something may have been missed
+                self.tell_all({"kind": "reread"})
+            else:
+                self.pass_on(news)
+
+    def pass_on(self, news: News) -> None:
+        """Who hears what: an agent of his own call and state, the floor of everything, all of a stop."""
+        match news:
+            case ScreenPop():
+                self._popped[news.agent_id] = news.call_id
+                message = {"call_id": str(news.call_id), "case_id": str(news.case_id)}
+                self.tell(news.agent_id, {"kind": "screen_pop", **message})
+                self.tell_floor({"kind": "agent", "agent_id": str(news.agent_id)})
+            case AgentChanged():
+                message = {"kind": "agent", "agent_id": str(news.agent_id)}
+                self.tell(news.agent_id, message)
+                self.tell_floor(message)
+            case CallChanged():
+                message = {"kind": "call", "call_id": str(news.call_id)}
+                if news.agent_id:
+                    self.tell(news.agent_id, message)
+                    message["agent_id"] = str(news.agent_id)
+                self.tell_floor(message)
+            case QueueChanged():
+                self.tell_floor({"kind": "queue"})
+            case StopChanged():
+                self.tell_all({"kind": "stop"})
+
+    def tell(self, user_id: UUID, message: dict[str, Any]) -> None:
+        for socket in self.sockets:
+            if socket.user_id == user_id:
+                socket.push(message)
+
+    def tell_floor(self, message: dict[str, Any]) -> None:
+        for socket in self.sockets:
+            if socket.floor:
+                socket.push(message)
+
+    def tell_all(self, message: dict[str, Any]) -> None:
+        for socket in self.sockets:
+            socket.push(message)
+
+    async def _reread_for_ever(self) -> None:
+        while True:
+            try:
+                await self.reread()
+            except Exception as error:  # the database is away: pages see it by themselves, and this goes on
+                log.warning("agents not re-read", error=type(error).__name__)
+            await asyncio.sleep(REREAD_S)
+
+    async def reread(self) -> None:
+        """One query for all agents; tells those whose row is not what was seen two seconds ago. `v` lets a page that
+        already shows this state ignore it."""
+        if not self.sockets:
+            self._seen.clear()
+            return
+        row = AgentSession
+        query = select(row.user_id, row.state, row.reason, row.line, row.call_id, row.wants_pause).where(row.ended_at.is_(None))
+        async with self.console.database.sessions() as s:
+            rows = (await s.execute(query)).all()
+        now: dict[UUID, str] = {}
+        for user_id, state, reason, line, call_id, wants_pause in rows:
+            now[user_id] = version(state, reason, line, call_id, wants_pause)
+            if call_id is not None and self._popped.get(user_id) != call_id and state in {"RESERVED", "TALKING"}:
+                self._popped[user_id] = call_id
+                self.tell(user_id, {"kind": "screen_pop", "call_id": str(call_id), "case_id": None})
+        for user_id in now.keys() | self._seen.keys():
+            if now.get(user_id) != self._seen.get(user_id):
+                message = {"kind": "agent", "agent_id": str(user_id), "v": now.get(user_id, "")}
+                self.tell(user_id, message)
+                self.tell_floor(message)
+        self._seen = now
+
+
+def version(state: str, reason: str, line: str, call_id: UUID | None, wants_pause: str) -> str:
+    """What a page compares to know whether it shows an agent's present state."""
+    return f"{state}:{reason}:{line}:{call_id or ''}:{wants_pause}"
+
+
+@router.websocket("/live")
+async def live(websocket: WebSocket) -> None:
+    """Opens only from our own page and with a living login; ends when the login does."""
+    console = console_of(websocket)
+    token = websocket.cookies.get(COOKIE, "")
+    async with console.database.begin() as s:
+        found = await service.find_login(s, token, console.clock.wall())
+    await websocket.accept()
+    if not same_origin(websocket) or found is None:
+        await websocket.close(EXPIRED if found is None else FOREIGN)
+        return
+    user, login = found
+    socket = Socket(user.id, floor=rules.may(user.role, "floor"))
+    console.hub.sockets.add(socket)
+    socket.push({"kind": "reread"})
+    reader = asyncio.create_task(_read(websocket))
+    writer = asyncio.create_task(_write(websocket, socket, console, login.expires_at.timestamp()))
+    try:
+        await asyncio.wait({reader, writer}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        console.hub.sockets.discard(socket)
+        for task in (reader, writer):
+            task.cancel()
+        await asyncio.gather(reader, writer, return_exceptions=True)
+        with contextlib.suppress(RuntimeError):
+            await websocket.close()
+
+
+async def _read(websocket: WebSocket) -> None:
+    """Nothing is expected from the page; reading notices that it went."""
+    with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+        while True:
+            await websocket.receive_text()
+
+
+async def _write(websocket: WebSocket, socket: Socket, console: Console, expires: float) -> None:
+    with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+        while not socket.slow:
+            try:
+                message = await asyncio.wait_for(socket.queue.get(), BEAT_S)
+            except TimeoutError:
+                wall = console.clock.wall().timestamp()
+                if wall > expires:
+                    await websocket.close(EXPIRED)
+                    return
+                message = {"kind": "beat", "at": round(wall * 1000)}
+            await asyncio.wait_for(websocket.send_text(json.dumps(message)), 5)

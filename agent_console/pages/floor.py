@@ -1,0 +1,71 @@
+"""The supervisor's floor: agents, calls and figures as they are now, and the strong stop button.
+
+The page ticks clocks by itself and fetches what the websocket says has changed: single rows, and at most once a
+second the summary.
+"""
+
+from collections import Counter
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from fastapi.responses import HTMLResponse
+
+from agent_console.deps import FloorWork, Work
+from agent_console.view import page
+from backoffice_core.call_centre import agents, history, stop
+
+router = APIRouter(prefix="/floor")
+
+LONG_PAUSE_S = 15 * 60
+ABANDON_LIMIT = 3  # percent of live answers (domain.md 3.1)
+
+
+async def _context(work: Work) -> dict[str, Any]:
+    today = work.console.clock.today()
+    start, end = work.console.clock.day_bounds(today)
+    board = await agents.board(work.s)
+    calls = await history.live_calls(work.s)
+    used = Counter(call.trunk for call in calls)
+    counts = Counter(row.state for row in board)
+    counts["CONNECTING"] = sum(1 for row in board if row.state == "READY" and row.line != "UP")
+    counts["READY"] -= counts["CONNECTING"]
+    return {
+        "board": board,
+        "counts": counts,
+        "calls": calls,
+        "dialing": sum(1 for call in calls if call.state in {"INTENT", "RINGING"}),
+        "waiting": sum(1 for call in calls if call.state == "ANSWERED" and call.agent_name is None),
+        "trunks": [(trunk, used[trunk.name]) for trunk in work.console.settings.trunks],
+        "figures": await history.day_figures(work.s, start, end),
+        "queue": await history.queue_counts(work.s, today),
+        "reasons": await history.not_callable_counts(work.s, today),
+        "stopped": stop.stopped(work.console.settings),
+        "limit": ABANDON_LIMIT,
+        "long_pause_s": LONG_PAUSE_S,
+    }
+
+
+@router.get("")
+async def floor(work: FloorWork) -> HTMLResponse:
+    return page(work, "floor.html", **await _context(work))
+
+
+async def floor_view(work: Work) -> HTMLResponse:
+    return page(work, "floor_view.html", **await _context(work))
+
+
+@router.get("/view")
+async def view(work: FloorWork) -> HTMLResponse:
+    return await floor_view(work)
+
+
+@router.get("/agents")
+async def rows(work: FloorWork, id: Annotated[list[UUID], Query()]) -> HTMLResponse:
+    """Only these agents' rows, for the page to put in their places."""
+    wanted = set(id[:100])
+    if len(wanted) == 1:
+        board = await agents.board(work.s, next(iter(wanted)))
+    else:
+        board = [row for row in await agents.board(work.s) if row.agent_id in wanted]
+    return page(work, "floor_rows.html", board=board, long_pause_s=LONG_PAUSE_S)

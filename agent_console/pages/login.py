@@ -1,0 +1,104 @@
+"""Login and logout, language and theme. The answer to a failed login is one and the same, whatever failed."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+
+from agent_console.deps import COOKIE, AnyWork, ForeignRequest, LoginNeeded, console_of, same_origin
+from agent_console.pages.health import state
+from agent_console.view import render
+from backoffice_core.call_centre import agents
+from backoffice_core.errors import BadInput
+from backoffice_core.events import AgentChanged
+from backoffice_core.staff import rules, service
+
+router = APIRouter()
+
+
+def _form(request: Request, health: dict[str, bool], **context: object) -> str:
+    console = console_of(request)
+    values: dict[str, object] = {"login": "", "phone": request.cookies.get("phone", "browser"), "failed": False, "expired": False}
+    return render(console, request, "login.html", None, "", health=health, **{**values, **context})
+
+
+@router.get("/login")
+async def login_page(request: Request, expired: bool = False) -> HTMLResponse:
+    return HTMLResponse(_form(request, await state(console_of(request)), expired=expired))
+
+
+@router.get("/")
+async def home(work: AnyWork) -> Response:
+    return RedirectResponse(rules.home(work.user.role), 303)
+
+
+@router.post("/login")
+async def log_in(
+    request: Request,
+    login: Annotated[str, Form()] = "",
+    password: Annotated[str, Form()] = "",
+    phone: Annotated[str, Form()] = "browser",
+) -> Response:
+    """303 to the first page, with the cookie and the header X-CSRF-Token; 401 with the form otherwise."""
+    console = console_of(request)
+    if not same_origin(request):
+        raise ForeignRequest
+    phone = phone if phone in {"browser", "desk"} else "browser"
+    wall = console.clock.wall()
+    token, csrf, seated = "", "", None
+    async with console.password_checks, console.database.begin() as s:
+        user = await service.authenticate(s, login[:80], password[:200], wall)
+        if user is not None:
+            token, row = await service.start_login(s, user, wall)
+            csrf = row.csrf
+            if rules.may(user.role, "desk") and user.extension is not None:
+                await agents.open_session(s, user, phone, wall)  # type: ignore[arg-type]
+                seated = user.id
+    if user is None:
+        html = _form(request, await state(console), login=login[:80], phone=phone, failed=True)
+        return HTMLResponse(html, 401)
+    if seated is not None:
+        await console.bus.publish(AgentChanged(agent_id=seated))
+    answer = RedirectResponse(rules.home(user.role), 303, headers={"X-CSRF-Token": csrf, "Cache-Control": "no-store"})
+    secure = request.url.scheme == "https"
+    answer.set_cookie(COOKIE, token, max_age=rules.LOGIN_HOURS * 3600, httponly=True, samesite="strict", secure=secure)
+    answer.set_cookie("phone", phone, max_age=30 * 86400, samesite="strict", secure=secure)
+    answer.set_cookie("lang", user.language, max_age=365 * 86400, samesite="strict", secure=secure)
+    return answer
+
+
+@router.post("/logout")
+async def log_out(work: AnyWork) -> Response:
+    """Ends the login and leaves the seat; refused while a call is at the desk or waits for its result."""
+    if work.may("desk"):
+        await agents.close_session(work.s, work.user.id, work.wall)
+        work.news.append(AgentChanged(agent_id=work.user.id))
+    token = work.request.cookies.get(COOKIE)
+    if not token:
+        raise LoginNeeded
+    await service.end_login(work.s, token, work.wall)
+    service.note_access(work.s, work.user.id, "LOGOUT", work.wall)
+    to = {"HX-Redirect": "/login"} if work.request.headers.get("hx-request") else {"Location": "/login"}
+    answer = Response(status_code=200 if "HX-Redirect" in to else 303, headers=to)
+    answer.delete_cookie(COOKIE, httponly=True, samesite="strict")
+    return answer
+
+
+@router.post("/language")
+async def language(work: AnyWork, lang: Annotated[str, Form()]) -> Response:
+    """Keeps the choice with the person; the page then fetches itself anew and stays where it is."""
+    if lang not in work.console.catalogue.languages:
+        raise BadInput(f"There is no catalogue for {lang!r}.", field="lang")
+    work.user.language = lang
+    answer = Response(status_code=204, headers={"HX-Trigger": "language"})
+    answer.set_cookie("lang", lang, max_age=365 * 86400, samesite="strict", secure=work.request.url.scheme == "https")
+    return answer
+
+
+@router.get("/login/language")
+async def language_before_login(request: Request, lang: str) -> Response:
+    if lang not in console_of(request).catalogue.languages:
+        raise BadInput(f"There is no catalogue for {lang!r}.", field="lang")
+    answer = RedirectResponse("/login", 303)
+    answer.set_cookie("lang", lang, max_age=365 * 86400, samesite="strict", secure=request.url.scheme == "https")
+    return answer

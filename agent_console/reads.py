@@ -1,0 +1,179 @@
+"""What pages read beyond the services: short lists for one screen. Only SELECTs; permission is in the query."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import exists, func, or_, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backoffice_core.borrowers.models import ContactPoint, Person, PersonFlag
+from backoffice_core.call_centre.models import CallAttempt, CallTask, NotCallable, Recording
+from backoffice_core.cases.models import Case, Task
+from backoffice_core.collection.models import Promise
+from backoffice_core.loans.models import Loan
+from backoffice_core.staff.models import AccessEntry, User
+
+_TIME_IN_STATES = text(
+    """
+    -- time_in_states: seconds that one agent spent in each state since :start, up to :wall
+    SELECT to_state, sum(extract(epoch FROM least(coalesce(till, :wall), :wall) - greatest(at, :start)))::float AS seconds
+      FROM (SELECT to_state, at, lead(at) OVER (PARTITION BY session_id ORDER BY id) AS till
+              FROM agent_state_changes WHERE user_id = :user AND at > cast(:start AS timestamptz) - interval '1 day') t
+     WHERE coalesce(till, :wall) > :start AND to_state <> 'OFF'
+     GROUP BY to_state
+    """
+)
+
+
+async def time_in_states(s: AsyncSession, user_id: UUID, start: datetime, wall: datetime) -> dict[str, float]:
+    rows = await s.execute(_TIME_IN_STATES, {"user": user_id, "start": start, "wall": wall})
+    return {state: seconds for state, seconds in rows.all()}
+
+
+async def callbacks(s: AsyncSession, user_id: UUID, today: date, limit: int = 20) -> list[tuple[Task, Case, Person]]:
+    """Open call backs that this agent promised, due today or earlier."""
+    query = (
+        select(Task, Case, Person)
+        .join(Case, Case.id == Task.case_id)
+        .join(Person, Person.id == Case.person_id)
+        .where(Task.kind == "CALLBACK", Task.state == "OPEN", Task.control_date <= today, Task.owner_id == user_id)
+        .order_by(Task.earliest_at.nulls_last(), Task.control_date)
+        .limit(limit)
+    )
+    return [(a, b, c) for a, b, c in (await s.execute(query)).all()]
+
+
+async def promises_due(s: AsyncSession, user_id: UUID, today: date, limit: int = 20) -> list[tuple[Promise, Person]]:
+    """Promises that this agent took, due today or yesterday (day of grace)."""
+    query = (
+        select(Promise, Person)
+        .join(Case, Case.id == Promise.case_id)
+        .join(Person, Person.id == Case.person_id)
+        .where(Promise.made_by == user_id, Promise.due_date.between(today - timedelta(days=1), today))
+        .order_by(Promise.due_date, Person.last_name)
+        .limit(limit)
+    )
+    return [(a, b) for a, b in (await s.execute(query)).all()]
+
+
+async def noted(s: AsyncSession, user_id: UUID, act: str, object_id: str, since: datetime | None = None) -> bool:
+    """Whether the journal has this line already."""
+    query = select(AccessEntry.id).where(
+        AccessEntry.user_id == user_id, AccessEntry.act == act, AccessEntry.object_id == object_id
+    )
+    if since is not None:
+        query = query.where(AccessEntry.at > since)
+    return (await s.execute(query.limit(1))).first() is not None
+
+
+async def zone_of_call(s: AsyncSession, user_id: UUID, call_id: UUID) -> ZoneInfo | None:
+    """The borrower's zone: a call back at 14:30 means his 14:30."""
+    query = (
+        select(Person.time_zone)
+        .join(CallAttempt, CallAttempt.person_id == Person.id)
+        .where(CallAttempt.id == call_id, CallAttempt.agent_id == user_id)
+    )
+    name = (await s.execute(query)).scalar_one_or_none()
+    return ZoneInfo(name) if name else None
+
+
+# --- one case ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaseFile:
+    case: Case
+    person: Person
+    owner: str | None
+    flags: list[PersonFlag]
+    phones: list[ContactPoint]
+    loans: list[Loan]
+    promises: list[Promise]
+    tasks: list[Task]
+
+    @property
+    def currency(self) -> str:
+        return self.loans[0].currency if self.loans else "UAH"
+
+
+async def case_file(s: AsyncSession, number: int, user: User, *, any_case: bool) -> CaseFile | None:
+    """One case. An agent sees those on which he has spoken with the confirmed right party, and not while the present
+    call on it is unconfirmed: what may not be said is not handed out by another door."""
+    query = select(Case, Person, User.full_name).join(Person, Person.id == Case.person_id)
+    query = query.outerjoin(User, User.id == Case.owner_id).where(Case.number == number)
+    if not any_case:
+        own = (CallAttempt.case_id == Case.id, CallAttempt.agent_id == user.id)
+        query = query.where(
+            exists().where(*own, CallAttempt.identity_confirmed_at.is_not(None)),
+            ~exists().where(*own, CallAttempt.identity_confirmed_at.is_(None), CallAttempt.outcome.is_(None)),
+        )
+    row = (await s.execute(query)).one_or_none()
+    if row is None:
+        return None
+    case, person, owner = row
+
+    async def all_of(query: Any) -> list[Any]:
+        return list((await s.execute(query)).scalars())
+
+    today = func.current_date()
+    current = or_(PersonFlag.valid_to.is_(None), PersonFlag.valid_to >= today)
+    return CaseFile(
+        case=case, person=person, owner=owner,
+        flags=await all_of(select(PersonFlag).where(PersonFlag.person_id == person.id, current)),
+        phones=await all_of(
+            select(ContactPoint).where(ContactPoint.person_id == person.id, ContactPoint.kind == "phone").order_by(ContactPoint.rank)
+        ),
+        loans=await all_of(select(Loan).where(Loan.person_id == person.id).order_by(Loan.contract_no)),
+        promises=await all_of(select(Promise).where(Promise.case_id == case.id).order_by(Promise.made_at.desc())),
+        tasks=await all_of(
+            select(Task).where(Task.case_id == case.id, Task.state == "OPEN").order_by(Task.control_date)
+        ),
+    )  # fmt: skip
+
+
+async def recording(s: AsyncSession, call_id: UUID, user: User, *, any_call: bool) -> Recording | None:
+    """A sealed recording; an agent's own only."""
+    query = select(Recording).where(Recording.call_id == call_id, Recording.state == "SEALED")
+    if not any_call:
+        query = query.where(exists().where(CallAttempt.id == call_id, CallAttempt.agent_id == user.id))
+    return (await s.execute(query)).scalar_one_or_none()
+
+
+# --- tonight's queue ---------------------------------------------------------------------------------------------
+
+PAGE = 50
+
+
+async def queue_rows(s: AsyncSession, day: date, after: int = 0) -> list[tuple[CallTask, Case, Person, ContactPoint]]:
+    """Tasks in their order, after this position; one more than a page tells that there is more."""
+    query = (
+        select(CallTask, Case, Person, ContactPoint)
+        .join(Case, Case.id == CallTask.case_id)
+        .join(Person, Person.id == CallTask.person_id)
+        .join(ContactPoint, ContactPoint.id == CallTask.contact_point_id)
+        .where(CallTask.business_date == day, CallTask.position > after)
+        .order_by(CallTask.position)
+        .limit(PAGE + 1)
+    )
+    return [(a, b, c, d) for a, b, c, d in (await s.execute(query)).all()]
+
+
+async def not_callable_rows(s: AsyncSession, day: date, reason: str, after: int = 0) -> list[tuple[NotCallable, Case, Person]]:
+    query = (
+        select(NotCallable, Case, Person)
+        .join(Case, Case.id == NotCallable.case_id)
+        .join(Person, Person.id == Case.person_id)
+        .where(NotCallable.business_date == day, NotCallable.id > after)
+        .order_by(NotCallable.id)
+        .limit(PAGE + 1)
+    )
+    if reason:
+        query = query.where(NotCallable.reason == reason)
+    return [(a, b, c) for a, b, c in (await s.execute(query)).all()]
+
+
+async def last_queue_day(s: AsyncSession) -> date | None:
+    return (await s.execute(select(func.max(CallTask.business_date)))).scalar_one_or_none()

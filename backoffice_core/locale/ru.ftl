@@ -1,0 +1,602 @@
+# Все слова, которые видит человек. Язык — это файл: ещё один .ftl в этой папке предлагается сам.
+
+
+## Frame
+
+skip-to-main = К основному
+nav-sections = Разделы
+nav-desk = Стол
+nav-floor = Зал
+nav-queue = Очередь
+nav-case = Дело
+search-case = Номер дела
+language = Язык
+theme = Светлая или тёмная тема
+extension = тел. { $n }
+log-out = Выйти
+live-on = На связи
+live-connecting = Подключаемся
+live-restored = Связь восстановлена, $ с
+offline-desk = Связи с сервером нет. Разговор продолжается, заметка сохраняется на этом компьютере. Подключаемся снова; последние данные в
+offline-page = Связи с сервером нет. Подключаемся снова; данные на
+try-now = Попробовать сейчас
+request-failed = Не получилось. Проверьте связь и повторите.
+close = Закрыть
+cancel = Отменить
+reason = Причина
+to-start = В начало
+today = Сегодня
+hours-minutes = { $hours } ч { $minutes } мин
+minutes = { $n } мин
+days = { $n ->
+        [one] { $n } день
+        [few] { $n } дня
+       *[many] { $n } дней
+    }
+until-date = до { $date }
+until-time = можно до { $time }
+control-on = контроль { $date }
+
+## Login
+
+product-line = Контакт-центр · взыскание
+login-title = Вход
+login-name = Логин
+login-password = Пароль
+login-caps = Включён Caps Lock
+login-phone = Телефон на сегодня
+login-phone-hint = Для телефона в браузере разрешите микрофон на следующем шаге
+login-button = Войти
+login-failed = Логин или пароль не подходит. После 5 неудачных попыток вход закрыт на 15 минут; откроет его и время, и супервайзер.
+login-expired = Сеанс завершён. Войдите снова: дело и черновик на месте.
+login-journal = Входы, просмотры дел и прослушивания записываются в журнал. После 5 неудачных попыток вход закрыт на 15 минут.
+phone-browser = В браузере
+phone-desk = Настольный
+health-database = База
+health-database-away = База не отвечает
+health-redis = Новости
+health-redis-away = Новости не приходят
+health-telephony = Телефония
+health-telephony-away = Телефония не отвечает
+health-stopped = Набор остановлен
+
+## Roles
+
+role-agent = агент
+role-supervisor = супервайзер
+role-manager = руководитель
+role-admin = администратор
+
+## States of agents and calls
+
+agent-state-READY = Готовность
+agent-state-RESERVED = Набор
+agent-state-TALKING = Разговор
+agent-state-WRAP_UP = Завершение
+agent-state-PAUSED = Пауза
+agent-state-UNREACHABLE = Нет связи
+agent-state-OFF = Не на смене
+agent-connecting = Соединяем линию
+paused = Пауза: { $reason }
+pause-LOGIN = Начало смены
+pause-BREAK = Перерыв
+pause-LUNCH = Обед
+pause-TRAINING = Обучение
+pause-TECHNICAL = Техническая
+pause-PHONE_HUNG_UP = Трубка положена
+pause-LINE_LOST = Линия потеряна
+pause-NO_DISPOSITION = Без результата
+call-state-INTENT = Набор
+call-state-RINGING = Звонит
+call-state-ANSWERED = Ответил
+call-state-CONNECTED = Разговор
+call-state-SETTLING = Выясняем
+call-state-ENDED = Завершён
+task-state-ELIGIBLE = В очереди
+task-state-DIALING = Набираем
+task-state-SETTLING = Выясняем
+task-state-RETRY_WAIT = Повтор позже
+task-state-DONE = Выполнено
+task-state-EXHAUSTED = Попытки исчерпаны
+task-state-CANCELLED = Отменено
+task-state-UNKNOWN = Неизвестно
+
+## Telephony results (domain 2.3)
+
+result-ANSWERED_HUMAN = Ответил человек
+result-ANSWERED_MACHINE = Автоответчик
+result-ANNOUNCEMENT = Объявление сети
+result-FAX = Факс
+result-NO_ANSWER = Нет ответа
+result-BUSY = Занято
+result-CONGESTION = Перегрузка сети
+result-INVALID_NUMBER = Номер недействителен
+result-REJECTED = Отклонён
+result-ABANDONED = Потерян
+result-SILENT = Тишина
+result-FAILED = Сбой
+result-UNKNOWN = Неизвестно
+
+## Outcomes of talks (domain 2.3)
+
+outcome-PTP_FULL = Обещание оплаты полностью
+outcome-PTP_PART = Обещание оплаты частично
+outcome-PAID_CLAIM = Заявляет, что оплатил
+outcome-CALLBACK = Просит перезвонить
+outcome-PLAN_REQ = Просит реструктуризацию
+outcome-HARDSHIP = Трудная жизненная ситуация
+outcome-REFUSE = Отказ платить
+outcome-DISPUTE = Оспаривает долг
+outcome-LEFT_MSG_3P = Через третье лицо, без сведений о долге
+outcome-WRONG_PERSON = Не тот человек
+outcome-WRONG_NUMBER = Номер чужой
+outcome-DECEASED = Умер, со слов
+outcome-BANKRUPT = Банкрот, со слов
+outcome-INCAPACITY = Недееспособность, со слов
+outcome-HOSPITAL = В стационаре, со слов
+outcome-MILITARY = Военнослужащий, со слов
+outcome-CEASE = Отказ от взаимодействия
+outcome-REP_ONLY = Только через представителя
+outcome-LANG = Другой язык
+outcome-HANGUP = Бросил трубку
+outcome-ABUSE = Оскорбления
+outcome-VOICEMAIL_LIMITED = Автоответчик
+outcome-NO_CONTACT = Контакта нет
+outcome-NO_DISPOSITION = Результат не указан
+
+## Why a case is not called (domain 2.3)
+
+reason-CLOSED = Дело закрыто
+reason-STOP_LIST = Стоп-список
+reason-ON_HOLD = Взыскание приостановлено
+reason-STATUS_BLOCK = Защищённая категория
+reason-NOT_DUE = Ещё не время
+reason-PROMISE_OPEN = Открытое обещание
+reason-NO_PHONE = Номер недействителен или отсутствует
+reason-NO_TIME_ZONE = Часовой пояс неизвестен
+reason-NO_RULE = Нет разрешающего правила
+reason-CAP_REACHED = Лимит взаимодействий исчерпан
+reason-COOLDOWN = Пауза после разговора
+reason-RETRY_WAIT = Ждём повтора
+reason-EXHAUSTED = Попытки исчерпаны
+reason-OUT_OF_HOURS = Вне разрешённых часов
+reason-DAY_OVER = День прошёл
+reason-DEMO_ON_REAL_TRUNK = Демо не звонит наружу
+why-CALL_BACK = Просил перезвонить
+why-BROKEN_PROMISE = Нарушенное обещание
+why-VALUE = По ожидаемой сумме
+why-times = ×{ $n } от типичной
+
+## Cases, stages, flags, phones, promises, tasks
+
+case-state-NEW = Новое
+case-state-ACTIVE = Активное
+case-state-PROMISED = Обещание
+case-state-PLAN = План
+case-state-ON_HOLD = На паузе
+case-state-TRANSFERRED_SECURITY = В службе безопасности
+case-state-PRE_LEGAL = Досудебное
+case-state-LEGAL = Суд
+case-state-ENFORCEMENT = Исполнительное производство
+case-state-PLACED = В агентстве
+case-state-CURED = Вылеченное
+case-state-PAID_OFF = Погашенное
+case-state-WRITTEN_OFF = Списанное
+case-state-RECOVERY = Возврат списанного
+case-state-SOLD = Уступленное
+case-state-CLOSED = Закрытое
+stage-0 = До просрочки
+stage-1 = Раннее мягкое 1–30
+stage-2 = Позднее мягкое 31–60
+stage-3 = Жёсткое 61–90
+stage-4 = Досудебное 91–180
+stage-5 = Суд
+stage-6 = Исполнительное производство
+stage-7 = Списано
+stage-8 = Агентство
+stage-9 = Продано
+flag-bankrupt = Банкрот
+flag-incapacitated = Недееспособность
+flag-inpatient = В стационаре
+flag-minor = Несовершеннолетний
+flag-disability_group_1 = Инвалидность I группы
+flag-protected_military = Военнослужащий
+flag-close_to_protected = Близкий защищённого
+flag-deceased = Смерть
+flag-vulnerable = Трудная ситуация
+flag-representative_only = Только представитель
+flag-refused_interaction = Отказ от взаимодействия
+flag-breathing_space = Передышка
+flag-breathing_space_mh = Передышка по здоровью
+owner-self = Личный
+owner-work = Рабочий
+owner-relative = Родственника
+owner-third_party = Третьего лица
+owner-unknown = Неизвестно чей
+phone-state-UNVERIFIED = Не проверен
+phone-state-VERIFIED = Проверен
+phone-state-SUSPECT = Сомнителен
+phone-state-DEAD = Недействителен
+phone-state-UNREACHABLE = Недосягаем
+phone-state-WRONG_PARTY = Чужой
+promise-OPEN = Открыто
+promise-PARTIAL = Частично
+promise-KEPT = Выполнено
+promise-BROKEN = Нарушено
+promise-CANCELLED = Отменено
+task-CHECK_PROMISE = Проверить оплату по обещанию
+task-CHECK_POSTING = Проверить зачисление
+task-CALLBACK = Перезвонить
+task-FOLLOW_UP = Вернуться к обещанию
+task-SPECIALIST = Передать специалисту
+task-NEXT_STAGE = Перевести на следующий этап
+task-DISPUTE = Рассмотреть спор
+task-REFRESH_CONTACT_DATA = Обновить контактные данные
+task-EVIDENCE = Получить подтверждение
+task-STOP_REQUEST = Оформить отказ от взаимодействия
+recording-EXPECTED = запись готовится
+recording-MISSING = записи нет
+speech-uk = украинский
+speech-ru = русский
+speech-en = английский
+campaign-collection = Взыскание
+mode-progressive = прогрессивный набор
+event-call = Звонок
+event-outcome = Результат разговора
+event-promise = Обещание
+event-task = Задача
+event-flag = Статус лица
+event-note = Заметка
+event-stage = Этап
+event-state = Состояние дела
+event-import = Импорт
+
+## Desk: call bar
+
+bar-label = Состояние и звонок
+bar-mic = Микрофон
+bar-recording = запись
+bar-hang-up = Завершить
+bar-pause = Пауза
+bar-pause-choose = Выбрать причину паузы
+bar-pause-reason = Причина паузы
+bar-pause-later = Пауза потом
+bar-pause-after = потом пауза: { $reason }
+bar-pause-after-title = Пауза после этого разговора
+bar-pause-cancel = Отменить паузу после разговора
+bar-pause-after-save = Пауза после записи
+bar-talked = разговор { $time }
+bar-wrap-meter = Сколько осталось на результат
+bar-wrap-left = на результат { $limit } с, дальше его допишет супервайзер, а звонков не будет
+bar-waiting = Ждём звонка
+bar-stopped = Набор остановлен
+bar-stopped-hint = Звонки пойдут, когда супервайзер снимет остановку
+bar-line-connecting = Соединяем вашу линию
+bar-line-browser = Телефон в браузере ответит сам
+bar-line-desk = Снимите трубку: телефон звонит один раз за смену
+bar-line-lost = Линия к вашему телефону потеряна. Проверьте телефон и станьте в готовность.
+bar-unreachable = Телефон не отвечает
+bar-paused = Звонков нет, пока вы на паузе
+bar-paused-hint = F2 или кнопка — и звонки пойдут
+bar-no-disposition = Результат не указан вовремя: дело допишет супервайзер
+bar-ready = Готовность
+no-extension = У вас нет внутреннего номера
+no-extension-remedy = Попросите администратора: без него звонки не приходят
+phone-desk-line = настольный, { $n }
+phone-registered = телефон подключён
+phone-connecting = телефон подключается
+phone-off = Телефония не отвечает: подключаемся снова
+phone-no-mic = Нет микрофона: подключите гарнитуру и разрешите микрофон в браузере
+phone-insecure = Браузер даёт микрофон только по https или на этом же компьютере
+phone-refused = Телефония отклонила ваш номер: позовите администратора
+mic-lost = Микрофон отключён. Собеседник вас не слышит.
+leave-in-call = Идёт разговор
+second-tab-title = Стол открыт в другой вкладке
+second-tab-text = Телефон и звонки живут только в одной вкладке. Можно перенести их сюда.
+second-tab-take = Перенести сюда
+second-tab-taken = телефон в другой вкладке
+
+## Desk: ready
+
+my-day = Мой день
+fig-talks = разговоров с людьми
+fig-rpc = контактов с должником
+fig-promises = обещаний
+fig-promised = обещано сегодня
+fig-talk-mean = средний разговор
+fig-wrap-mean = среднее завершение
+time-in-states = Время по состояниям, { $total }
+my-callbacks = Мои перезвоны
+persons-time = время человека
+no-callbacks = Перезвонов на сегодня нет
+no-callbacks-hint = Договорённые звонки появятся здесь в свой день; наберёт их система.
+promises-due = Обещания на сегодня
+no-promises-due = Обещаний на сегодня нет
+no-promises-due-hint = Здесь будет видно, кто из ваших должников должен заплатить сегодня.
+my-calls = Последние мои звонки
+no-calls-yet = Звонков ещё не было
+no-calls-yet-hint = Появятся после первого разговора.
+col-when = Когда
+col-borrower = Должник
+col-place = Место
+col-language = Язык
+
+## Desk: card
+
+pane-card = Карточка
+pane-talk = Разговор
+pane-result = Результат
+borrower = Заёмщик
+ask-for = Спросите
+confirmed = Личность подтверждена
+not-confirmed = Не подтверждено
+local-time = Там сейчас
+number = Номер
+contacts = Контакты
+contacts-of = { $used } из { $max }
+contacts-used = сегодня { $used }
+overdue = Просрочено
+principal = Основной долг
+interest = Проценты
+penalty = Пеня
+whole-debt = Весь долг
+next-payment = Следующий платёж
+contract = Договор
+promises = Обещания
+kept = выполнено
+broken = нарушено
+last-promise = Последнее: { $amount } до { $date }
+no-promises = Обещаний ещё не было
+balance-old = Данные банка старше суток: сумму не называйте, предложите проверить в приложении
+hidden-title = Скрыто до подтверждения
+hidden-sum = Сумма долга
+hidden-days = Дни просрочки
+hidden-loans = Другие кредиты
+hidden-why = Данные ещё не переданы в браузер. Третьему лицу не говорите ни о долге, ни о банке-кредиторе сверх названия.
+tab-script = Скрипт
+tab-history = История
+step-identity = Шаг 1 из 2 · личность
+step-agreement = Шаг 2 из 2 · договорённость
+identity-title = Проверка личности: нужны { $needed } совпадения из 3
+identity-misses = несовпадений { $n } из 3
+identity-matches = совпадений { $n } из { $needed } нужных
+identity-birth_date = Дата рождения
+identity-birth_date-hint = 14.03.1985
+identity-tax_id_last4 = 4 цифры РНОКПП
+identity-tax_id_last4-hint = последние 4
+identity-code_word = Кодовое слово
+identity-code_word-hint = со слов клиента
+identity-check = Сверить: { $field }
+identity-match = Совпадает
+identity-no-match = Не совпадает
+identity-not-asked = Не спрашивали
+identity-locked = Три ответа не совпали: проверка на этот звонок закрыта. О долге не говорите ничего; выберите результат справа.
+third-party-title = Если отвечает другой человек
+third-party-rule = Больше ничего: ни долг, ни сумму, ни причину.
+if-says = Если говорит
+says-whole = Не могу всю сумму
+says-whole-do = Сколько и когда? Результат «Обещание частично»
+says-salary = Задержали зарплату
+says-salary-do = Когда поступление? Обещание — до 30 дней
+says-paid = Уже оплачено
+says-paid-do = Дата, сумма, способ — в заметку; «Заявляет, что оплатил»
+says-dispute = Не согласен с суммой
+says-dispute-do = «Оспаривает долг»: взыскание встаёт на паузу, спор рассмотрят
+says-hardship = Потерял работу, болею
+says-hardship-do = «Трудная жизненная ситуация»: передадим специалисту
+must-say = Скажите обязательно
+must-basis = Основание долга и договор
+must-amount = Размер долга, отдельно пеня
+must-plan = Право на реструктуризацию
+must-how = Как и куда платить
+script-greeting = Добрый день! Меня зовут { $agent }, { $bank }, адрес: { $address }. Разговор записывается.
+script-ask = Скажите, пожалуйста, вы —
+script-third-party = «Передайте, пожалуйста, что звонили: { $agent }, и попросите перезвонить на { $phone }».
+script-debt = { $name }, по вашему договору есть просрочка: { $days ->
+        [one] { $days } день
+        [few] { $days } дня
+       *[many] { $days } дней
+    }. К оплате сейчас { $amount }. Когда вы сможете внести эту сумму?
+no-history = Истории ещё нет
+no-history-hint = Звонки, обещания и задачи появятся здесь.
+
+## Desk: result
+
+code-or-digit = код или цифра
+result-code = Код результата
+other-results = Другие результаты ({ $n })
+more-after-confirmation = Остальные результаты — после подтверждения личности
+field-amount = Сумма
+field-amount-hint = 18 462,75
+field-due_date = До даты
+field-due_date-hint = 25.11, 2511 или +3
+field-call_back_at = Когда перезвонить, время человека
+field-call_back_at-hint = 25.11 14:30 или 14:30
+input-amount-unreadable = Это не сумма. Напишите, например, 1500,00
+input-amount-BAD_INPUT = Укажите сумму: больше нуля и не больше просроченного
+input-due_date-unreadable = Это не дата. Напишите 25.11, 2511 или +3
+input-due_date-BAD_INPUT = Укажите день от сегодня до 30 дней вперёд
+input-call_back_at-unreadable = Это не время. Напишите 25.11 14:30 или 14:30
+input-call_back_at-BAD_INPUT = Укажите время в будущем
+input-outcome-BAD_INPUT = Выберите результат из списка
+input-outcome-OUTCOME_NEEDS_CONFIRMATION = Сначала подтвердите личность: этот результат означает разговор с должником
+note = Заметка
+note-hint = Сохраняется при наборе
+draft-saved = черновик сохранён
+draft-local = черновик на этом компьютере
+next-choose = Выберите результат, здесь станет виден следующий шаг
+next-step = Дальше: { $task }, { $date }
+next-state = состояние «{ $state }»
+next-nothing = Дальше: повтор по правилам набора
+no-result-no-call = Без результата следующего звонка не будет
+save-after-talk = Сохранить после разговора
+save-and-next = Сохранить и дальше
+save-and-pause = Сохранить и на паузу
+result-is-saved = Результат сохранён
+saved-result = Сохранено: { $result }
+saved-promise = Обещание сохранено: { $amount } до { $date }
+
+## History and case
+
+hist-call = Исходящий звонок — { $result }
+hist-outcome = Результат: { $outcome }
+hist-task = Задача: { $task }
+hist-flag = Статус: { $flag }
+hist-stage = Этап: { $to }
+hist-promise = Обещание: { $state }
+hist-state = Состояние дела: { $to }
+hist-abandoned = потерян: агента не было
+listen = Слушать
+recording-of = Запись звонка { $time }
+listening-noted = Прослушивание записывается в журнал. Слева агент, справа должник.
+case-title = Дело { $number }
+case-owner = ведёт { $name }
+case-overdue = просрочено
+case-days = { $n ->
+        [one] день просрочки
+        [few] дня просрочки
+       *[many] дней просрочки
+    }
+case-debt = весь долг
+case-side = Шаги, телефоны, обещания, кредиты
+timeline = Лента
+older = Более ранние
+to-newest = К последним
+next-steps = Следующие шаги
+no-tasks = Открытых задач нет
+phones = Телефоны
+no-phones = Номеров нет
+kept-of = выполнено { $kept } из { $n }
+loans = Кредиты
+no-loans = Кредитов нет
+as-at = на { $time }
+col-days = Дней
+
+## Floor
+
+strip-label = Сводка
+strip-talking = разговор
+strip-ready = готовы
+strip-connecting = соединяем
+strip-wrap = завершение
+strip-paused = пауза
+strip-lost = нет связи
+strip-dialing = в наборе
+strip-promises = Обещаний
+camp-ready = готовы
+camp-talking = разговор
+camp-dialing = в наборе
+camp-waiting = ждут
+camp-left = осталось
+camp-abandoned = Счёт потерянных
+camp-abandoned-meter = Потеряно { $percent }, предел 3 %
+of-answered = из { $n ->
+        [one] { $n } ответа
+        [few] { $n } ответов
+       *[many] { $n } ответов
+    }
+of-answers = { $rpc } из { $n } ответов
+fig-dialed = попыток
+fig-answered = ответили
+fig-connected = соединено
+fig-rpc-short = должник
+fig-promises-short = обещаний
+fig-rpc-rate = Должник среди ответов
+agents = Агенты
+sort = Порядок
+sort-state = по состоянию
+sort-name = по имени
+col-agent = Агент
+col-state = Состояние
+col-time = Время
+no-agents = На смене ещё никого нет
+no-agents-hint = Агенты появятся здесь, как только войдут.
+live-calls = Звонки сейчас
+no-live-calls = Звонков нет
+no-live-calls-hint = Появятся, когда есть свободные агенты и очередь.
+no-live-calls-stopped = Набор остановлен.
+not-callable = Нельзя звонить
+of-cases = из { $n } дел
+no-reasons = Очередь ещё не построена
+lines = Линии
+lines-used = { $n } занято
+lines-of = { $used } из { $n }
+stop-dialing = Остановить набор
+stop-question = Остановить набор во всех кампаниях?
+stop-counts = Новых звонков не будет. В наборе сейчас: { $lines }. Разговоров, которые продолжатся: { $talks }. Возобновить может человек, указав причину.
+stop-done = Набор остановлен
+stop-done-database-away = Набор остановлен. База не отвечает: запись в журнале появится позже.
+stop-lifted = Остановка снята, набор продолжается
+stopped-title = Набор остановлен
+stopped-chip = остановлено
+stopped-by = { $name }, { $time }
+stopped-by-file = Файл STOP в папке данных
+lift-stop = Снять остановку
+lift-question = Снять остановку набора?
+lift-text = Звонки пойдут сразу. В журнале будет ваше имя: { $name }.
+lift-reason = Почему набор можно продолжить
+
+## Queue
+
+queue-title = Очередь на { $date }
+queue-hint = ночная проверка повторяется в миг набора
+queue-total = в очереди
+queue-left = осталось
+queue-refused = нельзя
+queue-list = Очередь по порядку
+queue-none = Здесь пусто
+queue-none-hint = Очередь на сегодня ещё не построена. Её строит ночь или команда backoffice nightly.
+queue-none-here = По этому условию дел нет.
+why-not = Почему не звоним
+all-callable = Всё, что можно звонить
+all-refused = Всё, что нельзя
+why-order = Почему именно здесь
+col-attempts = Попыток
+col-earliest = Не раньше
+col-rule = Правило
+col-until = Можно с
+until-person = когда решит человек
+rows-shown = показано { $n }
+to-first = В начало
+next-page = Дальше
+
+## Errors
+
+error-SERVER = Что-то сломалось
+remedy-SERVER = Попробуйте ещё раз; если повторится, скажите супервайзеру время и эту страницу.
+error-DATABASE_AWAY = База данных не отвечает
+remedy-DATABASE_AWAY = Разговоры продолжаются. Попробуйте через минуту; остановить набор можно файлом STOP или командой backoffice stop.
+error-NOT_FOUND = Такого нет или оно не ваше
+remedy-NOT_FOUND = Проверьте номер; дело без вашего разговора открывает супервайзер.
+error-NOT_ALLOWED = Ваша роль этого не позволяет
+remedy-NOT_ALLOWED = Попросите супервайзера.
+error-FOREIGN_REQUEST = Запрос пришёл не с этой страницы
+remedy-FOREIGN_REQUEST = Обновите страницу и повторите.
+error-LOGIN_NEEDED = Сначала войдите
+remedy-LOGIN_NEEDED = Сеанс длится 12 часов.
+error-BAD_REQUEST = Такой запрос не принимается
+remedy-BAD_REQUEST = Вернитесь и повторите.
+error-BAD_INPUT = Что-то указано не так
+remedy-BAD_INPUT = Проверьте поле и повторите.
+error-CONFLICT = Состояние уже изменилось
+remedy-CONFLICT = Посмотрите ещё раз и повторите.
+error-NO_DISPOSITION = Последний звонок ещё без результата
+remedy-NO_DISPOSITION = Выберите результат и сохраните его.
+error-IN_CALL = Идёт разговор
+remedy-IN_CALL = Завершите его и сохраните результат.
+error-NO_SESSION = Вы ещё не за столом
+remedy-NO_SESSION = Откройте стол и станьте в готовность.
+error-NO_PHONE = У вас нет внутреннего номера
+remedy-NO_PHONE = Попросите администратора.
+error-EXCHANGE_AWAY = Телефония не отвечает
+remedy-EXCHANGE_AWAY = Положите трубку на самом телефоне; результат можно сохранить.
+error-PBX_LINK_DOWN = Телефония не отвечает
+remedy-PBX_LINK_DOWN = Попробуйте через несколько секунд.
+error-PBX_ACTION_UNKNOWN = Телефония не подтвердила
+remedy-PBX_ACTION_UNKNOWN = Посмотрите, идёт ли звонок, и повторите.
+error-PBX_ACTION_REFUSED = Телефония отказала
+remedy-PBX_ACTION_REFUSED = Позовите администратора.
+error-IDENTITY_LOCKED = Проверка личности закрыта
+remedy-IDENTITY_LOCKED = Три ответа не совпали; о долге не говорите ничего.
+error-OUTCOME_NEEDS_CONFIRMATION = Сначала подтвердите личность
+remedy-OUTCOME_NEEDS_CONFIRMATION = Или выберите результат без разговора с должником.

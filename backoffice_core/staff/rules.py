@@ -1,0 +1,30 @@
+"""What each role may do. A permission is a word; pages name the word they need."""
+
+from types import MappingProxyType
+
+_AGENT = frozenset({"desk", "case", "hear"})
+_VIEW = frozenset({"floor", "queue", "case", "case_any", "hear", "hear_any"})
+
+PERMISSIONS = MappingProxyType(
+    {
+        "agent": _AGENT,  # own calls, and cases on which he has spoken with the right person
+        "supervisor": _VIEW | {"stop", "listen"},
+        "manager": _VIEW | {"stop"},
+        "admin": frozenset({"floor", "stop", "users"}),  # keeps the house running, sees no borrower
+    }
+)
+ROLES = tuple(PERMISSIONS)
+
+LOCK_AFTER = 5  # failed logins in a row
+LOCK_MINUTES = 15
+LOGIN_HOURS = 12
+
+
+def may(role: str, act: str) -> bool:
+    """Whether the role has this permission; an unknown role has none."""
+    return act in PERMISSIONS.get(role, frozenset())
+
+
+def home(role: str) -> str:
+    """The first page after login."""
+    return "/desk" if may(role, "desk") else "/floor"

@@ -1,0 +1,142 @@
+"""Logins: people, passwords (argon2id), browser sessions, and the journal of who saw what.
+
+Passwords are checked in a thread: one check takes tens of milliseconds and must not hold up live calls.
+"""
+
+import asyncio
+import hashlib
+import re
+import secrets
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from pwdlib import PasswordHash
+from pwdlib.hashers.argon2 import Argon2Hasher
+from sqlalchemy import or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backoffice_core.errors import BadInput
+from backoffice_core.staff.models import AccessEntry, Login, User
+from backoffice_core.staff.rules import LOCK_AFTER, LOCK_MINUTES, LOGIN_HOURS, ROLES
+
+MIN_PASSWORD = 8
+_LOGIN = re.compile(r"[a-z0-9][a-z0-9._-]{1,39}")
+_hasher = PasswordHash((Argon2Hasher(),))
+
+
+@cache
+def _nobodys_hash() -> str:
+    """Checked when the login is unknown, so that the answer takes as long as for a known one."""
+    return _hasher.hash(secrets.token_hex(16))
+
+
+async def create_user(
+    s: AsyncSession,
+    *,
+    login: str,
+    full_name: str,
+    role: str,
+    password: str,
+    wall: datetime,
+    extension: int | None = None,
+    language: str = "uk",
+    robot: bool = False,
+) -> User:
+    """Adds a person. Raises BadInput, whose `details["field"]` names what cannot be used."""
+    login = login.strip().lower()
+    if not _LOGIN.fullmatch(login):
+        raise BadInput(f"“{login}” cannot be a login.", remedy="Use 2–40 of a–z, 0–9, dot, dash.", field="login")
+    if role not in ROLES:
+        raise BadInput(f"There is no role “{role}”.", remedy=f"Roles: {', '.join(ROLES)}.", field="role")
+    if len(password) < MIN_PASSWORD:
+        raise BadInput("The password is too short.", remedy=f"At least {MIN_PASSWORD} characters.", field="password")
+    if not full_name.strip():
+        raise BadInput("A name is needed.", field="full_name")
+    taken = or_(User.login == login, User.extension == extension) if extension is not None else User.login == login
+    other = (await s.execute(select(User).where(taken).limit(1))).scalar_one_or_none()
+    if other is not None:
+        field = "login" if other.login == login else "extension"
+        raise BadInput(f"Another person has this {field}: {getattr(other, field)}.", field=field)
+    user = User(
+        login=login, full_name=full_name.strip(), role=role, language=language, extension=extension, robot=robot,
+        password_hash=await asyncio.to_thread(_hasher.hash, password), created_at=wall,
+    )  # fmt: skip
+    s.add(user)
+    await s.flush()
+    return user
+
+
+async def authenticate(s: AsyncSession, login: str, password: str, wall: datetime) -> User | None:
+    """The person, or None: unknown login, wrong password, left, or locked out; the caller says the same to all.
+
+    Counts failures; the fifth in a row closes the login for 15 minutes. The caller commits in either case. The row
+    is locked meanwhile, so that parallel guesses are counted one by one.
+    """
+    query = select(User).where(User.login == login.strip().lower()).with_for_update()
+    user = (await s.execute(query)).scalar_one_or_none()
+    if user is None or not user.active:
+        await asyncio.to_thread(_hasher.verify, password, _nobodys_hash())
+        return None
+    right = await asyncio.to_thread(_hasher.verify, password, user.password_hash)
+    if user.locked_until is not None and user.locked_until > wall:
+        return None
+    if not right:
+        user.failed_logins += 1
+        if user.failed_logins >= LOCK_AFTER:
+            user.failed_logins, user.locked_until = 0, wall + timedelta(minutes=LOCK_MINUTES)
+            note_access(s, user.id, "LOGIN_LOCKED", wall)
+        else:
+            note_access(s, user.id, "LOGIN_FAILED", wall)
+        return None
+    user.failed_logins, user.locked_until = 0, None
+    return user
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+async def start_login(s: AsyncSession, user: User, wall: datetime) -> tuple[str, Login]:
+    """A new browser session of 12 hours: the cookie's value, and its row, which holds only the value's digest."""
+    token = secrets.token_urlsafe(32)
+    login = Login(
+        token_hash=_digest(token), user_id=user.id, csrf=secrets.token_urlsafe(24),
+        created_at=wall, expires_at=wall + timedelta(hours=LOGIN_HOURS),
+    )  # fmt: skip
+    s.add(login)
+    note_access(s, user.id, "LOGIN", wall)
+    await s.flush()
+    return token, login
+
+
+async def find_login(s: AsyncSession, token: str, wall: datetime) -> tuple[User, Login] | None:
+    """Whose cookie this is; None when it ended, is too old, or its person has left."""
+    query = (
+        select(User, Login)
+        .join(Login, Login.user_id == User.id)
+        .where(Login.token_hash == _digest(token), Login.ended_at.is_(None), Login.expires_at > wall, User.active)
+    )
+    row = (await s.execute(query)).one_or_none()
+    return None if row is None else (row[0], row[1])
+
+
+async def end_login(s: AsyncSession, token: str, wall: datetime) -> None:
+    await s.execute(
+        update(Login).where(Login.token_hash == _digest(token), Login.ended_at.is_(None)).values(ended_at=wall)
+    )
+
+
+def note_access(
+    s: AsyncSession,
+    user_id: UUID | None,
+    act: str,
+    wall: datetime,
+    *,
+    case_id: UUID | None = None,
+    object_id: str = "",
+    **detail: Any,
+) -> None:
+    """One line of the journal; it stands once the caller commits."""
+    s.add(AccessEntry(at=wall, user_id=user_id, act=act, case_id=case_id, object_id=object_id, detail=detail))

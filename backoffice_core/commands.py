@@ -1,7 +1,276 @@
-"""The commands of the bank's work, beside those that start and stop the parts."""
+"""The commands of the bank's work, beside those that start and stop the parts. Tables for people, `--json` for scripts."""
+
+import getpass
+from dataclasses import asdict
+from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
+
+from backoffice_core.command_line import House, Json, bar, fields_of, run, say, say_json, table
+from backoffice_core.commands_admin import rules, stop, user
+from backoffice_core.errors import BadInput
+
+Day = Annotated[str, typer.Option("--date", metavar="YYYY-MM-DD", help="business date; default: today")]
+SHOWN_PROBLEMS = 50
+
+
+# --- import --------------------------------------------------------------------------------------------------------
+
+imports = typer.Typer(no_args_is_help=True, help="Take over files of the bank.")
+
+
+def _import_portfolio(
+    file: Annotated[Path, typer.Argument(help="CSV, UTF-8")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="check everything, write nothing")] = False,
+    demo: Annotated[bool, typer.Option("--demo", help="invented people: never dialed outside this machine")] = False,
+    as_json: Json = False,
+) -> None:
+    from backoffice_core.loans.portfolio import Imported, import_portfolio
+    from backoffice_core.loans.portfolio_file import BadFile, read
+
+    async def work(house: House) -> Imported:
+        zone = house.clock.zone
+        with bar("reading") as step:
+            portfolio = read(file, zone=zone, today=house.clock.today(), progress=step)
+        with bar("writing") as step:
+            async with house.database.sessions() as session, session.begin() as transaction:
+                done = await import_portfolio(
+                    session, portfolio, at=house.clock.now(), by=getpass.getuser(), demo=demo, progress=step
+                )
+                if dry_run:
+                    await transaction.rollback()
+                return done
+
+    try:
+        done = run(work)
+    except BadFile as refused:
+        hidden = refused.more + max(0, len(refused.problems) - SHOWN_PROBLEMS)
+        if as_json:
+            problems = [asdict(p) for p in refused.problems]
+            say_json({"imported": False, "error": refused.message, "problems": problems, "more": refused.more})
+        elif refused.problems:
+            for problem in refused.problems[:SHOWN_PROBLEMS]:
+                say(str(problem))
+            if hidden:
+                say(f"and {hidden} more")
+        raise
+    if as_json:
+        say_json({"imported": not (dry_run or done.already), "dry_run": dry_run, **asdict(done)})
+    elif done.already:
+        say(f"{file.name} is already imported ({done.rows} loans); nothing was done.")
+    else:
+        rows = [(what, done.counts[f"{what}_new"], done.counts[f"{what}_changed"]) for what in _IMPORTED]
+        table("", ("", "new", "changed"), rows)
+        say(f"{done.rows} loans are good; nothing was written." if dry_run else f"{done.rows} loans imported.")
+
+
+_IMPORTED = ("persons", "phones", "flags", "loans")
+
+
+# --- the night and its queue ---------------------------------------------------------------------------------------
+
+
+def nightly(day: Day = "", as_json: Json = False) -> None:
+    """Run the night of a business date: cases, stages, promises, tasks, tonight's queue. Safe to repeat."""
+    from backoffice_core.nightly import NightReport, run_night
+
+    async def work(house: House) -> NightReport:
+        with bar("night") as step:
+            return await run_night(
+                house.database,
+                house.clock,
+                house.settings,
+                house.day(day),
+                lambda _, done, of: step(done, of),
+                again=True,
+            )
+
+    report = run(work)
+    if as_json:
+        say_json(asdict(report))
+        return
+    rows = [
+        (s.step, f"{s.seconds:.1f} s", ", ".join(f"{k} {v}" for k, v in s.counts.items() if v)) for s in report.steps
+    ]
+    table(f"night of {report.business_date}", ("step", "took", "counts"), rows)
+    if report.counts("build_queue").get("NO_RULE"):
+        say("Cases stand under NO_RULE: load the rules with `backoffice rules load`, then run the night again.")
+
+
+def queue(
+    day: Day = "",
+    not_callable: Annotated[bool, typer.Option("--not-callable", help="who is not called, and why")] = False,
+    reason: Annotated[str, typer.Option(help="only this reason, as OUT_OF_HOURS")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=100_000)] = 50,
+    as_json: Json = False,
+) -> None:
+    """Tonight's queue in its order, and how many cases are not called for which reason."""
+    from backoffice_core.call_centre import history
+    from backoffice_core.call_centre import queue as queues
+
+    async def work(house: House) -> None:
+        on = house.day(day)
+        async with house.database.begin() as session:
+            states = await history.queue_counts(session, on)
+            reasons = await history.not_callable_counts(session, on)
+            refused = await queues.not_callable(session, on, reason=reason.upper(), limit=limit)
+            tasks = await queues.tonight(session, on, limit=limit)
+        listed = not_callable or bool(reason)
+        if as_json:
+            rows = [asdict(row) for row in (refused if listed else tasks)]
+            say_json({"date": on, "tasks": states, "not_callable": reasons, "rows": rows})
+        elif listed:
+            head = ("case", "borrower", "reason", "until", "rule")
+            shown = [(r.case_number, r.person_name, r.reason, house.hour(r.until), r.rule) for r in refused]
+            table(f"not called on {on}", head, shown)
+        else:
+            columns = ("#", "case", "borrower", "phone", "state", "from", "days", "overdue", "×typical", "why")
+            table(f"queue of {on}", columns, [_queue_line(house, row) for row in tasks])
+            say("tasks: " + (", ".join(f"{k} {v}" for k, v in states.items()) or "none"))
+            say("not called: " + (", ".join(f"{k} {v}" for k, v in reasons.items()) or "none"))
+            if not states and not reasons:
+                say("There is no queue for this date: run `backoffice nightly`.")
+
+    run(work)
+
+
+def _queue_line(house: House, row: Any) -> tuple[object, ...]:
+    why = row.why
+    return (
+        row.position, row.case_number, row.person_name, row.phone, row.state, house.hour(row.earliest_at),
+        why.get("days_past_due"), f"{why.get('overdue', '')} {why.get('currency', '')}", why.get("times_typical"),
+        why.get("group"),
+    )  # fmt: skip
+
+
+def calls(
+    day: Day = "",
+    live: Annotated[bool, typer.Option("--live", help="those that are up now")] = False,
+    as_json: Json = False,
+) -> None:
+    """Calls of a business date, newest first, or the live ones."""
+    from backoffice_core.call_centre import history
+
+    async def work(house: House) -> None:
+        on = house.day(day)
+        begins, ends = (datetime.combine(d, time(), house.clock.zone) for d in (on, on + timedelta(days=1)))
+        rows: list[dict[str, Any]]
+        async with house.database.begin() as session:
+            if live:
+                rows = [asdict(call) for call in await history.live_calls(session)]
+            else:
+                names = ("id", "business_at", "number", "state", "result", "outcome", "abandoned", "answered_at",
+                         "bridged_at", "ended_at", "cause", "sip_code")  # fmt: skip
+                found = await history.calls_of_day(session, begins, ends)
+                rows = [{name: getattr(call, name) for name in names} for call in found]
+        if as_json:
+            say_json({"date": None if live else on, "calls": rows})
+        elif live:
+            head = ("since (UTC)", "state", "number", "borrower", "case", "agent", "trunk")
+            shown = [
+                (f"{r['since'].astimezone(UTC):%H:%M:%S}", r["state"], r["number"], r["person_name"], r["case_number"],
+                 r["agent_name"], r["trunk"]) for r in rows
+            ]  # fmt: skip
+            table("live calls", head, shown)
+        else:
+            head = ("at", "number", "state", "result", "outcome", "seconds", "call")
+            table(f"calls of {on}", head, [_call_line(house, row) for row in rows])
+
+    run(work)
+
+
+def _call_line(house: House, row: dict[str, Any]) -> tuple[object, ...]:
+    ended, answered = row["ended_at"], row["answered_at"]
+    seconds = f"{(ended - answered).total_seconds():.1f}" if ended and answered else ""
+    at = f"{row['business_at'].astimezone(house.clock.zone):%H:%M:%S}"
+    return at, row["number"], row["state"], row["result"], row["outcome"], seconds, row["id"]
+
+
+# --- cases and agents ----------------------------------------------------------------------------------------------
+
+case = typer.Typer(no_args_is_help=True, help="The case file.")
+
+
+@case.command("show")
+def case_show(
+    number: Annotated[int | None, typer.Argument(help="the case's number")] = None,
+    contract: Annotated[str, typer.Option(help="or a contract of the borrower")] = "",
+    phone: Annotated[str, typer.Option(help="or one of his phones, with its plus")] = "",
+    as_json: Json = False,
+) -> None:
+    """One case: borrower, phones, loans, open tasks, history."""
+    if sum(map(bool, (number is not None, contract, phone))) != 1:
+        raise BadInput("Which case?", remedy="Give its number, or --contract, or --phone.")
+    from backoffice_core.borrowers import service as borrowers
+    from backoffice_core.call_centre import history
+    from backoffice_core.cases import service as cases
+    from backoffice_core.loans import service as loans
+
+    async def work(house: House) -> None:
+        async with house.database.begin() as session:
+            found, person = await cases.find(session, number=number, contract=contract, phone=phone)
+            phones = await borrowers.phones_of(session, person.id)
+            owed = await loans.loans_of(session, person.id)
+            tasks = await cases.tasks_of(session, found.id)
+            lines = await history.history(session, found.id, limit=30)
+        shown: dict[str, list[dict[str, Any]]] = {
+            "phones": [fields_of(p, "value", "owner_kind", "number_type", "state", "state_reason") for p in phones],
+            "loans": [fields_of(x, "contract_no", "product", "currency", "balance", "overdue", "days_past_due", "as_at")
+                      for x in owed],
+            "tasks": [fields_of(t, "kind", "control_date", "earliest_at") for t in tasks],
+            "history": [fields_of(e, "at", "kind", "code", "actor_name", "data") for e in lines],
+        }  # fmt: skip
+        if as_json:
+            head = fields_of(
+                found, "id", "number", "state", "stage", "opened_at", "closed_at", "hold_reason", "hold_until"
+            )
+            say_json({**head, "borrower": person.full_name, "place": person.place, **shown})
+            return
+        say(f"case {found.number}  {found.state}  stage {found.stage}  {person.full_name}, {person.place}")
+        for title, rows in shown.items():
+            if rows:
+                table(title, list(rows[0]), [list(row.values()) for row in rows])
+
+    run(work)
+
+
+def agents(as_json: Json = False) -> None:
+    """Who sits where, in which state, since when."""
+    from backoffice_core.call_centre import agents as desks
+
+    async def work(house: House) -> None:
+        async with house.database.begin() as session:
+            board = await desks.board(session)
+        if as_json:
+            say_json([asdict(row) for row in board])
+            return
+        head = ("name", "phone", "state", "reason", "since (UTC)", "line", "borrower")
+        rows = [
+            (r.name, r.extension, r.state, r.reason, f"{r.since.astimezone(UTC):%H:%M:%S}", r.line, r.person_name)
+            for r in board
+        ]
+        table("agents", head, rows)
+
+    run(work)
 
 
 def register(app: typer.Typer) -> None:
     """Adds them to `backoffice`."""
+    from backoffice_core.loans import portfolio_file
+
+    imports.command("portfolio", help=_as_help(portfolio_file.__doc__ or ""))(_import_portfolio)
+    imports.callback()(lambda: None)
+    app.add_typer(imports, name="import")
+    for command in (nightly, queue, calls, agents, stop):
+        app.command()(command)
+    app.add_typer(case, name="case")
+    app.add_typer(user, name="user")
+    app.add_typer(rules, name="rules")
+
+
+def _as_help(text: str) -> str:
+    r"""Keeps the line breaks of the table of columns: `\b` tells click not to fold a paragraph."""
+    first, *paragraphs = text.strip().split("\n\n")
+    return "\n\n".join([first, *(f"\b\n{p}" for p in paragraphs)])

@@ -179,7 +179,7 @@ def time_zone_of(jurisdiction: str, region: str, place: str) -> str:
         re.sub(r"^(м|г|місто|город|обл|республика|республіка)[. ]+", "", part.strip().lower())
         for part in (region, place)
     ]
-    if any(part.startswith(_UNSURE.get(jurisdiction, ())) for part in said if part):
+    if any(word.startswith(_UNSURE.get(jurisdiction, ())) for part in said for word in part.split()):
         return ""
     if jurisdiction == "RU":
         for part in said:

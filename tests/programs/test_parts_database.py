@@ -2,16 +2,21 @@
 
 import asyncio
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
+import pytest
 from sqlalchemy import text
 
 from backoffice_core.bus import Bus
 from backoffice_core.config import Settings
 from backoffice_core.db import Database
+from backoffice_core.errors import BadInput
 from backoffice_core.events import News, QueueChanged
+from backoffice_core.parts import postgres
 from backoffice_core.parts.process import NOBODY, unprivileged
+from tests.conftest import fresh_settings
 
 
 async def test_database_is_utf8_and_listens_on_a_unix_socket_only(database: Database) -> None:
@@ -22,11 +27,11 @@ async def test_database_is_utf8_and_listens_on_a_unix_socket_only(database: Data
         assert await session.scalar(text("SHOW timezone")) == "UTC"
 
 
-async def test_each_test_has_a_database_of_its_own(database: Database, postgres: Settings) -> None:
+async def test_each_test_has_a_database_of_its_own(database: Database, settings: Settings) -> None:
     async with database.begin() as session:
         await session.execute(text("CREATE TABLE only_here (x int)"))
         assert await session.scalar(text("SELECT current_database()")) != "backoffice"
-    kept = Database(postgres)
+    kept = Database(settings)
     async with kept.begin() as session:
         assert await session.scalar(text("SELECT to_regclass('only_here')")) is None
     await kept.close()
@@ -55,3 +60,23 @@ def test_servers_run_without_root_and_yet_below_a_folder_that_only_root_may_ente
     said = subprocess.run(unprivileged([str(tool)]), capture_output=True, text=True, check=True).stdout.split()
     assert int(said[0]) == (NOBODY if os.geteuid() == 0 else os.geteuid())
     assert int(said[2], 16) in {0, 4}, "no right of root's but CAP_DAC_READ_SEARCH"
+
+
+def test_a_full_disk_is_told_before_anything_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = fresh_settings(tmp_path / "data")
+    usage = shutil.disk_usage(tmp_path)._replace(free=5 * 2**20)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(BadInput, match="Only 5 MB are free") as refused:
+        postgres.prepare(settings)
+    assert "BACKOFFICE_DATA" in refused.value.remedy
+    assert not (settings.data / "postgres").exists()
+
+
+def test_a_cluster_of_another_major_version_is_not_touched(tmp_path: Path) -> None:
+    settings = fresh_settings(tmp_path / "data")
+    cluster = postgres.folder(settings)
+    cluster.mkdir(parents=True)
+    (cluster / "PG_VERSION").write_text("15\n")
+    with pytest.raises(BadInput, match="was made by PostgreSQL 15"):
+        postgres.prepare(settings)
+    assert [file.name for file in cluster.iterdir()] == ["PG_VERSION"]

@@ -50,7 +50,7 @@ class Manner:
 
     talk: Span
     wrap: Span
-    truth: dict[str, dict[str, str]]  # person's full name -> what he would answer
+    truth: dict[frozenset[str], dict[str, str]]  # the words of a person's name -> what he would answer
     today: str  # the bank's business date, for dates of promises
 
 
@@ -65,6 +65,7 @@ class Robot:
         self.call_id: str | None = None  # whose card it holds
         self.name = ""  # of the person on the card
         self.changed = asyncio.Event()
+        self._taking = asyncio.Lock()
 
     async def work(self) -> None:
         """Until cancelled; a console that is away is tried again every second."""
@@ -117,15 +118,15 @@ class Robot:
 
     async def _take_card(self, call_id: str) -> None:
         """The card itself, not only its id: the fragment must name the call and a person."""
-        if call_id == self.call_id:
-            return
-        answer = await self.http.get("/desk/card", headers={"Accept": "text/html"})
-        if answer.status_code != 200 or f'data-call-id="{call_id}"' not in answer.text:
-            return
-        self.call_id = call_id
-        name = answer.text.partition('class="who"')[2].partition(">")[2].partition("<")[0].strip()
-        self.log.write("CARD", robot=self.seat.login, call_id=call_id, named=bool(name))
-        self.name = name
+        async with self._taking:
+            if call_id == self.call_id:
+                return
+            answer = await self.http.get("/desk/card", headers={"Accept": "text/html"})
+            if answer.status_code != 200 or f'data-call-id="{call_id}"' not in answer.text:
+                return
+            self.call_id = call_id
+            self.name = answer.text.partition('class="who"')[2].partition(">")[2].partition("<")[0].strip()
+            self.log.write("CARD", robot=self.seat.login, call_id=call_id, named=bool(self.name))
 
     async def _state(self) -> dict[str, Any]:
         answer = await self.http.get("/desk/state")
@@ -171,7 +172,7 @@ class Robot:
             await self._until("WRAP_UP", "READY", "PAUSED", limit=5)
 
     async def _ask_identity(self, call_id: str) -> None:
-        known = self.manner.truth.get(self.name)
+        known = self.manner.truth.get(frozenset(self.name.split()))
         if known is None or self.dice.random() > 0.75:  # the others are not the right party
             return
         for field, answer in (("birth_date", known["birth_date"]), ("tax_id_last4", known["tax_id"][-4:])):
@@ -193,17 +194,17 @@ class Robot:
             await self._until("READY", "RESERVED", "TALKING", "PAUSED", limit=5)
 
 
-def read_truth(file: Path | None) -> dict[str, dict[str, str]]:
+def read_truth(file: Path | None) -> dict[frozenset[str], dict[str, str]]:
     """The generated portfolio by full name; names that stand there twice are left out."""
     if file is None:
         return {}
-    found: dict[str, dict[str, str]] = {}
-    refs: dict[str, set[str]] = {}
+    found: dict[frozenset[str], dict[str, str]] = {}
+    refs: dict[frozenset[str], set[str]] = {}
     with file.open(encoding="utf-8-sig", newline="") as lines:
         header = lines.readline().strip()
         delimiter = ";" if ";" in header else ","
         for row in csv.DictReader(lines, fieldnames=header.split(delimiter), delimiter=delimiter):
-            name = " ".join(row[k] for k in ("last_name", "first_name", "middle_name") if row.get(k))
+            name = frozenset(row[k] for k in ("last_name", "first_name", "middle_name") if row.get(k))
             refs.setdefault(name, set()).add(row["person_ref"])
             found[name] = row
     return {name: row for name, row in found.items() if len(refs[name]) == 1}

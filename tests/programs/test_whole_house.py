@@ -1,0 +1,216 @@
+"""The whole house on a real Asterisk: what each far end amounts to, and what happens when a program dies.
+
+The far end's own log is the truth of what left us; nobody may be called twice, whatever was killed.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Iterator
+from uuid import UUID
+
+import httpx
+import pytest
+import soundfile
+from sqlalchemy import select
+
+from backoffice_core.borrowers.models import ContactPoint, PhoneEvidence
+from backoffice_core.call_centre import stop
+from backoffice_core.call_centre.models import AgentSession, CallAttempt, Recording
+from backoffice_core.cases.models import CaseEvent
+from recordings.naming import SEALED, part
+from tests.conftest import until
+from tests.running import PASSWORD, RunningHouse, running_house
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHouse]:
+    with running_house(tmp_path_factory.mktemp("house"), ring_timeout_s=15) as one:
+        yield one
+
+
+@pytest.fixture(autouse=True)
+async def nothing_left_over(running: RunningHouse) -> None:
+    await running.clear_queue()
+    running.settings.stop_file.unlink(missing_ok=True)
+
+
+def invites(running: RunningHouse) -> Counter[str]:
+    return Counter(line["number"] for line in running.carrier_events() if line["event"] == "INVITE")
+
+
+REFUSALS = {  # ending -> result, evidence
+    "404": ("INVALID_NUMBER", "dead"), "410": ("INVALID_NUMBER", "dead"), "484": ("INVALID_NUMBER", "dead"),
+    "480": ("NO_ANSWER", None), "486": ("BUSY", None), "503": ("CONGESTION", None), "603": ("REJECTED", None),
+    "777": ("NO_ANSWER", None), "500": ("SILENT", "alive"), "020": ("ANSWERED_HUMAN", "alive"),
+}  # fmt: skip
+
+
+async def test_each_far_end_becomes_its_result(running: RunningHouse) -> None:
+    """TL-06, CC-10: refused, rung out, hung up at once, talked: result, evidence and history as domain.md names them."""
+    async with running.robots(4):
+        tasks = dict(zip(REFUSALS, await running.dial(*REFUSALS), strict=True))
+        calls = {ending: await running.ended(task, 90) for ending, task in tasks.items()}
+    assert {ending: call.result for ending, call in calls.items()} == {e: r for e, (r, _) in REFUSALS.items()}
+    async with running.database() as database, database.begin() as s:
+        for ending, call in calls.items():
+            sign = await s.scalar(select(PhoneEvidence.sign).where(PhoneEvidence.call_id == call.id))
+            lines = (await s.execute(select(CaseEvent.kind).where(CaseEvent.call_id == call.id))).scalars().all()
+            assert sign == REFUSALS[ending][1], ending
+            assert lines.count("call") == 1, ending
+        number = await s.get_one(ContactPoint, calls["404"].contact_point_id)
+        assert number.state == "SUSPECT"
+    assert max(invites(running).values()) == 1
+
+
+async def test_a_talk_is_recorded_on_both_sides_and_sealed(running: RunningHouse) -> None:
+    """TL-01, TL-03: answered, bridged within 100 ms, two-channel file with its digest, both sides with sound."""
+    async with running.robots(1) as log:
+        (task,) = await running.dial("040")
+        call = await running.ended(task)
+        assert call.result == "ANSWERED_HUMAN"
+        assert call.bridged_at is not None
+        assert call.answered_at is not None
+        assert (call.bridged_at - call.answered_at).total_seconds() < 1.0
+        assert f'"CARD", "robot": "robot200", "call_id": "{call.id}", "named": true' in log.read_text()
+
+        async def sealed() -> Recording | None:
+            async with running.database() as database, database.begin() as s:
+                found = await s.get_one(Recording, call.id)
+                return found if found.state != "EXPECTED" else None
+
+        recording: Recording = await until(sealed, 20, every=0.2)
+    assert recording.state == "SEALED"
+    samples, rate = soundfile.read(part(running.settings.recordings_dir, recording.path, SEALED))
+    assert samples.shape[1] == 2
+    assert 3.5 < len(samples) / rate < 7
+    assert recording.agent_dbfs is not None
+    assert recording.borrower_dbfs is not None
+    assert min(recording.agent_dbfs, recording.borrower_dbfs) > -45
+
+
+async def test_with_nobody_free_the_borrower_hears_the_message(running: RunningHouse) -> None:
+    """Design "never dropped in silence": the only agent is taken by another call between dial and answer."""
+    async with running.robots(2, wrap="25"):
+        tasks = await running.dial("130", "130")  # two answers after 1 s, talking 3 s
+        await until(lambda: sum(e["event"] == "RINGING" for e in running.carrier_events()) >= 2, 20)
+        async with running.database() as database, database.begin() as s:  # one of the two leaves meanwhile
+            seat = (await s.execute(select(AgentSession).where(AgentSession.state == "READY").limit(1))).scalar_one()
+            seat.state, seat.reason = "PAUSED", "TECHNICAL"
+        calls = [await running.ended(task) for task in tasks]
+    results = sorted((call.result, call.abandoned) for call in calls)
+    assert results == [("ABANDONED", True), ("ANSWERED_HUMAN", False)]
+
+
+async def test_the_message_is_heard_when_the_agi_is_dead(running: RunningHouse) -> None:
+    """Design: any Python program dead, the dialplan alone plays the message, and the call counts as abandoned."""
+    async with running.robots(1):
+        agi = running.part("agi")
+        (task,) = await running.dial("200")  # answers after 4 s, talks until we hang up
+        await until(lambda: running.carrier_events()[-1]["event"] == "RINGING", 20)
+        agi.suspend()  # the kernel goes on accepting for it: worse than dead
+        try:
+            call = await running.ended(task)
+        finally:
+            agi.resume()
+    assert (call.result, call.abandoned, call.message_played) == ("ABANDONED", True, True)
+    (heard,) = [e for e in running.carrier_events(call.number) if e["event"] == "HEARD"]
+    assert heard["seconds"] > 2
+    assert heard["dbfs"] > -45
+
+
+@pytest.mark.parametrize("program", ["dialer", "ami_listener", "agi", "agent_console", "worker"])
+async def test_a_program_killed_at_work_calls_nobody_twice(running: RunningHouse, program: str) -> None:
+    """Design "no task is dialed twice": kill -9 in the middle; every call ends, each once in the history."""
+    before = invites(running)
+    async with running.robots(3):
+        tasks = await running.dial("020", "140", "486", "120", "404", "030", "110", "603")
+        await until(lambda: sum((invites(running) - before).values()) >= 3, 30, what="three calls left us")
+        await running.kill(program)
+
+        async def all_over() -> bool:
+            attempts = [await running.attempt(task) for task in tasks]
+            return all(attempt and attempt.ended_at for attempt in attempts)
+
+        await until(all_over, 60, every=0.3, what="all calls ended")
+    new = invites(running) - before
+    assert len(new) == len(tasks)
+    assert set(new.values()) == {1}
+    async with running.database() as database, database.begin() as s:
+        for task in tasks:
+            calls = (await s.execute(select(CallAttempt).where(CallAttempt.task_id == task))).scalars().all()
+            assert len(calls) == 1
+            lines = (await s.execute(select(CaseEvent.kind).where(CaseEvent.call_id == calls[0].id))).scalars().all()
+            assert lines.count("call") == 1
+            assert calls[0].result != "UNKNOWN"
+
+
+async def test_stop_ends_dialing_within_a_second_and_lifts_only_with_a_name(running: RunningHouse) -> None:
+    """FL-01: with Redis dead too: no INVITE later than 1 s, ringing cancelled, the talk goes on, the stop stays."""
+    async with running.robots(3):
+        (talk,) = await running.dial("050")  # talks 8 s
+
+        async def connected() -> bool:
+            attempt = await running.attempt(talk)
+            return bool(attempt and attempt.state == "CONNECTED")
+
+        await until(connected, 20)
+        await running.dial("777", "777", "020", "020", "020", "020", "020", "020")
+        await until(lambda: any(e["event"] == "RINGING" for e in running.carrier_events()[-4:]), 20)
+        valkey = running.part("valkey")
+        valkey.suspend()
+        try:
+            stopped_at = time.time()
+            stop.stop_now(running.settings, "тест", "перевірка", running.clock.wall())
+            await asyncio.sleep(4)  # the time in which nothing may leave us
+        finally:
+            valkey.resume()
+        from datetime import datetime
+
+        late = [
+            e for e in running.carrier_events()
+            if e["event"] == "INVITE" and datetime.fromisoformat(e["at"]).timestamp() > stopped_at + 1
+        ]  # fmt: skip
+        assert late == []
+        assert any(e["event"] == "CANCEL" for e in running.carrier_events())
+        over = await running.ended(talk)
+        assert over.ended_at is not None
+        assert over.result == "ANSWERED_HUMAN"
+        assert (over.ended_at - (over.answered_at or over.ended_at)).total_seconds() > 6, "the talk went on to its end"
+        assert stop.stopped(running.settings) == stop.StopNotice(
+            "тест", (stop.stopped(running.settings) or stop.StopNotice("", "", "")).at, "перевірка"
+        )
+
+
+async def test_the_recording_is_heard_by_those_who_may_and_each_listening_is_noted(running: RunningHouse) -> None:
+    """TL-04: a supervisor seeks in it (206), a row stands before the first byte; an agent of another call gets no byte."""
+    await running.user("boss", "supervisor", 190)
+    await running.user("other", "agent", 191)
+    async with running.robots(1):
+        (task,) = await running.dial("030")
+        call = await running.ended(task)
+
+        async def sealed() -> bool:
+            async with running.database() as database, database.begin() as s:
+                return (await s.get_one(Recording, call.id)).state == "SEALED"
+
+        await until(sealed, 20, every=0.2)
+    assert await _listen(running, "boss", call.id) == 206
+    assert await _listen(running, "other", call.id) in {403, 404}
+    async with running.database() as database, database.begin() as s:
+        from backoffice_core.staff.models import AccessEntry, User
+
+        query = select(User.login).join(AccessEntry, AccessEntry.user_id == User.id)
+        heard = (
+            await s.execute(query.where(AccessEntry.object_id == str(call.id), AccessEntry.act == "RECORDING_HEARD"))
+        ).scalars()
+        assert heard.all() == ["boss"]
+
+
+async def _listen(running: RunningHouse, login: str, call_id: UUID) -> int:
+    async with httpx.AsyncClient(base_url=running.console) as http:
+        answer = await http.post("/login", data={"login": login, "password": PASSWORD, "phone": "desk"})
+        assert answer.status_code == 303
+        sound = await http.get(f"/recordings/{call_id}", headers={"Range": "bytes=100-199"})
+        assert sound.status_code != 206 or len(sound.content) == 100
+        return sound.status_code

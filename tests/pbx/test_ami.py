@@ -106,9 +106,13 @@ async def test_a_slow_or_failing_reader_does_not_hurt_the_link(fake: FakeAmi) ->
         assert fake.logins == 1
 
 
-async def test_originate_is_asynchronous_and_its_response_is_an_event(fake: FakeAmi) -> None:
+OVER = "Event: OriginateResponse\r\nActionID: {id}\r\nResponse: Failure\r\n\r\n"
+
+
+@pytest.mark.parametrize("answer", [QUEUED + OVER, OVER + QUEUED])
+async def test_originate_is_asynchronous_and_its_response_is_an_event(fake: FakeAmi, answer: str) -> None:
     """Defects 4 and 14: a missing Async killed the link; OriginateResponse went to the action's future."""
-    fake.answers["originate"] = QUEUED + "Event: OriginateResponse\r\nActionID: {id}\r\nResponse: Failure\r\n\r\n"
+    fake.answers["originate"] = answer
     async with link(fake, "OriginateResponse") as ami:
         reply = await ami.action("Originate", Channel="PJSIP/1@far-end", Context="borrower", Exten="s", Priority=1)
         assert reply.ok

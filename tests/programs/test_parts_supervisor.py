@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ import psutil
 import pytest
 
 from backoffice_core.config import Settings
-from backoffice_core.parts import process
+from backoffice_core.parts import catalogue, process
 from backoffice_core.parts import state as states
 from tests.conftest import child_environment, command, fresh_settings, until
 
@@ -222,8 +223,6 @@ async def test_a_data_folder_that_cannot_be_written_is_named(tmp_path: Path) -> 
 
 
 async def test_parts_with_an_address_of_their_own_are_not_started(tmp_path: Path) -> None:
-    from backoffice_core.parts import catalogue
-
     settings = fresh_settings(tmp_path, database_url="postgresql+asyncpg://h/db", redis_url="redis://h")
     assert not {"postgres", "valkey"} & set(catalogue.wanted(settings))
     settings = fresh_settings(tmp_path, asterisk_host="192.0.2.7")
@@ -282,3 +281,33 @@ async def test_logs_shows_and_follows(installation: Settings) -> None:
     finally:
         follower.terminate()
         await follower.wait()
+
+
+async def test_one_command_starts_every_part_and_one_ends_them_within_ten_seconds(installation: Settings) -> None:
+    began = backoffice(installation, "up")
+    assert began.returncode == 0, began.stderr
+    now = status(installation)
+    assert {name for name, part in now.items() if name != "supervisor" and part["state"] == "up"} == set(
+        catalogue.NAMES
+    )
+    for name in catalogue.PROGRAMS:
+        os.kill(now[name]["pid"], signal.SIGKILL)
+
+    def back() -> bool:
+        state = states.read(installation)
+        parts = [part for part in state.parts if part.name in catalogue.PROGRAMS] if state else []
+        return bool(parts) and all(part.state == "up" and part.restarts == 1 for part in parts)
+
+    await until(back, 60, what="every killed program runs again")
+    ending = time.monotonic()
+    assert backoffice(installation, "down").returncode == 0
+    assert time.monotonic() - ending < 12, "ten seconds, and the start of the command itself"
+    assert below(installation) == []
+
+
+async def test_programs_end_by_themselves_when_the_supervisor_is_killed(installation: Settings) -> None:
+    """A dialer without its supervisor would go on calling after `status` says that nothing runs."""
+    assert backoffice(installation, "up", "--only", "postgres,valkey,worker").returncode == 0
+    now = status(installation)
+    os.kill(now["supervisor"], signal.SIGKILL)
+    await until(lambda: process.alive(now["worker"]["pid"], None) is None, 15, what="the worker ended")

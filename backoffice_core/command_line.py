@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import sys
 import time as stopwatch
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated, Any, TypeVar
 
+import structlog
 import typer
 from rich.console import Console
 from rich.progress import Progress
@@ -46,8 +48,17 @@ class House:
         return f"{at.astimezone(self.clock.zone):%d.%m. %H:%M}" if at else ""
 
 
+def hush() -> None:
+    """What a command says is its own words; log lines of the parts it uses would spoil its JSON."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
 @asynccontextmanager
 async def _house() -> AsyncIterator[House]:
+    hush()
     settings = config.load()
     database = Database(settings, pool=2, name="command")
     try:
@@ -83,7 +94,7 @@ def table(title: str, head: Sequence[str], rows: Sequence[Sequence[object]]) -> 
 def bar(label: str) -> Iterator[Callable[[int, int], None]]:
     """A function `(done, total)`; a bar shows on the terminal once the work takes longer than two seconds."""
     begun = stopwatch.monotonic()
-    with Progress(console=Console(stderr=True), transient=True) as bars:
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bars:
         task = bars.add_task(label, visible=False)
 
         def step(done: int, total: int) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from backoffice_core import config
 from backoffice_core.clock import Clock
-from backoffice_core.command_line import House, Json, fields_of, run, say, say_json, table
+from backoffice_core.command_line import House, Json, fields_of, hush, run, say, say_json, table
 from backoffice_core.config import Settings
 from backoffice_core.db import Database
 from backoffice_core.errors import BadInput, Refused
@@ -31,6 +31,7 @@ def stop(
     """Stop dialing at once, with everything else dead too; talks go on. --lift (with --by and --reason) ends the stop."""
     from backoffice_core.call_centre import stop as switch
 
+    hush()
     settings = config.load()
     notice = switch.stopped(settings)
     noted = True

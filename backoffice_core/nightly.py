@@ -199,7 +199,7 @@ async def _due_tasks(session: AsyncSession, night: Night) -> dict[str, int]:
         .group_by(Case.id)
     )
     raised = 0
-    for case_id, state in (await session.execute(lost)).tuples().all():
+    for case_id, state in (await session.execute(lost)).all():
         task = await cases.refresh_contact(session, case_id, control, at=night.now, state=state)
         raised += task is not None
     due = await session.scalar(

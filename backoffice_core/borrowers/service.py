@@ -131,6 +131,6 @@ async def _trunk_is_down(session: AsyncSession, trunk: str, at: datetime) -> boo
         .where(PhoneEvidence.trunk == trunk, PhoneEvidence.at > at - _TRUNK_WINDOW)
         .group_by(PhoneEvidence.sign)
     )
-    signs = dict(counted.tuples().all())
+    signs = dict(counted.all())
     dead = signs.get("dead", 0) + signs.get("trunk", 0)
     return trunk_refuses_everybody(dead, sum(n for sign, n in signs.items() if sign not in {"dead", "trunk"}))

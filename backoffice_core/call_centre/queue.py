@@ -45,6 +45,8 @@ from backoffice_core.loans.service import Debt
 CAMPAIGN = PURPOSE = "collection"
 MISSED_WITHIN = timedelta(days=14)  # calls in vain of so long ago still speak for the other number
 _AT_ONCE = 2000
+# Stands in the question about a borrower without a usable number: a protection is named before NO_PHONE.
+_NO_NUMBER = ContactPoint(value="", owner_kind="self", number_type="unknown")
 
 Progress = Callable[[int, int], None]
 
@@ -107,7 +109,7 @@ async def build_queue(
 
 async def _read(session: AsyncSession, at: datetime) -> _Material:
     query = select(Case, Person).join(Person, Person.id == Case.person_id).where(Case.closed_at.is_(None))
-    found = (await session.execute(query.order_by(Case.number))).tuples().all()
+    found = (await session.execute(query.order_by(Case.number))).all()
     material = _Material(list(found), await loans.debts(session))
     persons = select(Case.person_id).where(Case.closed_at.is_(None))
     for flag in await session.scalars(select(PersonFlag).where(PersonFlag.person_id.in_(persons))):
@@ -126,7 +128,7 @@ async def _read(session: AsyncSession, at: datetime) -> _Material:
         .where(CallAttempt.business_at > at - MISSED_WITHIN, CallAttempt.answered_at.is_(None))
         .group_by(CallAttempt.contact_point_id)
     )
-    material.missed = dict((await session.execute(missed)).tuples().all())
+    material.missed = dict((await session.execute(missed)).all())
     waiting = select(CallAttempt.case_id).where(CallAttempt.outcome == "NO_DISPOSITION")
     material.no_disposition = set(await session.scalars(waiting))
     return material
@@ -156,8 +158,8 @@ async def _ask_the_law(
     session: AsyncSession, choices: list[_Choice], material: _Material, at: datetime, day_ends: datetime,
     settings: Settings, progress: Progress,
 ) -> None:  # fmt: skip
-    """One question for each case that has a phone and is ours to call. A reason of the law may stand before our own."""
-    asked = [c for c in choices if c.phone is not None and c.view.state not in OVER | ELSEWHERE]
+    """One question for each case that is ours to call. A reason of the law may stand before our own."""
+    asked = [c for c in choices if c.view.state not in OVER | ELSEWHERE]
     for start in range(0, len(asked), _AT_ONCE):
         part = asked[start : start + _AT_ONCE]
         contacts = [_contact(c, material, settings) for c in part]
@@ -173,9 +175,8 @@ async def _ask_the_law(
 
 
 def _contact(choice: _Choice, material: _Material, settings: Settings) -> Contact:
-    assert choice.phone is not None  # noqa: S101 (only cases with a phone are asked for)
     return call_contact(
-        settings, choice.person, choice.phone, material.flags.get(choice.person.id, []), purpose=PURPOSE,
+        settings, choice.person, choice.phone or _NO_NUMBER, material.flags.get(choice.person.id, []), purpose=PURPOSE,
         campaign=CAMPAIGN, stage=choice.stage, caller_id=settings.trunks[0].caller_id,
     )  # fmt: skip
 
@@ -298,7 +299,7 @@ async def tonight(session: AsyncSession, business_date: date, *, limit: int = 10
             position=task.position, case_number=number, person_name=person.full_name, phone=phone, state=task.state,
             state_reason=task.state_reason, attempts=task.attempts, earliest_at=task.earliest_at, why=task.why,
         )
-        for task, number, person, phone in (await session.execute(query)).tuples()
+        for task, number, person, phone in (await session.execute(query))
     ]  # fmt: skip
 
 
@@ -323,7 +324,7 @@ async def not_callable(
         .order_by(Case.number)
         .limit(limit)
     )
-    found = (await session.execute(query.where(NotCallable.reason == reason) if reason else query)).tuples()
+    found = await session.execute(query.where(NotCallable.reason == reason) if reason else query)
     return [
         NotCallableRow(case_number=number, person_name=p.full_name, reason=n.reason, until=n.until, rule=n.rule)
         for n, number, p in found

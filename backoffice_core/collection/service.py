@@ -124,7 +124,7 @@ async def _since(session: AsyncSession, state: str) -> dict[UUID, datetime]:
         .where(CaseEvent.kind == "state", CaseEvent.data["to"].astext == state, Case.state == state)
         .group_by(CaseEvent.case_id)
     )
-    return dict((await session.execute(query)).tuples().all())
+    return dict((await session.execute(query)).all())
 
 
 async def _write_states(session: AsyncSession, at: datetime, moves: list[tuple[UUID, str, str, str]]) -> None:
@@ -204,7 +204,7 @@ async def judge_promises(session: AsyncSession, at: datetime, today: date, zone:
     The morning after an unpaid due date one follow-up task appears; a promise kept within its grace takes it away.
     """
     query = select(Promise, Case).join(Case, Case.id == Promise.case_id).where(Promise.state.in_(OPEN_PROMISE))
-    found = (await session.execute(query.order_by(Promise.id).with_for_update())).tuples().all()
+    found = (await session.execute(query.order_by(Promise.id).with_for_update())).all()
     debts = await loans.debts(session, [case.person_id for _, case in found])
     made = await _overdue_when_made(session, [case.id for _, case in found])
     judged = _Judged()

@@ -1,0 +1,114 @@
+"""The commands of the bank's work as a person and a script meet them: exit codes, tables, JSON, remedies."""
+
+import asyncio
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from backoffice_core.clock import Clock
+from backoffice_core.config import Settings
+from far_end import portfolio as far_end
+from tests.conftest import child_environment, command
+
+
+async def run(settings: Settings, *words: str) -> tuple[int, str, str]:
+    """Exit code and what was said on both streams."""
+    settings.data.mkdir(parents=True, exist_ok=True)
+    child = await asyncio.create_subprocess_exec(
+        *command(*words), cwd=settings.data, env=child_environment(settings),
+        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    out, err = await asyncio.wait_for(child.communicate(), 60)
+    return child.returncode or 0, out.decode(), err.decode()
+
+
+async def said(settings: Settings, *words: str) -> Any:
+    code, out, err = await run(settings, *words, "--json")
+    assert code == 0, err
+    return json.loads(out)
+
+
+async def test_a_bank_day_by_commands(live_settings: Settings, clock: Clock, tmp_path: Path) -> None:
+    """Rules, a rehearsed and a real import, the night, the queue, one case: each by its command (CC-08)."""
+    file = tmp_path / "portfolio.csv"
+    far_end.write(far_end.Wish(loans=60, seed=9, as_at=clock.now() - timedelta(hours=4)), file)
+    assert (await said(live_settings, "rules", "load", "--by", "test"))["rules_added"] > 60
+    assert len(await said(live_settings, "rules", "list")) > 60
+    rehearsal = await said(live_settings, "import", "portfolio", str(file), "--dry-run", "--demo")
+    assert (rehearsal["imported"], rehearsal["dry_run"], rehearsal["counts"]["loans_new"]) == (False, True, 60)
+    assert (await said(live_settings, "import", "portfolio", str(file), "--demo"))["imported"]
+    assert (await said(live_settings, "import", "portfolio", str(file), "--demo"))["already"]
+    day = clock.today().isoformat()
+    night = await said(live_settings, "nightly", "--date", day)
+    built = night["steps"][-1]["counts"]
+    assert built["callable"] > 20
+    queue = await said(live_settings, "queue", "--date", day)
+    assert queue["tasks"] == {"ELIGIBLE": built["callable"]}
+    assert sum(queue["not_callable"].values()) == built["not_callable"]
+    assert [row["position"] for row in queue["rows"]] == list(range(1, len(queue["rows"]) + 1))
+    case = await said(live_settings, "case", "show", str(queue["rows"][0]["case_number"]))
+    assert (case["state"], case["borrower"]) == ("ACTIVE", queue["rows"][0]["person_name"])
+    by_phone = await said(live_settings, "case", "show", "--phone", queue["rows"][0]["phone"])
+    assert by_phone["loans"]
+    assert (await said(live_settings, "calls", "--live"))["calls"] == []
+    assert await said(live_settings, "agents") == []
+    for words in (["queue"], ["queue", "--not-callable"], ["calls"], ["agents"], ["rules", "list"], ["nightly"],
+                  ["case", "show", str(case["number"])]):  # fmt: skip
+        code, out, err = await run(live_settings, *words)
+        assert (code, err) == (0, ""), words
+        assert out.strip()
+
+
+async def test_bad_file_is_told_line_by_line_and_ends_with_one(live_settings: Settings, tmp_path: Path) -> None:
+    file = tmp_path / "bad.csv"
+    rows = "".join(f"P{n};;Олена;UA;123;C{n};UAH;x;1;2026-01-01\n" for n in range(40))
+    file.write_text(
+        "person_ref;last_name;first_name;jurisdiction;phones;contract_no;currency;balance;days_past_due;as_at\n" + rows
+    )
+    code, out, err = await run(live_settings, "import", "portfolio", str(file))
+    assert code == 1
+    assert "line 2, last_name: is empty" in out
+    assert len(out.splitlines()) == 51
+    assert "and 70 more" in out
+    assert "120 problems; nothing was imported" in err
+    assert "what to do" in err
+
+
+async def test_stop_is_a_file_and_is_lifted_only_by_a_named_person_with_a_reason(live_settings: Settings) -> None:
+    """FL-01, the command's part: it works, and is noted, with the database up; without it the file still stops."""
+    stopped = await said(live_settings, "stop", "--reason", "complaint", "--by", "Олена")
+    assert (stopped["stopped"], stopped["by"], stopped["noted"]) == (True, "Олена", True)
+    assert live_settings.stop_file.exists()
+    code, _, err = await run(live_settings, "stop", "--lift")
+    assert code == 1
+    assert "--by" in err
+    assert live_settings.stop_file.exists()
+    assert not (await said(live_settings, "stop", "--lift", "--by", "Олена", "--reason", "solved"))["stopped"]
+    dead = live_settings.model_copy(update={"database_url": "postgresql+asyncpg://nobody@127.0.0.1:1/none"})
+    alone = await said(dead, "stop", "--reason", "all is dead")
+    assert (alone["stopped"], alone["noted"]) == (True, False)
+    assert (await said(live_settings, "stop", "--status"))["reason"] == "all is dead"
+    live_settings.stop_file.unlink()
+
+
+async def test_people_are_added_and_listed(live_settings: Settings) -> None:
+    added = await said(
+        live_settings, "user", "add", "olena", "--name", "Олена Коваль", "--extension", "101", "--generate"
+    )
+    assert len(added["password"]) >= 12
+    (person,) = await said(live_settings, "user", "list")
+    assert (person["login"], person["role"], person["extension"]) == ("olena", "agent", 101)
+    code, _, err = await run(live_settings, "user", "add", "olena", "--name", "X", "--generate")
+    assert code == 1
+    assert "olena" in err
+    code, _, err = await run(live_settings, "user", "add", "petro", "--name", "X")
+    assert "--generate" in err
+
+
+async def test_wrong_dates_and_questions_are_refused_with_the_remedy(live_settings: Settings) -> None:
+    for words in (["nightly", "--date", "soon"], ["queue", "--date", "2026-13-01"], ["nightly", "--date", "2020-01-01"],
+                  ["case", "show"], ["case", "show", "7"], ["rules", "list"]):  # fmt: skip
+        code, _, err = await run(live_settings, *words)
+        assert code == 1, words
+        assert "what to do" in err, words

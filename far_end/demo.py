@@ -144,15 +144,21 @@ def _quantiles(values: list[float]) -> dict[str, float | int | None]:
     return {"p50": at(0.50), "p95": at(0.95), "p99": at(0.99), "n": len(ordered)}
 
 
+def _cards(robots_log: Path) -> dict[str, datetime]:
+    """When each call's card was wholly in a robot's hands."""
+    cards: dict[str, datetime] = {}
+    lines = robots_log.read_text().splitlines() if robots_log.exists() else []
+    for line in map(json.loads, lines):
+        if line["event"] == "CARD" and line["named"]:
+            cards.setdefault(line["call_id"], datetime.fromisoformat(line["at"]))
+    return cards
+
+
 async def summary(settings: Settings, since: datetime, robots_log: Path) -> dict[str, Any]:
     """What this run did, counted from PostgreSQL; the card's moment is the robots' own. `since`: the machine's time."""
     business = clock.load(settings)
     database = Database(settings, pool=2, name="demo")
-    cards: dict[str, datetime] = {}
-    if robots_log.exists():
-        for line in map(json.loads, robots_log.read_text().splitlines()):
-            if line["event"] == "CARD" and line["named"]:
-                cards.setdefault(line["call_id"], datetime.fromisoformat(line["at"]))
+    cards = _cards(robots_log)
     try:
         async with database.begin() as s:
             query = select(CallAttempt).where(CallAttempt.claimed_at >= since, CallAttempt.ended_at.is_not(None))
@@ -234,64 +240,45 @@ def _wait(options: argparse.Namespace, settings: Settings) -> None:
     asyncio.run(figures())
 
 
-def run(options: argparse.Namespace) -> int:
-    home = options.data.resolve()
-    os.environ["BACKOFFICE_DATA"] = str(home)
+def _settings(options: argparse.Namespace) -> Settings:
+    """The product's own settings, with a data folder and an hour for the demo."""
+    os.environ["BACKOFFICE_DATA"] = str(options.data.resolve())
     os.environ.setdefault("BACKOFFICE_NOW", lawful_hour().isoformat())
     os.environ.setdefault("BACKOFFICE_RING_TIMEOUT_S", "15")
-    settings = config.load()
-    control.down(settings, say=lambda _: None)
-    ports = settings.ports
-    need_port(ports.far_end, "127.0.0.1", "the far end's carrier", "far_end", udp=True)
-    if not options.keep:
-        for name in ("postgres", "valkey", "recordings", "clock.json", "STOP", "log", "far_end"):
-            path = home / name
-            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
-    say(
-        f"BackOffice for Bank: demo. Business time begins at {settings.now:%A %d.%m.%Y %H:%M %Z} by the clock's offset."
-    )
-    file, work = home / "far_end" / "portfolio.csv", home / "far_end"
-    work.mkdir(parents=True, exist_ok=True)
-    with told(f"portfolio of {options.loans} loans generated (seed {options.seed})"):
-        wish = portfolio.Wish(loans=options.loans, seed=options.seed, as_at=settings.now - timedelta(hours=4))
-        portfolio.write(wish, file)
-    carrier = robots = None
-    started: list[bool] = []
+    return config.load()
+
+
+def _clean(home: Path) -> None:
+    for name in ("postgres", "valkey", "recordings", "clock.json", "STOP", "log", "far_end"):
+        path = home / name
+        shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def _invite(settings: Settings, duration: float | None) -> None:
+    say("")
+    say(f"Dialing. The console is at http://{settings.bind}:{settings.ports.console}")
+    for login, name, role, extension in PEOPLE:
+        phone = f"  phone {extension}" if extension else ""
+        say(f"    {login:<11} {PASSWORD}   {role:<11} {name}{phone}")
+    say("  Log in as agent, keep “in the browser” as the phone, press F2: you sit beside the robots.")
+    say("  Ctrl-C ends the demo." if duration is None else f"  It ends by itself after {duration:g} s.")
+    say("")
+
+
+def _dial(settings: Settings, options: argparse.Namespace, work: Path, seats: list[dict[str, Any]]) -> dict[str, Any]:
+    """Robots at their desks until the end; then no new calls, and the summary once those that are up are over."""
+    since, robots_log, agents_file = clock.Clock.wall(), work / "robots.jsonl", work / "agents.json"
+    agents_file.touch(mode=0o600)
+    agents_file.write_text(json.dumps(seats))
+    robots = _spawn(
+        settings.data / "log" / "robots.log",
+        ["far_end.robots", "--agents", str(agents_file), "--log", str(robots_log),
+         "--console", f"http://{settings.bind}:{settings.ports.console}", "--sip-port", str(settings.ports.sip),
+         "--truth", str(work / "portfolio.csv"), "--today", str(clock.load(settings).today()),
+         "--talk", options.talk, "--wrap", options.wrap],
+    )  # fmt: skip
     try:
-        carrier_log, robots_log = work / "carrier.jsonl", work / "robots.jsonl"
-        carrier = _spawn(
-            home / "log" / "far_end.log",
-            ["far_end.carrier", "--port", str(ports.far_end), "--rtp-port", str(ports.far_end_rtp), "--log", str(carrier_log),
-             "--seed", str(options.seed)],
-        )  # fmt: skip
-        started.append(True)
-        control.up(settings, say=say)
-        seats = asyncio.run(_fill(settings, options, file))
-        with told("phones of the staff made known to Asterisk"):
-            asterisk.refresh(settings)
-        agents_file = work / "agents.json"
-        agents_file.touch(mode=0o600)
-        agents_file.write_text(json.dumps(seats))
-        since = clock.Clock.wall()
-        console = f"http://{settings.bind}:{ports.console}"
-        robots = _spawn(
-            home / "log" / "robots.log",
-            ["far_end.robots", "--agents", str(agents_file), "--log", str(robots_log), "--console", console,
-             "--sip-port", str(ports.sip), "--truth", str(file), "--today", str(clock.load(settings).today()),
-             "--talk", options.talk, "--wrap", options.wrap],
-        )  # fmt: skip
-        say("")
-        say(f"Dialing. The console is at {console}")
-        for login, name, role, extension in PEOPLE:
-            phone = f"  phone {extension}" if extension else ""
-            say(f"    {login:<11} {PASSWORD}   {role:<11} {name}{phone}")
-        say("  Log in as agent, keep “in the browser” as the phone, press F2: you sit beside the robots.")
-        say(
-            "  Ctrl-C ends the demo."
-            if options.duration is None
-            else f"  It ends by itself after {options.duration} s."
-        )
-        say("")
+        _invite(settings, options.duration)
         with contextlib.suppress(KeyboardInterrupt):
             _wait(options, settings)
         say("")
@@ -299,9 +286,39 @@ def run(options: argparse.Namespace) -> int:
         stop.stop_now(settings, "demo", "the demo ends", clock.Clock.wall())
         with contextlib.suppress(KeyboardInterrupt):
             asyncio.run(_calls_over(settings))
-        result = asyncio.run(summary(settings, since, robots_log))
+        return asyncio.run(summary(settings, since, robots_log))
+    finally:
         settings.stop_file.unlink(missing_ok=True)
-        text = json.dumps(result, ensure_ascii=False, indent=2)
+        _end(robots)
+
+
+def run(options: argparse.Namespace) -> int:
+    settings = _settings(options)
+    ports, work = settings.ports, settings.data / "far_end"
+    control.down(settings, say=lambda _: None)
+    need_port(ports.far_end, "127.0.0.1", "the far end's carrier", "far_end", udp=True)
+    if not options.keep:
+        _clean(settings.data)
+    say(
+        f"BackOffice for Bank: demo. Business time begins at {settings.now:%A %d.%m.%Y %H:%M %Z} by the clock's offset."
+    )
+    work.mkdir(parents=True, exist_ok=True)
+    carrier = None
+    try:
+        with told(f"portfolio of {options.loans} loans generated (seed {options.seed})"):
+            as_at = clock.load(settings, restart=True).now() - timedelta(hours=4)
+            wish = portfolio.Wish(loans=options.loans, seed=options.seed, as_at=as_at)
+            portfolio.write(wish, work / "portfolio.csv")
+        carrier = _spawn(
+            settings.data / "log" / "far_end.log",
+            ["far_end.carrier", "--port", str(ports.far_end), "--rtp-port", str(ports.far_end_rtp),
+             "--log", str(work / "carrier.jsonl"), "--seed", str(options.seed)],
+        )  # fmt: skip
+        control.up(settings, say=say)
+        seats = asyncio.run(_fill(settings, options, work / "portfolio.csv"))
+        with told("phones of the staff made known to Asterisk"):
+            asterisk.refresh(settings)
+        text = json.dumps(_dial(settings, options, work, seats), ensure_ascii=False, indent=2)
         say(text)
         if options.json:
             options.json.write_text(text + "\n")
@@ -309,9 +326,7 @@ def run(options: argparse.Namespace) -> int:
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not leave processes behind
-        _end(robots)
-        if started:
-            control.down(settings, say=say)
+        control.down(settings, say=say)
         _end(carrier)
 
 

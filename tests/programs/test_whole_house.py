@@ -91,15 +91,23 @@ async def test_a_talk_is_recorded_on_both_sides_and_sealed(running: RunningHouse
 
 async def test_with_nobody_free_the_borrower_hears_the_message(running: RunningHouse) -> None:
     """Design "never dropped in silence": the only agent is taken by another call between dial and answer."""
-    async with running.robots(2, wrap="25"):
-        tasks = await running.dial("130", "130")  # two answers after 1 s, talking 3 s
-        await until(lambda: sum(e["event"] == "RINGING" for e in running.carrier_events()) >= 2, 20)
-        async with running.database() as database, database.begin() as s:  # one of the two leaves meanwhile
-            seat = (await s.execute(select(AgentSession).where(AgentSession.state == "READY").limit(1))).scalar_one()
-            seat.state, seat.reason = "PAUSED", "TECHNICAL"
-        calls = [await running.ended(task) for task in tasks]
-    results = sorted((call.result, call.abandoned) for call in calls)
-    assert results == [("ABANDONED", True), ("ANSWERED_HUMAN", False)]
+    async with running.robots(1):
+        (task,) = await running.dial("130")  # answers after 1 s
+
+        async def rings() -> bool:
+            attempt = await running.attempt(task)
+            return bool(attempt and attempt.state == "RINGING")
+
+        await until(rings, 20)
+        async with running.database() as database, database.begin() as s:
+            (
+                await s.execute(select(AgentSession).where(AgentSession.ended_at.is_(None)))
+            ).scalar_one().state = "TALKING"
+        call = await running.ended(task)
+    assert (call.result, call.abandoned, call.message_played) == ("ABANDONED", True, True)
+    assert call.answered_at is not None
+    (heard,) = (e for e in running.carrier_events(call.number) if e["event"] == "HEARD")
+    assert heard["dbfs"] > -45
 
 
 async def test_the_message_is_heard_when_the_agi_is_dead(running: RunningHouse) -> None:

@@ -197,7 +197,7 @@ case = typer.Typer(no_args_is_help=True, help="The case file.")
 def case_show(
     number: Annotated[int | None, typer.Argument(help="the case's number")] = None,
     contract: Annotated[str, typer.Option(help="or a contract of the borrower")] = "",
-    phone: Annotated[str, typer.Option(help="or one of his phones, with its plus")] = "",
+    phone: Annotated[str, typer.Option(help="or one of his phones, as you would write it")] = "",
     as_json: Json = False,
 ) -> None:
     """One case: borrower, phones, loans, open tasks, history."""
@@ -209,8 +209,9 @@ def case_show(
     from backoffice_core.loans import service as loans
 
     async def work(house: House) -> None:
+        value = _number(phone, house.settings.jurisdiction) if phone else ""
         async with house.database.begin() as session:
-            found, person = await cases.find(session, number=number, contract=contract, phone=phone)
+            found, person = await cases.find(session, number=number, contract=contract, phone=value)
             phones = await borrowers.phones_of(session, person.id)
             owed = await loans.loans_of(session, person.id)
             tasks = await cases.tasks_of(session, found.id)
@@ -234,6 +235,15 @@ def case_show(
                 table(title, list(rows[0]), [list(row.values()) for row in rows])
 
     run(work)
+
+
+def _number(cell: str, country: str) -> str:
+    from backoffice_core.borrowers.rules import read_phone
+
+    try:
+        return read_phone(cell, country).value
+    except ValueError as error:
+        raise BadInput(f"“{cell}”: {error}.", remedy="Write it with its country code, as +380671234567.") from None
 
 
 def agents(as_json: Json = False) -> None:

@@ -150,7 +150,7 @@ async def test_case_is_found_by_number_contract_and_phone(bank: Bank) -> None:
     case = await bank.case(2)
     async with bank.database.begin() as session:
         for how in ({"number": case.number}, {"contract": "C2"}, {"phone": "+380671000002"}):
-            found, person = await cases.find(session, **how)  # type: ignore[arg-type]
+            found, person = await cases.find(session, **how)
             assert person.external_ref in {"P2", "P1"}
             assert found.closed_at is None
         with pytest.raises(NotFound, match="contract X") as missing:

@@ -6,10 +6,17 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+from sqlalchemy import func, select
+
+from backoffice_core.call_centre.models import CallTask, NotCallable
+from backoffice_core.cases.models import Case, CaseEvent
 from backoffice_core.clock import Clock
 from backoffice_core.config import Settings
+from backoffice_core.db import Database
+from backoffice_core.nightly import NightStep
 from far_end import portfolio as far_end
-from tests.conftest import child_environment, command
+from tests.conftest import child_environment, command, until
 
 
 async def run(settings: Settings, *words: str) -> tuple[int, str, str]:
@@ -108,7 +115,40 @@ async def test_people_are_added_and_listed(live_settings: Settings) -> None:
 
 async def test_wrong_dates_and_questions_are_refused_with_the_remedy(live_settings: Settings) -> None:
     for words in (["nightly", "--date", "soon"], ["queue", "--date", "2026-13-01"], ["nightly", "--date", "2020-01-01"],
-                  ["case", "show"], ["case", "show", "7"], ["rules", "list"]):  # fmt: skip
+                  ["case", "show"], ["case", "show", "7"], ["case", "show", "--phone", "12"], ["rules", "list"]):  # fmt: skip
         code, _, err = await run(live_settings, *words)
         assert code == 1, words
         assert "what to do" in err, words
+
+
+@pytest.mark.parametrize("step", ["open_cases", "move_stages", "build_queue"])
+async def test_night_killed_by_the_machine_is_done_by_the_next_run(
+    live_settings: Settings, database: Database, clock: Clock, tmp_path: Path, step: str
+) -> None:
+    """CC-08: `kill -9` in a step of the night, then the command again: each case once, each with a task or a reason."""
+    file = tmp_path / "portfolio.csv"
+    far_end.write(far_end.Wish(loans=2_000, seed=6, as_at=clock.now() - timedelta(hours=4)), file)
+    await said(live_settings, "rules", "load")
+    await said(live_settings, "import", "portfolio", str(file), "--demo")
+    child = await asyncio.create_subprocess_exec(
+        *command("nightly"), cwd=live_settings.data, env=child_environment(live_settings),
+        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+
+    async def begun() -> bool:
+        async with database.begin() as session:
+            return await session.get(NightStep, (clock.today(), step)) is not None
+
+    await until(begun, 40, every=0.005, what=f"the night is in {step}")
+    child.kill()
+    await child.wait()
+    await said(live_settings, "nightly")
+    async with database.begin() as session:
+        opened = await session.scalar(select(func.count()).select_from(Case)) or 0
+        tasks = set(await session.scalars(select(CallTask.case_id)))
+        reasons = set(await session.scalars(select(NotCallable.case_id)))
+        lines = await session.scalar(select(func.count()).where(CaseEvent.kind == "state"))
+    assert opened > 1_000
+    assert not tasks & reasons
+    assert len(tasks | reasons) == opened
+    assert lines == 2 * opened  # opened, and made active: once each

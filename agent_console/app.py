@@ -97,8 +97,8 @@ def _say(request: Request, status: int, code: str, details: dict[str, Any] | Non
     """The same error as a page, as a fragment's toast, or as JSON. Words come from the catalogue by code; a refusal
     whose code is new says what it said."""
     console: Console = request.app.state.console
-    user = getattr(request.state, "user", None)
-    words = console.catalogue.words(user.language if user else request.cookies.get("lang", console.settings.language))
+    lang = getattr(request.state, "lang", None) or request.cookies.get("lang", console.settings.language)
+    words = console.catalogue.words(lang)
     has = console.catalogue.has(words.lang, f"error-{code}")
     title, remedy = (words(f"error-{code}"), words(f"remedy-{code}")) if has else (fallback or words("error-SERVER"), "")
     if request.headers.get("hx-request"):
@@ -107,7 +107,7 @@ def _say(request: Request, status: int, code: str, details: dict[str, Any] | Non
     if "application/json" in request.headers.get("accept", ""):
         body = {"error": code, "message": title, "remedy": remedy, **(details or {})}
         return JSONResponse(body, status)
-    html = render(console, request, "error.html", user, "", status=status, code=code, title=title, remedy=remedy)
+    html = render(console, request, "error.html", None, "", status=status, code=code, title=title, remedy=remedy)
     return HTMLResponse(html, status)
 
 

@@ -93,7 +93,7 @@ async def open_work(request: Request, act: str) -> AsyncIterator[Work]:
             console.known.pop(token, None)
             raise LoginNeeded
         user, login = found
-        request.state.user = user
+        request.state.lang = user.language  # errors are told after the transaction is gone
         if rules.may(user.role, "stop"):
             console.remember(token, user.full_name, login.csrf, login.expires_at)
         if changes and not await csrf_matches(request, login.csrf):

@@ -19,7 +19,7 @@ from backoffice_core.staff.models import AccessEntry, User
 _TIME_IN_STATES = text(
     """
     -- time_in_states: seconds that one agent spent in each state since :start, up to :wall
-    SELECT to_state, sum(extract(epoch FROM least(coalesce(till, :wall), :wall) - greatest(at, :start)))::float AS seconds
+    SELECT to_state, sum(greatest(0, extract(epoch FROM least(coalesce(till, :wall), :wall) - greatest(at, :start))))::float AS seconds
       FROM (SELECT to_state, at, lead(at) OVER (PARTITION BY session_id ORDER BY id) AS till
               FROM agent_state_changes WHERE user_id = :user AND at > cast(:start AS timestamptz) - interval '1 day') t
      WHERE coalesce(till, :wall) > :start AND to_state <> 'OFF'

@@ -67,7 +67,7 @@ ENV = environment()
 
 
 def render(console: Console, request: Request, template: str, user: User | None, csrf: str, /, **context: Any) -> str:
-    lang = user.language if user else request.cookies.get("lang", console.settings.language)
+    lang = user.language if user else getattr(request.state, "lang", None) or request.cookies.get("lang", console.settings.language)
     words = console.catalogue.words(lang)
     zone = console.clock.zone
     theme = request.cookies.get("theme", "")

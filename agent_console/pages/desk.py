@@ -28,7 +28,7 @@ from agent_console.deps import DeskWork, Work
 from agent_console.forms import Typed, typed_result
 from agent_console.live import version
 from agent_console.view import page, toast
-from backoffice_core.call_centre import agents, desk
+from backoffice_core.call_centre import agents, desk, stop
 from backoffice_core.call_centre.history import day_figures, last_calls
 from backoffice_core.call_centre.models import AgentSession
 from backoffice_core.call_centre.rules import OUTCOMES
@@ -57,6 +57,7 @@ async def _context(work: Work, typed: Typed | None = None) -> dict[str, Any]:
     call = await desk.current_call(work.s, work.user.id)
     card = await desk.card(work.s, work.user.id, call.id, work.now) if call else None
     context: dict[str, Any] = {"seat": seat, "card": card, "typed": typed or Typed(), "outcomes": OUTCOMES}
+    context["stopped"] = stop.stopped(work.console.settings)
     context["v"] = f"{work.user.language}:{_version(seat)}"
     if card is not None:
         await _note_seen(work, card)

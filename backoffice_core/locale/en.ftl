@@ -398,6 +398,10 @@ script-debt = { $name }, your contract is overdue by { $days ->
 no-history = No history yet
 no-history-hint = Calls, promises and tasks appear here.
 
+## Desk: last contacts
+
+last-contacts = Last events
+
 ## Desk: result
 
 code-or-digit = code or digit

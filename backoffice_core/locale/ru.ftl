@@ -400,6 +400,10 @@ script-debt = { $name }, по вашему договору есть проср�
 no-history = Истории ещё нет
 no-history-hint = Звонки, обещания и задачи появятся здесь.
 
+## Desk: last contacts
+
+last-contacts = Последние события
+
 ## Desk: result
 
 code-or-digit = код или цифра

@@ -401,6 +401,10 @@ script-debt = { $name }, за вашим договором є простроч�
 no-history = Історії ще немає
 no-history-hint = Дзвінки, обіцянки й задачі з’являться тут.
 
+## Desk: last contacts
+
+last-contacts = Останні події
+
 ## Desk: result
 
 code-or-digit = код або цифра

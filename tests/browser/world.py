@@ -1,0 +1,128 @@
+"""A shift at work, written straight into the tables: agents in all states, calls, history, a queue."""
+
+from datetime import timedelta
+from decimal import Decimal
+from random import Random
+from uuid import UUID
+
+from backoffice_core.borrowers.models import ContactPoint, Person
+from backoffice_core.call_centre.models import AgentSession, CallAttempt, CallTask, NotCallable, Recording
+from backoffice_core.cases.models import Case, CaseEvent, Task
+from backoffice_core.collection.models import Promise
+from backoffice_core.db import new_key
+from backoffice_core.loans.models import Loan
+from backoffice_core.staff.models import User
+from tests.console.conftest import RunningConsole
+
+NAMES = (
+    "Бондар Іван|Литвин Оксана|Шевчук Ніна|Ткаченко Віктор|Мельник Анна|Кравчук Юрій|Олійник Тарас|Поліщук Роман|"
+    "Савченко Дарина|Руденко Марія|Панченко Лідія|Мороз Кирило|Петренко Семен|Лисенко Галина|Клименко Євген|"
+    "Павленко Олег|Сидоренко Ірина|Гончарук Богдан|Василенко Надія|Кузьменко Петро|Левченко Алла|Карпенко Жанна|"
+    "Гаврилюк Захар|Назаренко Федір|Яковенко Христина|Гнатюк Ілля|Федоренко Уляна|Марчук Вадим|Дяченко Юлія|Захарченко Ольга"
+).split("|")
+STATES = [("TALKING", "CALL")] * 15 + [("WRAP_UP", "CALL_ENDED")] * 4 + [("READY", "AGENT")] * 5 + [
+    ("PAUSED", "LUNCH"), ("PAUSED", "TECHNICAL"), ("PAUSED", "TRAINING"), ("UNREACHABLE", "LINE_LOST"), ("RESERVED", "CALL"),
+    ("PAUSED", "LOGIN"),
+]  # fmt: skip
+PEOPLE = (
+    "Коваленко Олена Петрівна|Іваненко Роман Сергійович|Приходько Наталія Андріївна|Бабенко Володимир Ілліч|"
+    "Тимошенко-Гай Людмила Вікторівна|Щербак Микола Олегович|Юрченко Дмитро Данилович|Євтушенко Їжакія Миколаївна"
+).split("|")
+REASONS = ("CAP_REACHED", "PROMISE_OPEN", "NO_PHONE", "STATUS_BLOCK", "COOLDOWN", "ON_HOLD", "NO_TIME_ZONE", "OUT_OF_HOURS")
+
+
+async def shift(console: RunningConsole, agents: int = 30) -> None:
+    """Agents at desks with their calls, a queue of 60 tasks and 40 refusals."""
+    dice, clock, wall, now = Random(7), console.clock, console.clock.wall(), console.clock.now()
+    async with console.database.begin() as s:
+        for n in range(100):
+            last, first, middle = PEOPLE[n % len(PEOPLE)].split()
+            person = Person(
+                id=new_key(), external_ref=f"W-{n}", last_name=last, first_name=first, middle_name=middle, jurisdiction="UA",
+                place="Полтава", region="Полтавська", time_zone="Europe/Kyiv", demo=True, created_at=now,
+            )  # fmt: skip
+            s.add(person)
+            await s.flush()
+            phone = ContactPoint(id=new_key(), person_id=person.id, value=f"+38067{5550000 + n}", number_type="mobile")
+            case = Case(id=new_key(), person_id=person.id, state="ACTIVE", stage=1 + n % 3, opened_at=now - timedelta(days=40))
+            s.add_all([phone, case])
+            await s.flush()
+            days, overdue = 5 + n % 80, Decimal(dice.randint(90_000, 4_000_000)) / 100
+            s.add(Loan(
+                id=new_key(), person_id=person.id, contract_no=f"W-КД-{n}", balance=overdue * 5, overdue_principal=overdue,
+                days_past_due=days, as_at=now - timedelta(hours=5), demo=True,
+            ))  # fmt: skip
+            if n >= 60:
+                s.add(NotCallable(
+                    business_date=clock.today(), case_id=case.id, reason=REASONS[int((n - 60) ** 0.55) % len(REASONS)],
+                    until=None if n % 3 else now + timedelta(days=2), rule="UA-DAY",
+                ))  # fmt: skip
+                continue
+            task = CallTask(
+                id=new_key(), business_date=clock.today(), case_id=case.id, person_id=person.id, contact_point_id=phone.id,
+                position=n + 1, demo=True, state="DIALING" if n < 26 else "RETRY_WAIT" if n % 5 == 0 else "ELIGIBLE",
+                why={"group": ("CALL_BACK", "BROKEN_PROMISE", "VALUE")[min(n // 3, 2)], "overdue": str(overdue),
+                     "currency": "UAH", "days_past_due": days, "times_typical": "1.84"},
+            )  # fmt: skip
+            s.add(task)
+            await s.flush()
+            if n < agents:
+                await _agent(s, n, agents, task, phone, wall - timedelta(seconds=dice.randint(3, 400)), now)
+
+
+async def _agent(s, n: int, agents: int, task: CallTask, phone: ContactPoint, since, now) -> None:  # type: ignore[no-untyped-def]
+    state, reason = STATES[n % len(STATES)]
+    user = User(
+        id=new_key(), login=f"world{n}", full_name=NAMES[n], role="agent", password_hash="-", extension=500 + n, created_at=since
+    )
+    s.add(user)
+    await s.flush()
+    call: UUID | None = new_key() if state in {"TALKING", "WRAP_UP", "RESERVED"} else None
+    if state == "PAUSED" and reason == "TECHNICAL":
+        since -= timedelta(minutes=16)
+    seat = AgentSession(
+        id=new_key(), user_id=user.id, phone="desk", endpoint=f"agent-{500 + n}", state=state, reason=reason, since=since,
+        line="CALLING" if n == 23 else "UP", started_at=since, call_id=call,
+    )  # fmt: skip
+    s.add(seat)
+    if call:
+        ended = state == "WRAP_UP"
+        s.add(CallAttempt(
+            id=call, task_id=task.id, case_id=task.case_id, person_id=task.person_id, contact_point_id=phone.id,
+            number=phone.value, campaign="collection", purpose="collection", trunk="far-end", caller_id="", language="uk",
+            fence=1, business_at=now, claimed_at=since - timedelta(seconds=20), answered_at=since, agent_id=user.id,
+            agent_session_id=seat.id, bridged_at=None if state == "RESERVED" else since,
+            state="ENDED" if ended else "ANSWERED" if state == "RESERVED" else "CONNECTED",
+            ended_at=since if ended else None, result="ANSWERED_HUMAN" if ended else None,
+        ))  # fmt: skip
+
+
+async def long_history(console: RunningConsole, case: Case, agent: User, call: UUID | None = None) -> None:
+    """Past calls, promises and tasks of one case; `call` gets a sealed recording row."""
+    now = console.clock.now()
+    async with console.database.begin() as s:
+        rows = [
+            (1, "call", {"result": "NO_ANSWER", "number": "+380675550142", "seconds": 0}),
+            (8, "outcome", {"outcome": "HARDSHIP", "note": "Втратив роботу, документи до 26.11", "control_date": "2026-11-26"}),
+            (8, "call", {"result": "ANSWERED_HUMAN", "number": "+380675550142", "seconds": 362}),
+            (20, "promise", {"state": "BROKEN", "amount": "6154.25", "currency": "UAH", "due_date": "2026-08-11"}),
+            (41, "call", {"result": "BUSY", "number": "+380675550142", "seconds": 0}),
+            (43, "state", {"from": "NEW", "to": "ACTIVE", "reason": "NIGHT"}),
+        ]
+        for days, kind, data in rows:
+            s.add(CaseEvent(case_id=case.id, at=now - timedelta(days=days, minutes=days), kind=kind, actor_id=agent.id, data=data))
+        if call:
+            s.add(CaseEvent(case_id=case.id, at=now - timedelta(minutes=3), kind="call", actor_id=agent.id, call_id=call,
+                            data={"result": "ANSWERED_HUMAN", "number": "+380675550142", "seconds": 278}))  # fmt: skip
+            row = await s.get(Recording, call)
+            if row is not None:
+                row.state, row.seconds = "SEALED", Decimal(278)
+        for amount, days, state in ((Decimal("6200.00"), -30, "KEPT"), (Decimal("6154.25"), -90, "BROKEN")):
+            s.add(Promise(
+                id=new_key(), case_id=case.id, amount=amount, currency="UAH", due_date=console.clock.today() + timedelta(days=days),
+                state=state, made_at=now + timedelta(days=days - 7), made_by=agent.id,
+            ))  # fmt: skip
+        s.add(Task(
+            id=new_key(), case_id=case.id, kind="CALLBACK", control_date=console.clock.today(), owner_id=agent.id,
+            earliest_at=now + timedelta(hours=2), created_at=now,
+        ))  # fmt: skip

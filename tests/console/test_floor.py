@@ -1,0 +1,121 @@
+"""The supervisor's pages: stop and lift (FL-01), the floor, recordings, the queue."""
+
+import wave
+
+from sqlalchemy import select
+
+from backoffice_core.call_centre import stop
+from backoffice_core.call_centre.models import DialingStop, NotCallable, Recording
+from backoffice_core.staff.models import AccessEntry
+from recordings.naming import SEALED, part
+from tests.browser import world
+from tests.console.conftest import RunningConsole, Talk
+
+
+async def test_the_stop_button_writes_the_file_and_the_row(console: RunningConsole) -> None:
+    """FL-01: the button stops, the banner says who, when and why; a lift needs a reason and leaves a line."""
+    browser = await console.logged_in("olha", "supervisor")
+    answer = await browser.send_form("/stop", reason="Збій транка")
+    notice = stop.stopped(console.settings)
+    assert notice is not None
+    assert (notice.by, notice.reason) == ("Olha Тест", "Збій транка")
+    assert 'id="alarm-stop"' in answer.text
+    assert "«Збій транка»" in (await browser.get("/floor")).text
+    assert (await browser.send_form("/stop/lift", json=True, reason="  ")).json()["field"] == "reason"
+    assert stop.stopped(console.settings) is not None
+    lifted = await browser.send_form("/stop/lift", reason="Транк полагоджено")
+    assert 'id="alarm-stop"' not in lifted.text
+    assert stop.stopped(console.settings) is None
+    async with console.database.begin() as s:
+        row = (await s.execute(select(DialingStop))).scalar_one()
+        acts = (await s.execute(select(AccessEntry.act).order_by(AccessEntry.id))).scalars().all()
+    assert (row.lifted_by, row.lift_reason) == ("Olha Тест", "Транк полагоджено")
+    assert acts == ["LOGIN", "DIALING_STOPPED", "STOP_LIFTED"]
+
+
+async def test_the_stop_button_works_with_the_database_dead(console: RunningConsole) -> None:
+    """FL-01: who may stop is remembered, so the file is written while PostgreSQL is away."""
+    browser = await console.logged_in("olha", "supervisor")
+    await browser.get("/floor")
+    service = console.app.state.console
+    living, service.database = service.database, type(service.database)(
+        service.settings.model_copy(update={"database_url": "postgresql+asyncpg://nobody@127.0.0.1:1/none"})
+    )
+    try:
+        answer = await browser.send_form("/stop", reason="База лежить")
+        assert answer.status_code == 200
+        assert stop.stopped(console.settings) is not None
+        assert (await browser.get("/floor")).status_code == 503
+        stranger = console.browser()
+        assert (await stranger.send_form("/stop", json=True, reason="x")).status_code == 401
+    finally:
+        await service.database.close()
+        service.database = living
+    assert 'id="alarm-stop"' in (await browser.get("/floor")).text
+
+
+async def test_the_floor_shows_agents_and_gives_single_rows(console: RunningConsole) -> None:
+    await world.shift(console, agents=6)
+    browser = await console.logged_in("olha", "supervisor")
+    html = (await browser.get("/floor")).text
+    ids = [piece.split('"')[0] for piece in html.split('id="agent-')[1:]]
+    assert len(ids) == 6
+    rows = await browser.get("/floor/agents", params=[("id", ids[0]), ("id", ids[3])])
+    assert rows.text.count("<tr id=") == 2
+    assert len(rows.content) / 2 < 1200
+    admin = await console.logged_in("root", "admin")
+    assert "Коваленко" not in (await admin.get("/floor")).text, "an administrator sees no borrower"
+
+
+async def test_the_queue_says_why(console: RunningConsole) -> None:
+    await world.shift(console, agents=0)
+    browser = await console.logged_in("olha", "supervisor")
+    html = (await browser.get("/queue")).text
+    assert html.count("<tr><td class=\"num\">") == 50
+    assert "Порушена обіцянка" in html
+    after = (await browser.get("/queue", params={"after": 50})).text
+    assert after.count("<tr><td class=\"num\">") == 10
+    async with console.database.begin() as s:
+        reason = (await s.execute(select(NotCallable.reason).limit(1))).scalar_one()
+    only = (await browser.get("/queue", params={"reason": reason})).text
+    assert 'aria-current="true"' in only
+    assert (await browser.get("/queue", params={"show": "not"})).text.count("/case/") >= 40
+
+
+def _sealed(console: RunningConsole, path: str) -> None:
+    file = part(console.settings.recordings_dir, path, SEALED)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with wave.open(str(file), "wb") as out:
+        out.setnchannels(2)
+        out.setsampwidth(2)
+        out.setframerate(8000)
+        out.writeframes(bytes(range(256)) * 1000)
+
+
+async def test_each_listening_is_written_before_the_first_byte(talk: Talk) -> None:
+    """TL-04: own calls for an agent, all for a supervisor, with seeking; and a line in the journal each."""
+    console = talk.console
+    await talk.end()
+    async with console.database.begin() as s:
+        row = await s.get_one(Recording, talk.call)
+        row.state = "SEALED"
+    _sealed(console, row.path)
+    own, other = console.browser(), await console.logged_in("petro", extension=102)
+    await own.log_in(talk.agent.login)
+    supervisor = await console.logged_in("olha", "supervisor")
+    address = f"/recordings/{talk.call}"
+    assert (await other.get(address)).status_code == 404
+    whole = await own.get(address)
+    assert (whole.status_code, whole.headers["content-type"], whole.content[:4]) == (200, "audio/wav", b"RIFF")
+    some = await supervisor.get(address, headers={"Range": "bytes=1000-1999"})
+    assert (some.status_code, some.content) == (206, whole.content[1000:2000])
+    async with console.database.begin() as s:
+        query = select(AccessEntry.user_id, AccessEntry.case_id).where(AccessEntry.act == "RECORDING_HEARD")
+        heard = (await s.execute(query)).all()
+    assert len(heard) == 2
+    assert {case for _, case in heard} == {talk.borrower.case.id}
+
+
+async def test_a_recording_that_is_not_sealed_is_not_there(talk: Talk) -> None:
+    supervisor = await talk.console.logged_in("olha", "supervisor")
+    assert (await supervisor.get(f"/recordings/{talk.call}")).status_code == 404

@@ -22,7 +22,7 @@ class _Server(uvicorn.Server):
         super().__init__(conf)
         self._settings = settings
 
-    async def startup(self, sockets: "list | None" = None) -> None:  # type: ignore[type-arg]
+    async def startup(self, sockets: "list | None" = None) -> None:
         await super().startup(sockets)
         if self.started:
             mark_ready(self._settings, "agent_console")

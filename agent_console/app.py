@@ -26,7 +26,13 @@ from backoffice_core.errors import BadInput, NotAllowed, NotFound, Refused
 
 log = structlog.get_logger()
 
-_STATUS: dict[type[Refused], int] = {BadInput: 422, NotFound: 404, NotAllowed: 403, ForeignRequest: 403, LoginNeeded: 401}
+_STATUS: dict[type[Refused], int] = {
+    BadInput: 422,
+    NotFound: 404,
+    NotAllowed: 403,
+    ForeignRequest: 403,
+    LoginNeeded: 401,
+}
 FOR_EVER = "public, max-age=31536000, immutable"
 
 
@@ -75,8 +81,8 @@ async def _protect(request: Request, call_next: Callable[[Request], Awaitable[Re
     phone = f"ws://{host}:{port} wss://{host}:{port} ws://{request.url.netloc} wss://{request.url.netloc}"
     headers = response.headers
     headers["Content-Security-Policy"] = (
-        f"default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data:; media-src 'self' blob:; "
-        f"connect-src 'self' {phone}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        f"default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data:; "
+        f"media-src 'self' blob:; connect-src 'self' {phone}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     )
     headers["X-Content-Type-Options"] = "nosniff"
     headers["X-Frame-Options"] = "DENY"
@@ -93,14 +99,18 @@ async def _protect(request: Request, call_next: Callable[[Request], Awaitable[Re
 # --- errors ------------------------------------------------------------------------------------------------------
 
 
-def _say(request: Request, status: int, code: str, details: dict[str, Any] | None = None, fallback: str = "") -> Response:
+def _say(
+    request: Request, status: int, code: str, details: dict[str, Any] | None = None, fallback: str = ""
+) -> Response:
     """The same error as a page, as a fragment's toast, or as JSON. Words come from the catalogue by code; a refusal
     whose code is new says what it said."""
     console: Console = request.app.state.console
     lang = getattr(request.state, "lang", None) or request.cookies.get("lang", console.settings.language)
     words = console.catalogue.words(lang)
     has = console.catalogue.has(words.lang, f"error-{code}")
-    title, remedy = (words(f"error-{code}"), words(f"remedy-{code}")) if has else (fallback or words("error-SERVER"), "")
+    title, remedy = (
+        (words(f"error-{code}"), words(f"remedy-{code}")) if has else (fallback or words("error-SERVER"), "")
+    )
     if request.headers.get("hx-request"):
         trigger = json.dumps({"toast": {"kind": "crit", "text": f"{title} {remedy}".strip()}})
         return HTMLResponse("", status, headers={"HX-Trigger": trigger, "HX-Reswap": "none"})
@@ -121,7 +131,9 @@ async def _refused(request: Request, error: Exception) -> Response:
             return RedirectResponse("/login?expired=1" if expired and request.url.path != "/" else "/login", 303)
     status = next((s for cls, s in _STATUS.items() if isinstance(error, cls)), 409)
     field = error.details.get("field")
-    return _say(request, status, error.code, {"field": field} if field else None, f"{error.message} {error.remedy}".strip())
+    return _say(
+        request, status, error.code, {"field": field} if field else None, f"{error.message} {error.remedy}".strip()
+    )
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

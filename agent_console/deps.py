@@ -59,7 +59,7 @@ class Work:
 
 
 def console_of(connection: HTTPConnection) -> Console:
-    return connection.app.state.console  # type: ignore[no-any-return]
+    return connection.app.state.console
 
 
 def same_origin(connection: HTTPConnection) -> bool:

@@ -45,7 +45,9 @@ def day(text: str, today: date) -> date | None:
         return today + timedelta(days=int(text))
     if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
         return date.fromisoformat(text)
-    digits = re.fullmatch(r"(\d{1,2})[.\s/](\d{1,2})(?:[.\s/](\d{4}|\d{2}))?", text) or re.fullmatch(r"(\d{2})(\d{2})(\d{4})?", text)
+    digits = re.fullmatch(r"(\d{1,2})[.\s/](\d{1,2})(?:[.\s/](\d{4}|\d{2}))?", text) or re.fullmatch(
+        r"(\d{2})(\d{2})(\d{4})?", text
+    )
     if digits is None:
         raise ValueError(text)
     d, m, y = digits.groups()
@@ -89,6 +91,9 @@ def typed_result(
         except ValueError:
             parsed[name], typed.errors[name] = None, f"{name}-unreadable"
     typed.result = Result(
-        outcome=outcome, note=note[:4000], wants="pause" if wants == "pause" else "ready", **parsed  # type: ignore[arg-type]
+        outcome=outcome,
+        note=note[:4000],
+        wants="pause" if wants == "pause" else "ready",
+        **parsed,  # type: ignore[arg-type]
     )
     return typed

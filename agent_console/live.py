@@ -125,7 +125,9 @@ class Hub:
             self._seen.clear()
             return
         row = AgentSession
-        query = select(row.user_id, row.state, row.reason, row.line, row.call_id, row.wants_pause).where(row.ended_at.is_(None))
+        query = select(row.user_id, row.state, row.reason, row.line, row.call_id, row.wants_pause).where(
+            row.ended_at.is_(None)
+        )
         async with self.console.database.sessions() as s:
             rows = (await s.execute(query)).all()
         now: dict[UUID, str] = {}

@@ -19,7 +19,8 @@ from backoffice_core.staff.models import AccessEntry, User
 _TIME_IN_STATES = text(
     """
     -- time_in_states: seconds that one agent spent in each state since :start, up to :wall
-    SELECT to_state, sum(greatest(0, extract(epoch FROM least(coalesce(till, :wall), :wall) - greatest(at, :start))))::float AS seconds
+    SELECT to_state,
+           sum(greatest(0, extract(epoch FROM least(coalesce(till, :wall), :wall) - greatest(at, :start))))::float AS seconds
       FROM (SELECT to_state, at, lead(at) OVER (PARTITION BY session_id ORDER BY id) AS till
               FROM agent_state_changes WHERE user_id = :user AND at > cast(:start AS timestamptz) - interval '1 day') t
      WHERE coalesce(till, :wall) > :start AND to_state <> 'OFF'
@@ -124,7 +125,9 @@ async def case_file(s: AsyncSession, number: int, user: User, *, any_case: bool)
         case=case, person=person, owner=owner,
         flags=await all_of(select(PersonFlag).where(PersonFlag.person_id == person.id, current)),
         phones=await all_of(
-            select(ContactPoint).where(ContactPoint.person_id == person.id, ContactPoint.kind == "phone").order_by(ContactPoint.rank)
+            select(ContactPoint)
+            .where(ContactPoint.person_id == person.id, ContactPoint.kind == "phone")
+            .order_by(ContactPoint.rank)
         ),
         loans=await all_of(select(Loan).where(Loan.person_id == person.id).order_by(Loan.contract_no)),
         promises=await all_of(select(Promise).where(Promise.case_id == case.id).order_by(Promise.made_at.desc())),
@@ -161,7 +164,9 @@ async def queue_rows(s: AsyncSession, day: date, after: int = 0) -> list[tuple[C
     return [(a, b, c, d) for a, b, c, d in (await s.execute(query)).all()]
 
 
-async def not_callable_rows(s: AsyncSession, day: date, reason: str, after: int = 0) -> list[tuple[NotCallable, Case, Person]]:
+async def not_callable_rows(
+    s: AsyncSession, day: date, reason: str, after: int = 0
+) -> list[tuple[NotCallable, Case, Person]]:
     query = (
         select(NotCallable, Case, Person)
         .join(Case, Case.id == NotCallable.case_id)

@@ -55,7 +55,8 @@ def environment() -> Environment:
         trim_blocks=True, lstrip_blocks=True, enable_async=False,
     )  # fmt: skip
     env.globals.update(
-        static=static_url, icons=ICONS, phone=catalogue.phone, short_name=catalogue.short_name, may=rules.may, zone=ZoneInfo, iso=datetime.fromisoformat, why=_why, reason_of=_reason_of,
+        static=static_url, icons=ICONS, phone=catalogue.phone, short_name=catalogue.short_name, may=rules.may, zone=ZoneInfo, iso=datetime.fromisoformat,
+        why=_why, reason_of=_reason_of,
     )  # fmt: skip
     env.filters["stamp"] = lambda at: int(at.timestamp() * 1000)
     env.filters["decimal"] = Decimal
@@ -67,7 +68,11 @@ ENV = environment()
 
 
 def render(console: Console, request: Request, template: str, user: User | None, csrf: str, /, **context: Any) -> str:
-    lang = user.language if user else getattr(request.state, "lang", None) or request.cookies.get("lang", console.settings.language)
+    lang = (
+        user.language
+        if user
+        else getattr(request.state, "lang", None) or request.cookies.get("lang", console.settings.language)
+    )
     words = console.catalogue.words(lang)
     zone = console.clock.zone
     theme = request.cookies.get("theme", "")
@@ -78,7 +83,8 @@ def render(console: Console, request: Request, template: str, user: User | None,
     return ENV.get_template(template).render(
         t=words, w=words, lang=words.lang, languages=console.catalogue.languages, theme=theme if theme in THEMES else "",
         user=user, csrf=csrf, path=request.url.path, settings=console.settings, local=local,
-        wall=console.clock.wall(), now=console.clock.now(), today=console.clock.today(), **context,
+        wall=console.clock.wall(), now=console.clock.now(), business=console.clock.business,
+        today=console.clock.today(), **context,
     )  # fmt: skip
 
 

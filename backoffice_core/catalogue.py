@@ -4,8 +4,9 @@ A language is a file `locale/<code>.ftl` (Fluent); dropping a further file in th
 Codes are stored, words live here: `outcome-PTP_FULL`, `reason-OUT_OF_HOURS`. Formats are CLDR's with a few overrides.
 """
 
+import datetime as dt
 from collections.abc import Iterable
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +17,7 @@ from babel import Locale, UnknownLocaleError
 from babel.dates import format_date
 from babel.numbers import format_currency, format_decimal
 from fluent.runtime import FluentBundle, FluentResource
+from fluent.syntax.ast import Junk
 
 FOLDER = Path(__file__).parent / "locale"
 FALLBACK = "uk"
@@ -37,8 +39,9 @@ class Catalogue:
         for file in sorted(folder.glob("*.ftl")):
             resource = FluentResource(file.read_text(encoding="utf-8"))
             for entry in resource.body:
-                if type(entry).__name__ == "Junk":
-                    line = file.read_text(encoding="utf-8")[: entry.span.start].count("\n") + 1
+                if isinstance(entry, Junk):
+                    start = entry.span.start if entry.span else 0
+                    line = file.read_text(encoding="utf-8")[:start].count("\n") + 1
                     raise ValueError(f"{file.name}, line {line}: {entry.annotations[0].message}")
             bundle = FluentBundle([_locale_code(file.stem)], use_isolating=False)
             bundle.add_resource(resource)
@@ -61,7 +64,7 @@ class Catalogue:
         for code in (lang, FALLBACK):
             bundle = self._bundles.get(code)
             if bundle is not None and bundle.has_message(key):
-                value, errors = bundle.format_pattern(bundle.get_message(key).value, args)
+                value, errors = bundle.format_pattern(bundle.get_message(key).value, args)  # type: ignore[arg-type]
                 if errors and self.strict:
                     raise ValueError(f"{code}: {key}: {errors}")
                 return str(value)
@@ -109,7 +112,13 @@ class Words:
             return "—"
         if self.lang == "en":
             return f"{currency}{NBSP}{self.number(amount, digits)}"
-        text = format_currency(amount, currency, locale=self._locale, currency_digits=False, format=f"#,##0{'.00' if digits else ''}\u00a0¤")
+        text = format_currency(
+            amount,
+            currency,
+            locale=self._locale,
+            currency_digits=False,
+            format=f"#,##0{'.00' if digits else ''}\u00a0¤",
+        )
         return _minus(text)
 
     def number(self, value: Decimal | int, digits: int = 0) -> str:
@@ -123,16 +132,16 @@ class Words:
             return "—"
         return self.number(Decimal(100 * part) / whole, digits) + ("%" if self.lang == "en" else f"{NBSP}%")
 
-    def date(self, day: date | None) -> str:
+    def date(self, day: dt.date | None) -> str:
         if day is None:
             return "—"
         return day.strftime("%d.%m.%Y") if self._dotted else format_date(day, "d MMM y", locale=self._locale)
 
-    def short_date(self, day: date) -> str:
+    def short_date(self, day: dt.date) -> str:
         """Without the year, for narrow columns."""
         return day.strftime("%d.%m") if self._dotted else format_date(day, "d MMM", locale=self._locale)
 
-    def long_date(self, day: date) -> str:
+    def long_date(self, day: dt.date) -> str:
         return str(format_date(day, "EEEE, d MMMM", locale=self._locale))
 
     def duration(self, seconds: float | Decimal | timedelta | None) -> str:
@@ -146,7 +155,11 @@ class Words:
     def hours(self, seconds: float) -> str:
         """2 год 42 хв."""
         minutes = int(seconds) // 60
-        return self("hours-minutes", hours=minutes // 60, minutes=minutes % 60) if minutes >= 60 else self("minutes", n=minutes)
+        return (
+            self("hours-minutes", hours=minutes // 60, minutes=minutes % 60)
+            if minutes >= 60
+            else self("minutes", n=minutes)
+        )
 
 
 def clock_time(at: datetime) -> str:

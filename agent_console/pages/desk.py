@@ -219,7 +219,9 @@ async def identity(
         if _wants_json(work):
             raise
         return await _view(work, Typed(errors={str(error.details.get("field")): error.code}))
-    note_access(work.s, work.user.id, "IDENTITY_CHECKED", work.wall, object_id=str(call_id), field=field, match=check.match)
+    note_access(
+        work.s, work.user.id, "IDENTITY_CHECKED", work.wall, object_id=str(call_id), field=field, match=check.match
+    )
     if check.confirmed:
         work.news.append(CallChanged(call_id=call_id, agent_id=work.user.id))
     if _wants_json(work):
@@ -267,7 +269,14 @@ async def result(
     """
     zone = await reads.zone_of_call(work.s, work.user.id, call_id)
     typed = typed_result(
-        work, outcome=outcome, amount=amount, due_date=due_date, call_back_at=call_back_at, note=note, wants=wants, zone=zone
+        work,
+        outcome=outcome,
+        amount=amount,
+        due_date=due_date,
+        call_back_at=call_back_at,
+        note=note,
+        wants=wants,
+        zone=zone,
     )
     try:
         if typed.errors:
@@ -294,4 +303,3 @@ async def result(
             date=words.short_date(typed.result.due_date),
         )  # fmt: skip
     return toast(await _view(work), words, "saved-result", result=said)
-

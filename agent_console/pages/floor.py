@@ -61,9 +61,9 @@ async def view(work: FloorWork) -> HTMLResponse:
 
 
 @router.get("/agents")
-async def rows(work: FloorWork, id: Annotated[list[UUID], Query()]) -> HTMLResponse:
+async def rows(work: FloorWork, ids: Annotated[list[UUID], Query(alias="id")]) -> HTMLResponse:
     """Only these agents' rows, for the page to put in their places."""
-    wanted = set(id[:100])
+    wanted = set(ids[:100])
     if len(wanted) == 1:
         board = await agents.board(work.s, next(iter(wanted)))
     else:

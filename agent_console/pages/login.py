@@ -18,7 +18,12 @@ router = APIRouter()
 
 def _form(request: Request, health: dict[str, bool], **context: object) -> str:
     console = console_of(request)
-    values: dict[str, object] = {"login": "", "phone": request.cookies.get("phone", "browser"), "failed": False, "expired": False}
+    values: dict[str, object] = {
+        "login": "",
+        "phone": request.cookies.get("phone", "browser"),
+        "failed": False,
+        "expired": False,
+    }
     return render(console, request, "login.html", None, "", health=health, **{**values, **context})
 
 

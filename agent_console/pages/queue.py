@@ -14,13 +14,17 @@ router = APIRouter()
 
 
 @router.get("/queue")
-async def queue(work: QueueWork, reason: str = "", after: int = 0, show: Literal["queue", "not"] = "queue") -> HTMLResponse:
+async def queue(
+    work: QueueWork, reason: str = "", after: int = 0, show: Literal["queue", "not"] = "queue"
+) -> HTMLResponse:
     """Fifty rows a page, by key: `after` is the last position (or id) of the page before."""
     today = work.console.clock.today()
     if reason:
         show = "not"
     rows = await (
-        reads.queue_rows(work.s, today, after) if show == "queue" else reads.not_callable_rows(work.s, today, reason, after)
+        reads.queue_rows(work.s, today, after)
+        if show == "queue"
+        else reads.not_callable_rows(work.s, today, reason, after)
     )
     counts = await queue_counts(work.s, today)
     reasons = await not_callable_counts(work.s, today)

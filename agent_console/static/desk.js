@@ -159,6 +159,7 @@
   window.addEventListener("beforeunload", (event) => {
     if (["RESERVED", "TALKING"].includes(view().dataset.state)) event.preventDefault();
   });
+  document.addEventListener("relabelled", choose);
   choose();
   restoreNote();
 })();

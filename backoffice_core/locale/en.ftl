@@ -164,7 +164,7 @@ reason-DEMO_ON_REAL_TRUNK = Demo never calls outside
 why-CALL_BACK = Asked to be called
 why-BROKEN_PROMISE = Broken promise
 why-VALUE = By expected value
-why-times = ×{ $n } the typical
+why-times = ×{ $n } typical
 
 ## Cases, stages, flags, phones, promises, tasks
 

@@ -31,7 +31,9 @@ async def page(chromium: Browser) -> AsyncIterator[Page]:
     page = await context.new_page()
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda said: errors.append(said.text) if said.type == "error" and "ws://" not in said.text else None)
+    page.on(
+        "console", lambda said: errors.append(said.text) if said.type == "error" and "ws://" not in said.text else None
+    )
     yield page
     await context.close()
     assert [e for e in errors if "WebSocket" not in e and "status of 4" not in e and "ERR_CONNECTION" not in e] == []

@@ -12,12 +12,21 @@ from tests.browser.conftest import log_in, shot
 from tests.console.conftest import RunningConsole, begin_talk
 
 RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
-OUTSIDE = """() => [...document.querySelectorAll('.panel, .call, .top, .strip, .head')].flatMap((box) => {
-  const edge = box.getBoundingClientRect();
-  return [...box.querySelectorAll('*')].filter((e) => { const r = e.getBoundingClientRect();
-    return r.width && getComputedStyle(e).visibility !== 'hidden' && !e.closest('.vh, [popover], .scroll, .agents, .cut, .sprite') &&
-      (r.right > edge.right + 1 || r.left < edge.left - 1); }).map((e) => `${box.className}: ${e.tagName}.${e.className.baseVal ?? e.className} ${e.textContent.slice(0, 40)}`);
-}).concat([...document.querySelectorAll('.scroll, .agents')].filter((e) => e.scrollWidth > e.clientWidth + 1).map((e) => 'scrolls sideways: ' + e.textContent.trim().slice(0, 40))).concat(document.documentElement.scrollWidth > innerWidth ? ['the page scrolls sideways'] : [])"""
+OUTSIDE = """() => {
+  const boxes = [...document.querySelectorAll('.panel, .call, .top, .strip, .head')];
+  const skip = '.vh, [popover], .scroll, .agents, .cut, .sprite';
+  const name = (e) => `${e.tagName}.${e.className.baseVal ?? e.className} ${e.textContent.trim().slice(0, 40)}`;
+  const out = boxes.flatMap((box) => {
+    const edge = box.getBoundingClientRect();
+    return [...box.querySelectorAll('*')].filter((e) => {
+      const r = e.getBoundingClientRect();
+      const seen = r.width && getComputedStyle(e).visibility !== 'hidden' && !e.closest(skip);
+      return seen && (r.right > edge.right + 1 || r.left < edge.left - 1);
+    }).map((e) => `${box.className}: ${name(e)}`);
+  });
+  const panes = [document.documentElement, ...document.querySelectorAll('.scroll, .agents')];
+  return out.concat(panes.filter((e) => e.scrollWidth > e.clientWidth + 1).map((e) => `scrolls sideways: ${name(e)}`));
+}"""
 
 
 async def look(page: Page, folder: Path, name: str, *, languages: tuple[str, ...] = ("ru", "en", "uk")) -> None:

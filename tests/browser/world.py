@@ -14,21 +14,62 @@ from backoffice_core.loans.models import Loan
 from backoffice_core.staff.models import User
 from tests.console.conftest import RunningConsole
 
-NAMES = (
-    "Бондар Іван|Литвин Оксана|Шевчук Ніна|Ткаченко Віктор|Мельник Анна|Кравчук Юрій|Олійник Тарас|Поліщук Роман|"
-    "Савченко Дарина|Руденко Марія|Панченко Лідія|Мороз Кирило|Петренко Семен|Лисенко Галина|Клименко Євген|"
-    "Павленко Олег|Сидоренко Ірина|Гончарук Богдан|Василенко Надія|Кузьменко Петро|Левченко Алла|Карпенко Жанна|"
-    "Гаврилюк Захар|Назаренко Федір|Яковенко Христина|Гнатюк Ілля|Федоренко Уляна|Марчук Вадим|Дяченко Юлія|Захарченко Ольга"
-).split("|")
+NAMES = [
+    "Бондар Іван",
+    "Литвин Оксана",
+    "Шевчук Ніна",
+    "Ткаченко Віктор",
+    "Мельник Анна",
+    "Кравчук Юрій",
+    "Олійник Тарас",
+    "Поліщук Роман",
+    "Савченко Дарина",
+    "Руденко Марія",
+    "Панченко Лідія",
+    "Мороз Кирило",
+    "Петренко Семен",
+    "Лисенко Галина",
+    "Клименко Євген",
+    "Павленко Олег",
+    "Сидоренко Ірина",
+    "Гончарук Богдан",
+    "Василенко Надія",
+    "Кузьменко Петро",
+    "Левченко Алла",
+    "Карпенко Жанна",
+    "Гаврилюк Захар",
+    "Назаренко Федір",
+    "Яковенко Христина",
+    "Гнатюк Ілля",
+    "Федоренко Уляна",
+    "Марчук Вадим",
+    "Дяченко Юлія",
+    "Захарченко Ольга",
+]
 STATES = [("TALKING", "CALL")] * 15 + [("WRAP_UP", "CALL_ENDED")] * 4 + [("READY", "AGENT")] * 5 + [
     ("PAUSED", "LUNCH"), ("PAUSED", "TECHNICAL"), ("PAUSED", "TRAINING"), ("UNREACHABLE", "LINE_LOST"), ("RESERVED", "CALL"),
     ("PAUSED", "LOGIN"),
 ]  # fmt: skip
-PEOPLE = (
-    "Коваленко Олена Петрівна|Іваненко Роман Сергійович|Приходько Наталія Андріївна|Бабенко Володимир Ілліч|"
-    "Тимошенко-Гай Людмила Вікторівна|Щербак Микола Олегович|Юрченко Дмитро Данилович|Євтушенко Їжакія Миколаївна"
-).split("|")
-REASONS = ("CAP_REACHED", "PROMISE_OPEN", "NO_PHONE", "STATUS_BLOCK", "COOLDOWN", "ON_HOLD", "NO_TIME_ZONE", "OUT_OF_HOURS")
+PEOPLE = [
+    "Коваленко Олена Петрівна",
+    "Іваненко Роман Сергійович",
+    "Приходько Наталія Андріївна",
+    "Бабенко Володимир Ілліч",
+    "Тимошенко-Гай Людмила Вікторівна",
+    "Щербак Микола Олегович",
+    "Юрченко Дмитро Данилович",
+    "Євтушенко Їжакія Миколаївна",
+]
+REASONS = (
+    "CAP_REACHED",
+    "PROMISE_OPEN",
+    "NO_PHONE",
+    "STATUS_BLOCK",
+    "COOLDOWN",
+    "ON_HOLD",
+    "NO_TIME_ZONE",
+    "OUT_OF_HOURS",
+)
 
 
 async def shift(console: RunningConsole, agents: int = 30) -> None:
@@ -44,7 +85,9 @@ async def shift(console: RunningConsole, agents: int = 30) -> None:
             s.add(person)
             await s.flush()
             phone = ContactPoint(id=new_key(), person_id=person.id, value=f"+38067{5550000 + n}", number_type="mobile")
-            case = Case(id=new_key(), person_id=person.id, state="ACTIVE", stage=1 + n % 3, opened_at=now - timedelta(days=40))
+            case = Case(
+                id=new_key(), person_id=person.id, state="ACTIVE", stage=1 + n % 3, opened_at=now - timedelta(days=40)
+            )
             s.add_all([phone, case])
             await s.flush()
             days, overdue = 5 + n % 80, Decimal(dice.randint(90_000, 4_000_000)) / 100
@@ -73,7 +116,13 @@ async def shift(console: RunningConsole, agents: int = 30) -> None:
 async def _agent(s, n: int, agents: int, task: CallTask, phone: ContactPoint, since, now) -> None:  # type: ignore[no-untyped-def]
     state, reason = STATES[n % len(STATES)]
     user = User(
-        id=new_key(), login=f"world{n}", full_name=NAMES[n], role="agent", password_hash="-", extension=500 + n, created_at=since
+        id=new_key(),
+        login=f"world{n}",
+        full_name=NAMES[n],
+        role="agent",
+        password_hash="-",
+        extension=500 + n,
+        created_at=since,
     )
     s.add(user)
     await s.flush()
@@ -103,14 +152,26 @@ async def long_history(console: RunningConsole, case: Case, agent: User, call: U
     async with console.database.begin() as s:
         rows = [
             (1, "call", {"result": "NO_ANSWER", "number": "+380675550142", "seconds": 0}),
-            (8, "outcome", {"outcome": "HARDSHIP", "note": "Втратив роботу, документи до 26.11", "control_date": "2026-11-26"}),
+            (
+                8,
+                "outcome",
+                {"outcome": "HARDSHIP", "note": "Втратив роботу, документи до 26.11", "control_date": "2026-11-26"},
+            ),
             (8, "call", {"result": "ANSWERED_HUMAN", "number": "+380675550142", "seconds": 362}),
             (20, "promise", {"state": "BROKEN", "amount": "6154.25", "currency": "UAH", "due_date": "2026-08-11"}),
             (41, "call", {"result": "BUSY", "number": "+380675550142", "seconds": 0}),
             (43, "state", {"from": "NEW", "to": "ACTIVE", "reason": "NIGHT"}),
         ]
         for days, kind, data in rows:
-            s.add(CaseEvent(case_id=case.id, at=now - timedelta(days=days, minutes=days), kind=kind, actor_id=agent.id, data=data))
+            s.add(
+                CaseEvent(
+                    case_id=case.id,
+                    at=now - timedelta(days=days, minutes=days),
+                    kind=kind,
+                    actor_id=agent.id,
+                    data=data,
+                )
+            )
         if call:
             s.add(CaseEvent(case_id=case.id, at=now - timedelta(minutes=3), kind="call", actor_id=agent.id, call_id=call,
                             data={"result": "ANSWERED_HUMAN", "number": "+380675550142", "seconds": 278}))  # fmt: skip
@@ -119,8 +180,8 @@ async def long_history(console: RunningConsole, case: Case, agent: User, call: U
                 row.state, row.seconds = "SEALED", Decimal(278)
         for amount, days, state in ((Decimal("6200.00"), -30, "KEPT"), (Decimal("6154.25"), -90, "BROKEN")):
             s.add(Promise(
-                id=new_key(), case_id=case.id, amount=amount, currency="UAH", due_date=console.clock.today() + timedelta(days=days),
-                state=state, made_at=now + timedelta(days=days - 7), made_by=agent.id,
+                id=new_key(), case_id=case.id, amount=amount, currency="UAH",
+                due_date=console.clock.today() + timedelta(days=days), state=state, made_at=now + timedelta(days=days - 7), made_by=agent.id,
             ))  # fmt: skip
         s.add(Task(
             id=new_key(), case_id=case.id, kind="CALLBACK", control_date=console.clock.today(), owner_id=agent.id,

@@ -86,12 +86,16 @@ class RunningConsole:
 
 
 @pytest.fixture
-async def console(live_settings: Settings, valkey: Settings, database: Database, clock: Clock) -> AsyncIterator[RunningConsole]:
+async def console(
+    live_settings: Settings, valkey: Settings, database: Database, clock: Clock
+) -> AsyncIterator[RunningConsole]:
     settings = live_settings.model_copy(update={"data": live_settings.data / f"console-{id(database)}"})
     bus, ami = Bus(settings), FakeAmi()
     pool = Database(settings, name="console-test")
     app = create_app(settings, pool, bus, clock, ami, catalogue=Catalogue.load(strict=True))
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", timeout_graceful_shutdown=1))
+    server = uvicorn.Server(
+        uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", timeout_graceful_shutdown=1)
+    )
     running = asyncio.create_task(server.serve())
     await until(lambda: server.started, 10, what="console started")
     port = server.servers[0].sockets[0].getsockname()[1]
@@ -134,7 +138,12 @@ async def next_talk(console: RunningConsole, user: User, borrower: house.Borrowe
     clock = console.clock
     async with console.database.begin() as s:
         placing = await attempts.claim(
-            s, console.settings, trunk=console.settings.trunks[0], now=clock.now(), today=clock.today(), wall=clock.wall()
+            s,
+            console.settings,
+            trunk=console.settings.trunks[0],
+            now=clock.now(),
+            today=clock.today(),
+            wall=clock.wall(),
         )
         assert isinstance(placing, Placing), placing
     wall = clock.wall() - talk_s * S

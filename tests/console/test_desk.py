@@ -29,7 +29,12 @@ async def confirm(browser: Browser, talk: Talk) -> None:
 async def test_the_state_tells_a_program_all_it_needs(talk: Talk) -> None:
     browser = await at_desk(talk)
     state = (await browser.get("/desk/state")).json()
-    assert (state["state"], state["line"], state["call_id"], state["csrf"]) == ("TALKING", "UP", str(talk.call), browser.csrf)
+    assert (state["state"], state["line"], state["call_id"], state["csrf"]) == (
+        "TALKING",
+        "UP",
+        str(talk.call),
+        browser.csrf,
+    )
     assert state["needs_result"] is False
     await talk.end()
     state = (await browser.get("/desk/state")).json()
@@ -56,7 +61,9 @@ async def test_who_looked_at_the_card_stands_in_the_journal_once(talk: Talk) -> 
     await confirm(browser, talk)
     await browser.get("/desk/card")
     async with talk.console.database.begin() as s:
-        query = select(AccessEntry.act, AccessEntry.case_id).where(AccessEntry.act.like("CARD%")).order_by(AccessEntry.id)
+        query = (
+            select(AccessEntry.act, AccessEntry.case_id).where(AccessEntry.act.like("CARD%")).order_by(AccessEntry.id)
+        )
         rows = (await s.execute(query)).all()
     assert rows == [("CARD_SHOWN", talk.borrower.case.id), ("CARD_SEEN", talk.borrower.case.id)]
 
@@ -79,11 +86,15 @@ async def test_three_misses_lock_the_check(talk: Talk) -> None:
         for a in ("мак", "рута", "мальва")
     ]
     assert [s["locked"] for s in said] == [False, False, True]
-    last = await browser.send_form("/desk/identity", json=True, call_id=talk.call, field="birth_date", answer="14.03.1985")
+    last = await browser.send_form(
+        "/desk/identity", json=True, call_id=talk.call, field="birth_date", answer="14.03.1985"
+    )
     assert (last.status_code, last.json()["error"]) == (409, "IDENTITY_LOCKED")
     assert "перевірку на цей дзвінок закрито" in (await browser.get("/desk/card")).text
     async with talk.console.database.begin() as s:
-        details = (await s.execute(select(AccessEntry.detail).where(AccessEntry.act == "IDENTITY_CHECKED"))).scalars().all()
+        details = (
+            (await s.execute(select(AccessEntry.detail).where(AccessEntry.act == "IDENTITY_CHECKED"))).scalars().all()
+        )
     assert "мак" not in str(details), "answers are not kept"
 
 
@@ -102,7 +113,13 @@ async def test_wrong_input_is_kept_and_its_field_is_named(talk: Talk) -> None:
     browser = await at_desk(talk)
     await confirm(browser, talk)
     await talk.end()
-    form = {"call_id": talk.call, "outcome": "PTP_PART", "amount": "пів суми", "due_date": "2511", "note": "чекає зарплату"}
+    form = {
+        "call_id": talk.call,
+        "outcome": "PTP_PART",
+        "amount": "пів суми",
+        "due_date": "2511",
+        "note": "чекає зарплату",
+    }
     answer = await browser.send_form("/desk/result", **form)
     assert answer.status_code == 422
     assert 'value="пів суми" aria-invalid="true"' in answer.text
@@ -205,7 +222,13 @@ async def test_a_case_opens_only_to_who_spoke_with_the_right_party(talk: Talk) -
     async with talk.console.database.begin() as s:
         old = await s.get_one(CallAttempt, talk.call)
         again = {c.key: getattr(old, c.key) for c in CallAttempt.__table__.columns}
-        again |= {"id": new_key(), "identity_confirmed_at": None, "identity_matches": {}, "outcome": None, "outcome_at": None}
+        again |= {
+            "id": new_key(),
+            "identity_confirmed_at": None,
+            "identity_matches": {},
+            "outcome": None,
+            "outcome_at": None,
+        }
         s.add(CallAttempt(**again))
     assert (await browser.get(address)).status_code == 404, "a new unconfirmed call closes the other door"
     other = await talk.console.logged_in("petro", extension=102)

@@ -38,8 +38,11 @@ async def test_the_stop_button_works_with_the_database_dead(console: RunningCons
     browser = await console.logged_in("olha", "supervisor")
     await browser.get("/floor")
     service = console.app.state.console
-    living, service.database = service.database, type(service.database)(
-        service.settings.model_copy(update={"database_url": "postgresql+asyncpg://nobody@127.0.0.1:1/none"})
+    living, service.database = (
+        service.database,
+        type(service.database)(
+            service.settings.model_copy(update={"database_url": "postgresql+asyncpg://nobody@127.0.0.1:1/none"})
+        ),
     )
     try:
         answer = await browser.send_form("/stop", reason="База лежить")
@@ -71,10 +74,10 @@ async def test_the_queue_says_why(console: RunningConsole) -> None:
     await world.shift(console, agents=0)
     browser = await console.logged_in("olha", "supervisor")
     html = (await browser.get("/queue")).text
-    assert html.count("<tr><td class=\"num\">") == 50
+    assert html.count('<tr><td class="num">') == 50
     assert "Порушена обіцянка" in html
     after = (await browser.get("/queue", params={"after": 50})).text
-    assert after.count("<tr><td class=\"num\">") == 10
+    assert after.count('<tr><td class="num">') == 10
     async with console.database.begin() as s:
         reason = (await s.execute(select(NotCallable.reason).limit(1))).scalar_one()
     only = (await browser.get("/queue", params={"reason": reason})).text

@@ -67,7 +67,9 @@ async def test_lost_news_are_found_by_rereading(console: RunningConsole) -> None
             assert pops[0]["call_id"] == str(talk.call)
             before = len([m for m in heard if m["kind"] == "agent"])
             await talk.end()
-            await until(lambda: len([m for m in heard if m["kind"] == "agent"]) > before, 8, what="the wrap-up was told")
+            await until(
+                lambda: len([m for m in heard if m["kind"] == "agent"]) > before, 8, what="the wrap-up was told"
+            )
         assert "screen_pop" not in other.kinds()
 
 

@@ -55,7 +55,8 @@ def environment() -> Environment:
         trim_blocks=True, lstrip_blocks=True, enable_async=False,
     )  # fmt: skip
     env.globals.update(
-        static=static_url, icons=ICONS, phone=catalogue.phone, short_name=catalogue.short_name, may=rules.may, zone=ZoneInfo, iso=datetime.fromisoformat,
+        static=static_url, icons=ICONS, phone=catalogue.phone, short_name=catalogue.short_name,
+        may=rules.may, zone=ZoneInfo, iso=datetime.fromisoformat,
         why=_why, reason_of=_reason_of,
     )  # fmt: skip
     env.filters["stamp"] = lambda at: int(at.timestamp() * 1000)

@@ -33,7 +33,7 @@ from backoffice_core.call_centre.history import day_figures, last_calls
 from backoffice_core.call_centre.models import AgentSession
 from backoffice_core.call_centre.rules import OUTCOMES
 from backoffice_core.errors import BadInput, NotFound, Refused
-from backoffice_core.events import AgentChanged, CallChanged
+from backoffice_core.events import AgentChanged, CallChanged, CardShown
 from backoffice_core.staff.service import note_access
 
 router = APIRouter(prefix="/desk")
@@ -89,7 +89,9 @@ async def _ready(work: Work) -> dict[str, Any]:
 
 
 async def _note_seen(work: Work, card: desk.Card) -> None:
-    """Who looked at whom: one line when the card comes, one when its secrets do."""
+    """Who looked at whom: one line when the card comes, one when its secrets do. The first lets the voices meet."""
+    if card.call.bridged_at is None:
+        work.news.append(CardShown(agent_id=work.user.id, call_id=card.call.id))
     act = "CARD_SEEN" if card.confirmed else "CARD_SHOWN"
     if not await reads.noted(work.s, work.user.id, act, str(card.call.id)):
         note_access(work.s, work.user.id, act, work.wall, case_id=card.case.id, object_id=str(card.call.id))

@@ -9,7 +9,8 @@
     const line = $("phone-line");
     if (!line) return;
     line.dataset.state = state[1];
-    $("phone-word").textContent = words()[state[0]];
+    const text = words()[state[0]];
+    if ($("phone-word").textContent !== text) $("phone-word").textContent = text;  // this is observed: no endless echo
     const mute = $("mute");
     if (mute) { mute.disabled = !stream; mute.setAttribute("aria-pressed", String(isMuted())); }
   };

@@ -181,7 +181,8 @@ async def long_history(console: RunningConsole, case: Case, agent: User, call: U
         for amount, days, state in ((Decimal("6200.00"), -30, "KEPT"), (Decimal("6154.25"), -90, "BROKEN")):
             s.add(Promise(
                 id=new_key(), case_id=case.id, amount=amount, currency="UAH",
-                due_date=console.clock.today() + timedelta(days=days), state=state, made_at=now + timedelta(days=days - 7), made_by=agent.id,
+                due_date=console.clock.today() + timedelta(days=days),
+                state=state, made_at=now + timedelta(days=days - 7), made_by=agent.id,
             ))  # fmt: skip
         s.add(Task(
             id=new_key(), case_id=case.id, kind="CALLBACK", control_date=console.clock.today(), owner_id=agent.id,

@@ -11,10 +11,11 @@ from backoffice_core.bus import Bus
 from backoffice_core.call_centre import attempts
 from backoffice_core.clock import Clock
 from backoffice_core.db import Database
-from backoffice_core.events import AgentChanged, CallChanged, ScreenPop
+from backoffice_core.events import AgentChanged, CallChanged, CardShown, ScreenPop
 
 log = structlog.get_logger()
 LOOK_AGAIN_S = 0.1  # also without news
+HEAD_START_S = 0.03  # how long the voice waits for the card, so that the agent sees the name before he hears it
 MARGIN_S = 0.15  # of the rule's seconds, for the way back through the dialplan to the message
 
 
@@ -27,11 +28,15 @@ class Connect:
     def __init__(self, database: Database, bus: Bus, clock: Clock, within_s: float) -> None:
         self.database, self.bus, self.clock, self.within_s = database, bus, clock, within_s
         self._news = asyncio.Condition()
+        self._shown: dict[UUID, asyncio.Event] = {}  # calls whose card is on its way
 
     async def hear_news(self) -> None:
-        """Until cancelled: wakes the waiting when an agent's state changed."""
+        """Until cancelled: wakes the waiting when an agent's state changed or his card is on the screen."""
         async for news in self.bus.hear():
-            if news is None or isinstance(news, AgentChanged):
+            if isinstance(news, CardShown):
+                if shown := self._shown.get(news.call_id):
+                    shown.set()
+            elif news is None or isinstance(news, AgentChanged):
                 async with self._news:
                     self._news.notify_all()
 
@@ -51,10 +56,8 @@ class Connect:
                 agent = await attempts.connect(s, call_id, self.clock.wall())
                 attempt = await s.get(attempts.CallAttempt, call_id)
             if agent is not None and attempt is not None:
-                await self.bus.publish(
-                    ScreenPop(agent_id=agent.user_id, case_id=attempt.case_id, call_id=call_id),
-                    AgentChanged(agent_id=agent.user_id),
-                )
+                pop = ScreenPop(agent_id=agent.user_id, case_id=attempt.case_id, call_id=call_id)
+                await self._show_card(pop)
                 await agi.run(agi.set_variable, "AGENT_CHANNEL", agent.line_id)
                 return
             left = deadline - asyncio.get_running_loop().time()
@@ -68,3 +71,13 @@ class Connect:
         if gone:
             log.info("nobody free within the rule's seconds", call_id=str(call_id), within_s=self.within_s)
             await self.bus.publish(CallChanged(call_id=call_id))
+
+    async def _show_card(self, pop: ScreenPop) -> None:
+        """Sends the pop and gives the card its head start; without a console the voice waits no longer than that."""
+        shown = self._shown[pop.call_id] = asyncio.Event()
+        try:
+            await self.bus.publish(pop, AgentChanged(agent_id=pop.agent_id))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(shown.wait(), HEAD_START_S)
+        finally:
+            del self._shown[pop.call_id]

@@ -21,6 +21,15 @@ class ScreenPop(News):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CardShown(News):
+    """The console handed the card of a call that is being connected to its agent's screen: the voices may meet."""
+
+    kind = "card_shown"
+    agent_id: UUID
+    call_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
 class CallChanged(News):
     """A call attempt's row changed; agent_id is the agent with it, if any."""
 
@@ -51,7 +60,9 @@ class StopChanged(News):
     kind = "stop_changed"
 
 
-KINDS: dict[str, type[News]] = {c.kind: c for c in (ScreenPop, CallChanged, AgentChanged, QueueChanged, StopChanged)}
+KINDS: dict[str, type[News]] = {
+    c.kind: c for c in (ScreenPop, CardShown, CallChanged, AgentChanged, QueueChanged, StopChanged)
+}
 
 
 def to_wire(news: News) -> dict[str, Any]:

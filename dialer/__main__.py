@@ -1,6 +1,5 @@
 """`python -m dialer`: places tonight's calls and keeps the agents' lines."""
 
-
 from backoffice_core import clock, config
 from backoffice_core.bus import Bus
 from backoffice_core.db import Database

@@ -29,6 +29,7 @@ from dialer.pacing import Decision, Observation, progressive
 log = structlog.get_logger()
 
 TICK_S = 0.5  # re-read without news
+GATHER_S = 0.02  # news come in flocks: one step serves them all
 STOP_LOOK_S = 0.2
 SWEEP_S = 5.0
 LEADER_LOCK = 0x0B0D1A1  # pg_advisory_lock key of "the dialer that leads"
@@ -110,6 +111,7 @@ class Dialer:
         while True:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.wake.wait(), TICK_S)
+            await asyncio.sleep(GATHER_S)
             self.wake.clear()
             await lock.execute(text("SELECT 1"))
             if not self.ami.up:

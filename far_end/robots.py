@@ -113,7 +113,7 @@ class Robot:
             news = json.loads(raw)
             if news["kind"] == "screen_pop":
                 await self._take_card(news["call_id"])
-            if news["kind"] != "beat":
+            if news["kind"] in {"agent", "reread"}:
                 self.changed.set()
 
     async def _take_card(self, call_id: str) -> None:

@@ -32,6 +32,7 @@ from tests import house
 from tests.conftest import ROOT, fresh_settings, until
 
 PASSWORD = "test-test-test"
+ROBOTS_A_PROCESS = 10  # more would wait for each other, and not for the product
 
 
 class RunningHouse:
@@ -151,20 +152,22 @@ class RunningHouse:
         for extension in extensions:
             await self.user(f"robot{extension}", "agent", extension, robot=True)
         await asyncio.to_thread(asterisk.refresh, self.settings)
-        agents_file, log = self.settings.data / "robots.json", self.settings.data / "robots.jsonl"
-        agents_file.write_text(
-            json.dumps(
-                [
-                    {"login": f"robot{e}", "password": PASSWORD, "extension": e,
-                     "phone_secret": self.settings.derived_secret(f"phone:{e}")}
-                    for e in extensions
-                ]
-            )
-        )  # fmt: skip
-        child = self.spawn(
-            "far_end.robots", "--agents", str(agents_file), "--log", str(log), "--console", self.console,
-            "--sip-port", str(self.settings.ports.sip), "--talk", talk, "--wrap", wrap, "--today", str(self.clock.today()),
-        )  # fmt: skip
+        log, children = self.settings.data / "robots.jsonl", []
+        for first in range(0, count, ROBOTS_A_PROCESS):
+            seats = [
+                {"login": f"robot{e}", "password": PASSWORD, "extension": e,
+                 "phone_secret": self.settings.derived_secret(f"phone:{e}")}
+                for e in extensions[first : first + ROBOTS_A_PROCESS]
+            ]  # fmt: skip
+            agents_file = self.settings.data / f"robots{first}.json"
+            agents_file.write_text(json.dumps(seats))
+            children.append(
+                self.spawn(
+                    "far_end.robots", "--agents", str(agents_file), "--log", str(log), "--console", self.console,
+                    "--sip-port", str(self.settings.ports.sip), "--talk", talk, "--wrap", wrap,
+                    "--today", str(self.clock.today()),
+                )
+            )  # fmt: skip
         try:
 
             async def all_ready() -> bool:
@@ -174,8 +177,10 @@ class RunningHouse:
             await until(all_ready, 40, every=0.2, what=f"{count} robots ready with their lines up")
             yield log
         finally:
-            child.terminate()
-            await asyncio.to_thread(child.wait, 10)
+            for child in children:
+                child.terminate()
+            for child in children:
+                await asyncio.to_thread(child.wait, 10)
             async with self.database() as database, database.begin() as s:
                 open_seats = update(AgentSession).where(AgentSession.ended_at.is_(None))
                 await s.execute(

@@ -29,21 +29,25 @@ from ami_listener.call_story import CallAnswered, LineUp, Stories, VoicesMet
 from ami_listener.heard import parse
 from ami_listener.wire import WANTED
 from asterisk_conf import Phone
+from backoffice_core.bus import Bus
 from backoffice_core.call_centre.models import CallAttempt
 from backoffice_core.config import Settings
+from backoffice_core.events import QueueChanged
 from backoffice_core.parts import asterisk as asterisk_part
 from backoffice_core.parts import process
 from backoffice_core.parts import state as states
 from backoffice_core.pbx.actions import originate_borrower, originate_leg
 from backoffice_core.pbx.ami import Ami
 from backoffice_core.pbx.frames import Event
+from tests import house
 from tests.conftest import ROOT, fresh_settings, running, until
 from tests.real_asterisk.conftest import carrier
 from tests.running import RunningHouse, running_house
 
 AGENTS = 30
 ENDING = "020"  # answers at once, talks 2 s
-RATES = {1: "27", 10: "0.6"}  # answers a second: the wrap-up of 30 robots that leads to about this rate
+RATES = (1, 10)  # answers a second
+WRAP_UP = "0.4"  # seconds; with 2 s of talk, 30 robots take up to 12 calls a second
 
 
 def say(text: str) -> None:
@@ -73,8 +77,21 @@ def cpu_seconds(found: psutil.Process) -> float:
 # --- the product -------------------------------------------------------------------------------------------------
 
 
+async def feed(one: RunningHouse, rate: int, seconds: float) -> None:
+    """One new call task every 1/rate seconds, so that answers come evenly, as they do at the floor."""
+    bus, due = Bus(one.settings), time.monotonic()
+    async with one.database() as database:
+        for n in range(int(seconds * rate)):
+            due += 1 / rate
+            await asyncio.sleep(max(due - time.monotonic(), 0))
+            async with database.begin() as s:
+                await house.borrower(s, one.clock, number=f"+380{50 + rate}{n:04}{ENDING}")
+            await bus.publish(QueueChanged())
+    await bus.close()
+
+
 async def product(one: RunningHouse, rate: int, seconds: float) -> dict[str, Any]:
-    async with one.robots(AGENTS, talk="60", wrap=RATES[rate]) as log:
+    async with one.robots(AGENTS, talk="60", wrap=WRAP_UP) as log:
         state = states.read(one.settings)
         assert state is not None
         parts = {part.name: part.process for part in state.parts}
@@ -82,8 +99,7 @@ async def product(one: RunningHouse, rate: int, seconds: float) -> dict[str, Any
         far_end = psutil.Process(one.children[0].pid)
         far_before, began = cpu_seconds(far_end), time.monotonic()
         since = one.clock.wall()
-        await one.dial(*[ENDING] * int(seconds * rate * 1.5 + AGENTS))
-        await asyncio.sleep(seconds)
+        await feed(one, rate, seconds)
         took = time.monotonic() - began
         cores = {name: round((cpu_seconds(found) - before[name]) / took, 2) for name, found in parts.items() if found}
         far = round((cpu_seconds(far_end) - far_before) / took, 2)

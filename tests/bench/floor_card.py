@@ -2,12 +2,13 @@
 
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import redis.asyncio as redis
 import uvicorn
 from fastapi import FastAPI, WebSocket
 from fastapi.responses import HTMLResponse
+from starlette.websockets import WebSocketDisconnect
 
 FRAGMENT = "<div class='card'>" + "<p>рядок картки</p>" * 200 + "</div>"  # about 6 KB, as a card is
 sockets: set[WebSocket] = set()
@@ -40,11 +41,10 @@ def create(redis_url: str) -> FastAPI:
     async def live(socket: WebSocket) -> None:
         await socket.accept()
         sockets.add(socket)
-        try:
+        with suppress(WebSocketDisconnect):
             while True:
                 await socket.receive_text()
-        finally:
-            sockets.discard(socket)
+        sockets.discard(socket)
 
     return app
 

@@ -4,6 +4,7 @@ import asyncio
 import sys
 
 import uvicorn
+import uvloop
 
 from agent_console.app import create_app
 from backoffice_core import clock, config
@@ -51,7 +52,7 @@ async def serve(settings: config.Settings) -> None:
 
 def main() -> int:
     try:
-        asyncio.run(serve(config.load()))
+        uvloop.run(serve(config.load()))
     except Refused as refused:
         print(refused, file=sys.stderr)  # noqa: T201 (the supervisor shows it)
         return 1

@@ -70,12 +70,16 @@ class Settings(BaseSettings):
     data: Path = Field(default=Path("data"), description="everything that this installation writes")
     database_url: str = Field(default="", description="empty = embedded PostgreSQL in the data folder")
     redis_url: str = Field(default="", description="empty = embedded Valkey in the data folder")
-    asterisk: str = Field(default="", description="path of an asterisk binary; empty = PATH, else the cached root file system")
+    asterisk: str = Field(
+        default="", description="path of an asterisk binary; empty = PATH, else the cached root file system"
+    )
     asterisk_host: str = "127.0.0.1"
     bind: str = "127.0.0.1"
     ports: Ports = Ports()
     trunks: list[Trunk] = [FAR_END]
-    now: datetime | None = Field(default=None, description="business time at start; refused unless all trunks are loopback")
+    now: datetime | None = Field(
+        default=None, description="business time at start; refused unless all trunks are loopback"
+    )
     bank_name: str = "Банк «Приклад»"
     bank_address: str = "Київ, вул. Зразкова, 1"
     bank_phone: str = "0 800 555 010"
@@ -86,7 +90,9 @@ class Settings(BaseSettings):
     secret: SecretStr = Field(default=SecretStr(""), description="empty = made once and kept in the data folder")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     wrap_up_s: int = Field(default=45, ge=5, le=600)
-    guard_minutes: int = Field(default=5, ge=0, le=60, description="no dial in the last minutes of a window: a talk must fit")
+    guard_minutes: int = Field(
+        default=5, ge=0, le=60, description="no dial in the last minutes of a window: a talk must fit"
+    )
     ring_timeout_s: int = Field(default=25, ge=15, le=40)
     nightly_at: str = Field(default="03:00", pattern=r"^[0-2][0-9]:[0-5][0-9]$", description="bank's time")
 

@@ -16,6 +16,7 @@ from backoffice_core.borrowers.models import ContactPoint, Person
 from backoffice_core.call_centre import agents
 from backoffice_core.call_centre.contacts import call_contact, flags_of
 from backoffice_core.call_centre.models import AgentSession, CallAttempt, CallTask, Recording
+from backoffice_core.call_centre.queue_rules import HOUSE_BLOCKS
 from backoffice_core.call_centre.rules import (
     CallFacts,
     counts_as_contact,
@@ -83,11 +84,14 @@ async def claim(
         return _cancel(task, "DEMO_ON_REAL_TRUNK")
     if phone.state in UNDIALABLE:
         return _cancel(task, "NO_PHONE")
+    flags = await flags_of(s, person.id)
+    if any(f.flag in HOUSE_BLOCKS and f.valid_from <= today <= (f.valid_to or today) for f in flags):
+        return _cancel(task, "STATUS_BLOCK")
     if case.closed_at is not None or case.state == "ON_HOLD":
         return _cancel(task, "ON_HOLD" if case.state == "ON_HOLD" else "CLOSED")
     call_id = new_key()
     contact = call_contact(
-        settings, person, phone, await flags_of(s, person.id), purpose=task.purpose, campaign=task.campaign,
+        settings, person, phone, flags, purpose=task.purpose, campaign=task.campaign,
         stage=case.stage, caller_id=trunk.caller_id,
     )  # fmt: skip
     decision = await compliance.ask_and_reserve(s, contact, call_id, now, guard_minutes=settings.guard_minutes)

@@ -28,7 +28,10 @@
   Idiomorph.defaults.callbacks.beforeNodeMorphed = (old, fresh) => {
     if (!(old instanceof Element) || !(fresh instanceof Element)) return true;
     if (old.dataset.v !== undefined && old.dataset.v === fresh.dataset.v) return false;
-    if (old.dataset.keep !== undefined && old.dataset.keep === fresh.dataset.keep) return false;
+    if (old.dataset.keep !== undefined && old.dataset.keep === fresh.dataset.keep) {
+      if (old.placeholder !== fresh.placeholder) old.placeholder = fresh.placeholder;  // another language
+      return false;
+    }
     if (old.id === "agents" && fresh.id === "agents" && old.tagName === "DIV" && old.className === fresh.className && ui.keepAgents) return false;
     return !(old.matches("dialog[open], [popover]:popover-open"));
   };

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Page
+from playwright.async_api import Page, expect
 
-from backoffice_core.call_centre import stop
+from backoffice_core.call_centre import agents, stop
+from backoffice_core.events import AgentChanged
 from tests.browser import world
 from tests.browser.conftest import log_in, shot
 from tests.console.conftest import RunningConsole, begin_talk
@@ -127,3 +128,21 @@ async def test_case_and_queue(page: Page, console: RunningConsole, folder: Path)
     await look(page, folder, "5-queue-reason", languages=("uk",))
     await page.goto(f"{console.url}/case/99")
     await shot(page, folder, "9-error")
+
+
+async def test_a_row_of_the_floor_changes_alone(page: Page, console: RunningConsole) -> None:
+    """An agent's news swaps his row; nothing else moves, and his clock ticks without messages."""
+    await world.shift(console, agents=6)
+    await console.person("olha", "supervisor")
+    await log_in(page, console, "olha")
+    async with console.database.begin() as s:
+        row = next(r for r in await agents.board(s) if r.state == "TALKING")
+        seat = await agents.current(s, row.agent_id)
+        assert seat is not None
+        agents.change(s, seat, "PAUSED", "LUNCH", console.clock.wall())
+    await console.bus.publish(AgentChanged(agent_id=row.agent_id))
+    mine = page.locator(f"#agent-{row.agent_id}")
+    await expect(mine).to_contain_text("Пауза: обід")
+    before = await mine.locator("time").text_content()
+    await expect(mine.locator("time")).not_to_have_text(before or "")
+    await expect(page.locator("#strip")).to_contain_text("пауза")

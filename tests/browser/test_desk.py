@@ -1,0 +1,90 @@
+"""The desk in a real browser: the card comes by itself, typed words survive, keys work, one tab holds the desk."""
+
+from playwright.async_api import Page, expect
+from sqlalchemy import select
+
+from backoffice_core.call_centre import agents
+from backoffice_core.call_centre.models import CallAttempt
+from backoffice_core.events import AgentChanged, CallChanged, ScreenPop
+from tests import house
+from tests.browser.conftest import log_in
+from tests.conftest import until
+from tests.console.conftest import PASSWORD, RunningConsole, begin_talk, next_talk
+
+
+async def test_the_card_comes_by_websocket_and_the_draft_survives_news(page: Page, console: RunningConsole) -> None:
+    user = await console.person("ivanka", extension=101)
+    await log_in(page, console, "ivanka")
+    await page.keyboard.press("F2")
+    await page.wait_for_selector("#desk-view[data-state=READY]")
+    async with console.database.begin() as s:
+        await house.rules_in_force(s, console.clock)
+        borrower = await house.borrower(s, console.clock)
+        seat = await agents.current(s, user.id)
+        assert seat is not None
+        seat.line, seat.line_n, seat.line_channel = "UP", 1, "PJSIP/agent-101-00000001"
+    talk = await next_talk(console, user, borrower, talk_s=0)
+    await console.bus.publish(ScreenPop(agent_id=user.id, case_id=borrower.case.id, call_id=talk.call))
+    await page.wait_for_selector(f'#desk-card[data-call-id="{talk.call}"]')
+    await expect(page.locator("#alert")).to_contain_text("Коваленко")
+    await page.keyboard.press("KeyN")
+    await page.keyboard.type("просить дзвонити після 11")
+    await page.fill("#id-code_word", "Кали")
+    await console.bus.publish(CallChanged(call_id=talk.call, agent_id=user.id), AgentChanged(agent_id=user.id))
+
+    async def saved() -> bool:
+        async with console.database.begin() as s:
+            note = (await s.execute(select(CallAttempt.note).where(CallAttempt.id == talk.call))).scalar_one()
+        return note == "просить дзвонити після 11"
+
+    await until(saved, what="the draft reached the server")
+    await page.click(".seg [lang=en]")
+    await expect(page.locator("#pane-result h2")).to_have_text("Result")
+    assert await page.input_value("#note") == "просить дзвонити після 11"
+    assert await page.input_value("#id-code_word") == "Кали"
+
+
+async def test_a_result_by_keys_alone(page: Page, console: RunningConsole) -> None:
+    talk = await begin_talk(console)
+    await log_in(page, console, talk.agent.login)
+    await talk.end()
+    await page.wait_for_selector("#desk-view[data-mode=wrap]", timeout=10_000)
+    await page.keyboard.press("2")
+    await expect(page.locator("#next-step")).to_contain_text("оновити контактні дані")
+    await page.keyboard.press("Control+Enter")
+    await page.wait_for_selector("#desk-view[data-mode=ready]")
+    await expect(page.locator("#toast-text")).to_have_text("Збережено: Не та особа")
+
+
+async def test_silence_is_told_and_the_return_too(page: Page, console: RunningConsole) -> None:
+    await console.person("ivanka", extension=101)
+    await log_in(page, console, "ivanka")
+    hub = console.app.state.console.hub
+    await page.route_web_socket("**/live", lambda ws: None)  # a link that opens and says nothing
+    for socket in list(hub.sockets):
+        socket.slow = True
+        socket.push({"kind": "stop"})
+    await page.wait_for_selector("#live[data-state=wait]", timeout=10_000)
+    await expect(page.locator("#offline")).to_be_visible(timeout=15_000)
+    await expect(page.locator("#go-ready")).to_be_disabled()
+
+
+async def test_one_tab_holds_the_desk(page: Page, console: RunningConsole) -> None:
+    await console.person("ivanka", extension=101)
+    await log_in(page, console, "ivanka")
+    second = await page.context.new_page()
+    await second.goto(f"{console.url}/desk")
+    await second.wait_for_selector("#other-tab[open]")
+    await second.click("#take-over")
+    await second.wait_for_selector("#other-tab:not([open])", state="attached")
+    await page.wait_for_selector("#other-tab[open]")
+
+
+async def test_caps_lock_and_a_wrong_password_are_told(page: Page, console: RunningConsole) -> None:
+    await console.person("ivanka", extension=101)
+    await page.goto(f"{console.url}/login")
+    await page.fill("input[name=login]", "ivanka")
+    await page.fill("input[name=password]", PASSWORD + "x")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("[role=alert]")).to_contain_text("15 хвилин")
+    assert await page.input_value("input[name=login]") == "ivanka"

@@ -38,7 +38,7 @@ async def test_an_agent_in_a_browser_takes_the_call_and_the_promise(
 ) -> None:
     """TL-01, TL-03, TL-04, CC-13, CC-14: ready, card, voices, identity, promise, history, recording of both sides."""
     await running.user("olena", "agent", 101)
- await asyncio.to_thread(asterisk.refresh, running.settings)
+    await asyncio.to_thread(asterisk.refresh, running.settings)
     await page.goto(f"{running.console}/login")
     await page.fill("input[name=login]", "olena")
     await page.fill("input[name=password]", PASSWORD)

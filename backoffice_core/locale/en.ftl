@@ -395,6 +395,7 @@ script-debt = { $name }, your contract is overdue by { $days ->
         [one] { $days } day
        *[other] { $days } days
     }. { $amount } is due now. When can you pay this sum?
+script-debt-old = { $name }, your contract is overdue. The exact sum is in the bank's app. When can you pay it?
 no-history = No history yet
 no-history-hint = Calls, promises and tasks appear here.
 

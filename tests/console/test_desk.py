@@ -1,5 +1,6 @@
 """The agent's desk over HTTP: what is shown, what is asked, what is refused (MS-…, CC-13, TL-05)."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 from sqlalchemy import func, select
@@ -244,3 +245,16 @@ async def test_two_agents_talk_apart(console: RunningConsole) -> None:
     first = await begin_talk(console)
     html = (await (await at_desk(first)).get("/desk")).text
     assert html.count(f'data-call-id="{first.call}"') == 2
+
+
+async def test_no_sum_is_put_into_the_agents_mouth_from_an_old_balance(talk: Talk) -> None:
+    browser = await at_desk(talk)
+    await confirm(browser, talk)
+    said = 'class="say" lang="uk">'
+    assert "1\u00a0800,00" in (await browser.get("/desk/card")).text.split(said)[1].split("</p>")[0]
+    async with talk.console.database.begin() as s:
+        loan = await s.get_one(type(talk.borrower.loan), talk.borrower.loan.id)
+        loan.as_at = talk.console.clock.now() - timedelta(hours=30)
+    html = (await browser.get("/desk/card")).text
+    assert "1\u00a0800,00" not in html.split(said)[1].split("</p>")[0]
+    assert "суму не називайте" in html

@@ -7,6 +7,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Iterator
+from datetime import datetime
 from uuid import UUID
 
 import httpx
@@ -18,6 +19,7 @@ from backoffice_core.borrowers.models import ContactPoint, PhoneEvidence
 from backoffice_core.call_centre import stop
 from backoffice_core.call_centre.models import AgentSession, CallAttempt, Recording
 from backoffice_core.cases.models import CaseEvent
+from backoffice_core.errors import BadInput
 from recordings.naming import SEALED, part
 from tests.conftest import until
 from tests.running import PASSWORD, RunningHouse, running_house
@@ -153,8 +155,9 @@ async def test_a_program_killed_at_work_calls_nobody_twice(running: RunningHouse
             assert calls[0].result != "UNKNOWN"
 
 
-async def test_stop_ends_dialing_within_a_second_and_lifts_only_with_a_name(running: RunningHouse) -> None:
-    """FL-01: with Redis dead too: no INVITE later than 1 s, ringing cancelled, the talk goes on, the stop stays."""
+@pytest.mark.parametrize("dead", ["valkey", "postgres", "agent_console"])
+async def test_stop_ends_dialing_within_a_second(running: RunningHouse, dead: str) -> None:
+    """FL-01: Redis, PostgreSQL or the console dead: no INVITE later than 1 s, ringing cancelled, the talk goes on."""
     async with running.robots(3):
         (talk,) = await running.dial("050")  # talks 8 s
 
@@ -165,16 +168,17 @@ async def test_stop_ends_dialing_within_a_second_and_lifts_only_with_a_name(runn
         await until(connected, 20)
         await running.dial("777", "777", "020", "020", "020", "020", "020", "020")
         await until(lambda: any(e["event"] == "RINGING" for e in running.carrier_events()[-4:]), 20)
-        valkey = running.part("valkey")
-        valkey.suspend()
+        silenced = running.part(dead)
+        victims = [silenced, *silenced.children(recursive=True)]
+        for victim in victims:
+            victim.suspend()
         try:
             stopped_at = time.time()
             stop.stop_now(running.settings, "тест", "перевірка", running.clock.wall())
             await asyncio.sleep(4)  # the time in which nothing may leave us
         finally:
-            valkey.resume()
-        from datetime import datetime
-
+            for victim in victims:
+                victim.resume()
         late = [
             e for e in running.carrier_events()
             if e["event"] == "INVITE" and datetime.fromisoformat(e["at"]).timestamp() > stopped_at + 1
@@ -185,9 +189,14 @@ async def test_stop_ends_dialing_within_a_second_and_lifts_only_with_a_name(runn
         assert over.ended_at is not None
         assert over.result == "ANSWERED_HUMAN"
         assert (over.ended_at - (over.answered_at or over.ended_at)).total_seconds() > 6, "the talk went on to its end"
-        assert stop.stopped(running.settings) == stop.StopNotice(
-            "тест", (stop.stopped(running.settings) or stop.StopNotice("", "", "")).at, "перевірка"
-        )
+        notice = stop.stopped(running.settings)
+        assert notice is not None
+        assert (notice.by, notice.reason) == ("тест", "перевірка")
+        with pytest.raises(BadInput):
+            stop.lift_now(running.settings, "", "можна")
+        with pytest.raises(BadInput):
+            stop.lift_now(running.settings, "тест", " ")
+        assert stop.stopped(running.settings)
 
 
 async def test_the_recording_is_heard_by_those_who_may_and_each_listening_is_noted(running: RunningHouse) -> None:

@@ -25,7 +25,7 @@ async def main() -> None:
     within_s = float(limits.connect_within_s) if limits and limits.connect_within_s else DEFAULT_WITHIN_S
     connect = Connect(database, bus, business, min(within_s, DEFAULT_WITHIN_S))
     try:
-        server = await serve(settings.bind, settings.ports.agi, connect)
+        server = await serve("127.0.0.1", settings.ports.agi, connect)  # where the dialplan asks, whatever BACKOFFICE_BIND is
     except OSError as error:
         raise BadInput(
             f"The AGI port {settings.ports.agi} cannot be opened: {error.strerror}.",

@@ -1,7 +1,8 @@
 """The console's web application: pages, fragments, the websocket, and what protects them."""
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+import re
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -10,7 +11,9 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from sqlalchemy.exc import SQLAlchemyError
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent_console import live
 from agent_console.console import Console
@@ -33,6 +36,7 @@ _STATUS: dict[type[Refused], int] = {
     ForeignRequest: 403,
     LoginNeeded: 401,
 }
+_HOST = re.compile(r"[\w.-]+(:[0-9]+)?|\[[0-9a-fA-F:]+\](:[0-9]+)?")
 FOR_EVER = "public, max-age=31536000, immutable"
 
 
@@ -57,7 +61,7 @@ def create_app(
 
     app = FastAPI(title="Console", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.console = console
-    app.middleware("http")(_protect)
+    app.add_middleware(_Protect, phone_port=settings.ports.asterisk_http)
     for pages in (login, desk, floor, case, queue, recording, stop, health):
         app.include_router(pages.router)
     app.include_router(live.router)
@@ -73,27 +77,46 @@ def create_app(
 # --- protection --------------------------------------------------------------------------------------------------
 
 
-async def _protect(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-    """Own scripts and styles only, no frames; the browser phone may reach our own Asterisk, and nothing else."""
-    response = await call_next(request)
-    host = request.url.hostname or "localhost"
-    port = request.app.state.console.settings.ports.asterisk_http
-    phone = f"ws://{host}:{port} wss://{host}:{port} ws://{request.url.netloc} wss://{request.url.netloc}"
-    headers = response.headers
-    headers["Content-Security-Policy"] = (
-        f"default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data:; "
-        f"media-src 'self' blob:; connect-src 'self' {phone}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    )
-    headers["X-Content-Type-Options"] = "nosniff"
-    headers["X-Frame-Options"] = "DENY"
-    headers["Referrer-Policy"] = "same-origin"
-    headers["Permissions-Policy"] = "microphone=(self), camera=(), geolocation=()"
-    headers["Cross-Origin-Opener-Policy"] = "same-origin"
-    if request.url.path.startswith("/static/"):
-        headers["Cache-Control"] = FOR_EVER if "v" in request.query_params else "no-cache"
-    else:
-        headers.setdefault("Cache-Control", "no-store")
-    return response
+class _Protect:
+    """Own scripts and styles only, no frames; the browser phone may reach our own Asterisk, and nothing else.
+
+    Plain ASGI: it stands in the way of every card.
+    """
+
+    def __init__(self, app: ASGIApp, phone_port: int) -> None:
+        self.app, self.phone_port = app, phone_port
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def protected(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._add(scope, MutableHeaders(scope=message))
+            await send(message)
+
+        await self.app(scope, receive, protected)
+
+    def _add(self, scope: Scope, headers: MutableHeaders) -> None:
+        netloc = Headers(scope=scope).get("host", "")
+        netloc = netloc if _HOST.fullmatch(netloc) else "localhost"
+        host = netloc.rpartition(":")[0] if netloc.rpartition(":")[2].isdecimal() else netloc
+        phone = f"ws://{host}:{self.phone_port} wss://{host}:{self.phone_port} ws://{netloc} wss://{netloc}"
+        headers["Content-Security-Policy"] = (
+            f"default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data:; media-src "
+            f"'self' blob:; connect-src 'self' {phone}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        )
+        headers["X-Content-Type-Options"] = "nosniff"
+        headers["X-Frame-Options"] = "DENY"
+        headers["Referrer-Policy"] = "same-origin"
+        headers["Permissions-Policy"] = "microphone=(self), camera=(), geolocation=()"
+        headers["Cross-Origin-Opener-Policy"] = "same-origin"
+        if scope["path"].startswith("/static/"):
+            versioned = any(part.startswith(b"v=") for part in scope["query_string"].split(b"&"))
+            headers["Cache-Control"] = FOR_EVER if versioned else "no-cache"
+        else:
+            headers.setdefault("Cache-Control", "no-store")
 
 
 # --- errors ------------------------------------------------------------------------------------------------------

@@ -19,13 +19,16 @@ DEFAULT_WITHIN_S = 2.0  # the dialplan's own limit (asterisk_conf.AGI_SILENCE_S)
 async def main() -> None:
     settings = config.load()
     business = clock.load(settings)
-    bus, database = Bus(settings), Database(settings, pool=20, name="agi")
+    # Reservations need not outlive a crash of the database's machine: the dialplan refuses a line that is talking.
+    bus, database = Bus(settings), Database(settings, pool=20, name="agi", durable=False)
     async with database.begin() as s:
         limits = dialer_limits(await compliance.rulebook(s), settings.jurisdiction, business.now())
     within_s = float(limits.connect_within_s) if limits and limits.connect_within_s else DEFAULT_WITHIN_S
     connect = Connect(database, bus, business, min(within_s, DEFAULT_WITHIN_S))
     try:
-        server = await serve("127.0.0.1", settings.ports.agi, connect)  # where the dialplan asks, whatever BACKOFFICE_BIND is
+        server = await serve(
+            "127.0.0.1", settings.ports.agi, connect
+        )  # where the dialplan asks, whatever BACKOFFICE_BIND is
     except OSError as error:
         raise BadInput(
             f"The AGI port {settings.ports.agi} cannot be opened: {error.strerror}.",

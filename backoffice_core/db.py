@@ -47,16 +47,20 @@ def new_key() -> UUID:
 
 
 class Database:
-    """The engine and its sessions. `pool` bounds the connections of this program."""
+    """The engine and its sessions. `pool` bounds the connections of this program.
 
-    def __init__(self, settings: Settings, *, pool: int = 8, name: str = "backoffice") -> None:
+    `durable` False: a commit does not wait for the disk, and the last moments are lost should the server's machine die.
+    """
+
+    def __init__(self, settings: Settings, *, pool: int = 8, name: str = "backoffice", durable: bool = True) -> None:
+        server = {"application_name": name, "timezone": "UTC"} | ({} if durable else {"synchronous_commit": "off"})
         self.engine: AsyncEngine = create_async_engine(
             settings.database,
             pool_size=pool,
             max_overflow=2,
             pool_pre_ping=True,
             pool_timeout=5,
-            connect_args={"timeout": 5, "server_settings": {"application_name": name, "timezone": "UTC"}},
+            connect_args={"timeout": 5, "server_settings": server},
         )
         self.sessions = async_sessionmaker(self.engine, expire_on_commit=False)
 

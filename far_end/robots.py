@@ -64,6 +64,7 @@ class Robot:
         self.dice = random.Random(seat.login)
         self.call_id: str | None = None  # whose card it holds
         self.name = ""  # of the person on the card
+        self.confirmed: str | None = None  # the call whose speaker proved who he is
         self.changed = asyncio.Event()
         self._taking = asyncio.Lock()
 
@@ -147,21 +148,21 @@ class Robot:
                 await asyncio.wait_for(self.changed.wait(), min(left, 2.0))
 
     async def _act(self) -> None:
+        state = await self._state()
         while True:
-            state = await self._state()
             if state["call_id"] and state["call_id"] != self.call_id:
                 await self._take_card(state["call_id"])
             if state["state"] == "TALKING":
-                await self._talk(state["call_id"])
+                state = await self._talk(state["call_id"])
             elif state["state"] == "WRAP_UP":
-                await self._wrap_up(state["call_id"])
+                state = await self._wrap_up(state["call_id"])
             elif state["state"] in {"PAUSED", "UNREACHABLE"}:
                 await self.http.post("/desk/ready")
-                await self._until("READY", "RESERVED", "TALKING", limit=2)
+                state = await self._until("READY", "RESERVED", "TALKING", limit=2)
             else:
-                await self._until("TALKING", "WRAP_UP", "PAUSED", limit=5)
+                state = await self._until("TALKING", "WRAP_UP", "PAUSED", limit=5)
 
-    async def _talk(self, call_id: str) -> None:
+    async def _talk(self, call_id: str) -> dict[str, Any]:
         patience = self.dice.uniform(self.manner.talk.low, self.manner.talk.high)
         after = await self._until("WRAP_UP", "READY", "PAUSED", limit=min(patience, 1.0))
         if after["state"] == "TALKING":
@@ -169,29 +170,31 @@ class Robot:
             after = await self._until("WRAP_UP", "READY", "PAUSED", limit=max(patience - 1.0, 0.0))
         if after["state"] == "TALKING":
             await self.http.post("/desk/hangup")
-            await self._until("WRAP_UP", "READY", "PAUSED", limit=5)
+            after = await self._until("WRAP_UP", "READY", "PAUSED", limit=5)
+        return after
 
     async def _ask_identity(self, call_id: str) -> None:
         known = self.manner.truth.get(frozenset(self.name.split()))
         if known is None or self.dice.random() > 0.75:  # the others are not the right party
             return
         for field, answer in (("birth_date", known["birth_date"]), ("tax_id_last4", known["tax_id"][-4:])):
-            await self.http.post("/desk/identity", data={"call_id": call_id, "field": field, "answer": answer})
+            said = await self.http.post("/desk/identity", data={"call_id": call_id, "field": field, "answer": answer})
+            if said.status_code == 200 and said.json()["confirmed"]:
+                self.confirmed = call_id
 
-    async def _wrap_up(self, call_id: str) -> None:
+    async def _wrap_up(self, call_id: str) -> dict[str, Any]:
         await asyncio.sleep(self.dice.uniform(self.manner.wrap.low, self.manner.wrap.high))
-        form = {"call_id": call_id, "outcome": self.dice.choice(OUTCOMES_CONFIRMED), "note": "", "wants": "ready"}
+        outcomes = OUTCOMES_CONFIRMED if self.confirmed == call_id else OUTCOMES_UNCONFIRMED
+        form = {"call_id": call_id, "outcome": self.dice.choice(outcomes), "note": "", "wants": "ready"}
         day = datetime.fromisoformat(self.manner.today).date() + timedelta(days=self.dice.randint(1, 7))
         form |= {"amount": "500,00", "due_date": day.isoformat(), "call_back_at": f"{day}T12:00"}
         answer = await self.http.post("/desk/result", data=form)
-        if answer.status_code >= 400:
-            form["outcome"] = self.dice.choice(OUTCOMES_UNCONFIRMED)
-            answer = await self.http.post("/desk/result", data=form)
         self.log.write(
             "RESULT", robot=self.seat.login, call_id=call_id, outcome=form["outcome"], status=answer.status_code
         )
-        if answer.status_code < 400:
-            await self._until("READY", "RESERVED", "TALKING", "PAUSED", limit=5)
+        if answer.status_code >= 400:
+            return await self._until("READY", "PAUSED", limit=1)
+        return await self._until("READY", "RESERVED", "TALKING", "PAUSED", limit=5)
 
 
 def read_truth(file: Path | None) -> dict[frozenset[str], dict[str, str]]:

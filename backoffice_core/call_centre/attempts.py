@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import or_, select, text
+from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.borrowers.models import ContactPoint, Person
@@ -152,11 +152,7 @@ async def connect(s: AsyncSession, call_id: UUID, wall: datetime) -> AgentSessio
     """An answered borrower gets the agent who waits longest; he is written into the attempt before any bridge.
 
     None when nobody is free now, or when the call is over, unknown, or already has an agent.
-
-    The commit does not wait for the disk: should the database server itself die within the next moment, the reservation
-    is lost, and then the dialplan still refuses to bridge to a line that is talking.
     """
-    await s.execute(text("SET LOCAL synchronous_commit TO off"))
     attempt = await s.get(CallAttempt, call_id, with_for_update=True)
     if attempt is None or attempt.ended_at is not None or attempt.agent_id is not None or attempt.abandoned:
         return None

@@ -135,11 +135,17 @@ async def _own_call(s: AsyncSession, user_id: UUID, call_id: UUID, *, lock: bool
 
 async def card(s: AsyncSession, user_id: UUID, call_id: UUID, now: datetime) -> Card | None:
     """The card of one of this agent's calls; None when it is not his. `now` is business time."""
-    try:
-        call = await _own_call(s, user_id, call_id)
-    except NotFound:
+    query = (
+        select(CallAttempt, Person, ContactPoint, Case)
+        .join(Person, Person.id == CallAttempt.person_id)
+        .join(ContactPoint, ContactPoint.id == CallAttempt.contact_point_id)
+        .join(Case, Case.id == CallAttempt.case_id)
+        .where(CallAttempt.id == call_id, CallAttempt.agent_id == user_id)
+    )
+    found = (await s.execute(query)).one_or_none()
+    if found is None:
         return None
-    person = await s.get_one(Person, call.person_id)
+    call, person, contact, case = found
     zone = ZoneInfo(person.time_zone or "UTC")
     contacts = await compliance.contacts_of_day(
         s, person.id, now, zone=person.time_zone, jurisdiction=person.jurisdiction
@@ -159,8 +165,8 @@ async def card(s: AsyncSession, user_id: UUID, call_id: UUID, now: datetime) -> 
         )
         rows = await history(s, call.case_id, limit=50)
     return Card(
-        call=call, person=person, contact=await s.get_one(ContactPoint, call.contact_point_id),
-        case=await s.get_one(Case, call.case_id), confirmed=confirmed, identity=dict(call.identity_matches),
+        call=call, person=person, contact=contact,
+        case=case, confirmed=confirmed, identity=dict(call.identity_matches),
         needed=IDENTITY_MATCHES, misses=call.identity_misses, locked=call.identity_misses >= IDENTITY_MISSES,
         local_time=now.astimezone(zone), contacts_today=contacts.count, contacts_max=contacts.limit,
         callable_until=contacts.until, loans=loans, promises=promises, history=rows,

@@ -28,6 +28,7 @@ router = APIRouter()
 
 BEAT_S = 1.0
 REREAD_S = 2.0
+GATHER_S = 0.02
 QUEUE = 128
 EXPIRED, FOREIGN = 4401, 4403
 
@@ -56,10 +57,12 @@ class Hub:
         self.sockets: set[Socket] = set()
         self._seen: dict[UUID, str] = {}
         self._popped: dict[UUID, UUID | None] = {}
+        self._changed: set[UUID] = set()  # agents of whom there is news that was not passed on yet
+        self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        self._tasks = [asyncio.create_task(self._hear()), asyncio.create_task(self._reread_for_ever())]
+        self._tasks = [asyncio.create_task(w) for w in (self._hear(), self._tell_changed(), self._reread_for_ever())]
 
     async def close(self) -> None:
         for task in self._tasks:
@@ -80,11 +83,9 @@ class Hub:
                 self._popped[news.agent_id] = news.call_id
                 message = {"call_id": str(news.call_id), "case_id": str(news.case_id)}
                 self.tell(news.agent_id, {"kind": "screen_pop", **message})
-                self.tell_floor({"kind": "agent", "agent_id": str(news.agent_id)})
             case AgentChanged():
-                message = {"kind": "agent", "agent_id": str(news.agent_id)}
-                self.tell(news.agent_id, message)
-                self.tell_floor(message)
+                self._changed.add(news.agent_id)
+                self._wake.set()
             case CallChanged():
                 message = {"kind": "call", "call_id": str(news.call_id)}
                 if news.agent_id:
@@ -95,6 +96,33 @@ class Hub:
                 self.tell_floor({"kind": "queue"})
             case StopChanged():
                 self.tell_all({"kind": "stop"})
+
+    async def _tell_changed(self) -> None:
+        """News of agents come in flocks; one query serves a flock, and `v` spares pages that show this state already."""
+        while True:
+            await self._wake.wait()
+            await asyncio.sleep(GATHER_S)
+            self._wake.clear()
+            changed, self._changed = self._changed, set()
+            try:
+                now = await self._states(changed)
+            except Exception as error:  # the database is away: pages are told to look, and see it by themselves
+                log.warning("agents not read", error=type(error).__name__)
+                now = {}
+            for user_id in changed:
+                self._seen[user_id] = now.get(user_id, "")
+                message = {"kind": "agent", "agent_id": str(user_id), "v": now.get(user_id, "")}
+                self.tell(user_id, message)
+                self.tell_floor(message)
+
+    async def _states(self, of: set[UUID] | None = None) -> dict[UUID, str]:
+        row = AgentSession
+        query = select(row.user_id, row.state, row.reason, row.line, row.call_id, row.wants_pause)
+        query = query.where(row.ended_at.is_(None))
+        if of is not None:
+            query = query.where(row.user_id.in_(of))
+        async with self.console.database.sessions() as s:
+            return {user_id: version(*rest) for user_id, *rest in (await s.execute(query)).all()}
 
     def tell(self, user_id: UUID, message: dict[str, Any]) -> None:
         for socket in self.sockets:
@@ -124,18 +152,12 @@ class Hub:
         if not self.sockets:
             self._seen.clear()
             return
-        row = AgentSession
-        query = select(row.user_id, row.state, row.reason, row.line, row.call_id, row.wants_pause).where(
-            row.ended_at.is_(None)
-        )
-        async with self.console.database.sessions() as s:
-            rows = (await s.execute(query)).all()
-        now: dict[UUID, str] = {}
-        for user_id, state, reason, line, call_id, wants_pause in rows:
-            now[user_id] = version(state, reason, line, call_id, wants_pause)
-            if call_id is not None and self._popped.get(user_id) != call_id and state in {"RESERVED", "TALKING"}:
-                self._popped[user_id] = call_id
-                self.tell(user_id, {"kind": "screen_pop", "call_id": str(call_id), "case_id": None})
+        now = await self._states()
+        for user_id, seen in now.items():
+            state, _, _, call_id, _ = seen.split(":")
+            if call_id and str(self._popped.get(user_id)) != call_id and state in {"RESERVED", "TALKING"}:
+                self._popped[user_id] = UUID(call_id)
+                self.tell(user_id, {"kind": "screen_pop", "call_id": call_id, "case_id": None})
         for user_id in now.keys() | self._seen.keys():
             if now.get(user_id) != self._seen.get(user_id):
                 message = {"kind": "agent", "agent_id": str(user_id), "v": now.get(user_id, "")}

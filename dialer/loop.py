@@ -29,7 +29,7 @@ from dialer.pacing import Decision, Observation, progressive
 log = structlog.get_logger()
 
 TICK_S = 0.5  # re-read without news
-GATHER_S = 0.02  # news come in flocks: one step serves them all
+GATHER_S = 0.04  # news come in flocks: one step serves them all
 STOP_LOOK_S = 0.2
 SWEEP_S = 5.0
 LEADER_LOCK = 0x0B0D1A1  # pg_advisory_lock key of "the dialer that leads"
@@ -68,11 +68,11 @@ class Dialer:
             ):
                 with contextlib.suppress(ValueError):
                     self.caller.ringing.discard(UUID(event.get("Uniqueid")))
-                self.wake.set()
 
     async def _hear_news(self) -> None:
         async for news in self.bus.hear():
-            if news is None or isinstance(news, AgentChanged | CallChanged | QueueChanged | StopChanged):
+            ended_without_agent = isinstance(news, CallChanged) and news.agent_id is None
+            if news is None or ended_without_agent or isinstance(news, AgentChanged | QueueChanged | StopChanged):
                 self.wake.set()
 
     async def _obey_stop(self) -> None:

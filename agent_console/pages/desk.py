@@ -6,7 +6,8 @@ Programs (robot agents) use the same addresses as the page, with the cookie of P
     GET  /desk/state       JSON: state, reason, since (ms), line, phone, call_id, case_id, wants_pause, needs_result, csrf
     POST /desk/ready       ready for calls
     POST /desk/pause       form: reason = BREAK | LUNCH | TRAINING | TECHNICAL
-    WS   /live             {"kind": "screen_pop", "call_id": …}, "agent", "call", "stop", "reread", "beat"
+    WS   /live             {"kind": "screen_pop", "call_id": …}, "agent" (v = state:reason:line:call_id:wished pause),
+                           "call", "stop", "reread", "beat"
     GET  /desk/card        HTML of the present call's card, with data-call-id; ?call_id=… for one of one's own calls
     POST /desk/identity    form: call_id, field = birth_date | tax_id_last4 | code_word, answer → match or not
     POST /desk/note        form: call_id, note (a draft; nothing comes back)

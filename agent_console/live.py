@@ -122,7 +122,8 @@ class Hub:
         if of is not None:
             query = query.where(row.user_id.in_(of))
         async with self.console.database.sessions() as s:
-            return {user_id: version(*rest) for user_id, *rest in (await s.execute(query)).all()}
+            rows = (await s.execute(query)).all()
+        return {who: version(state, reason, line, call_id, wants) for who, state, reason, line, call_id, wants in rows}
 
     def tell(self, user_id: UUID, message: dict[str, Any]) -> None:
         for socket in self.sockets:

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.background import BackgroundTask
 
 from agent_console.console import Console
 from agent_console.deps import Work
@@ -91,7 +92,8 @@ def render(console: Console, request: Request, template: str, user: User | None,
 
 def page(work: Work, template: str, /, *, status: int = 200, **context: Any) -> HTMLResponse:
     html = render(work.console, work.request, template, work.user, work.csrf, **context)
-    return HTMLResponse(html, status, headers={"Cache-Control": "no-store"})
+    after = BackgroundTask(work.console.bus.publish, *work.after) if work.after else None
+    return HTMLResponse(html, status, headers={"Cache-Control": "no-store"}, background=after)
 
 
 def toast(response: HTMLResponse, words: Words, key: str, /, kind: str = "ok", **args: Any) -> HTMLResponse:

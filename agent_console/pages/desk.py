@@ -92,7 +92,7 @@ async def _ready(work: Work) -> dict[str, Any]:
 async def _note_seen(work: Work, card: desk.Card) -> None:
     """Who looked at whom: one line when the card comes, one when its secrets do. The first lets the voices meet."""
     if card.call.bridged_at is None:
-        work.news.append(CardShown(agent_id=work.user.id, call_id=card.call.id))
+        work.after.append(CardShown(agent_id=work.user.id, call_id=card.call.id))
     act = "CARD_SEEN" if card.confirmed else "CARD_SHOWN"
     if not await reads.noted(work.s, work.user.id, act, str(card.call.id)):
         note_access(work.s, work.user.id, act, work.wall, case_id=card.case.id, object_id=str(card.call.id))
@@ -131,9 +131,7 @@ async def view(work: DeskWork) -> HTMLResponse:
 async def card(work: DeskWork, call_id: UUID | None = None) -> HTMLResponse:
     """The three panes of one of the agent's own calls. 404 for another's, and when there is no call."""
     seat = await agents.current(work.s, work.user.id)
-    if call_id is None:
-        current = await desk.current_call(work.s, work.user.id)
-        call_id = current.id if current else None
+    call_id = call_id or (seat.call_id if seat else None)
     found = await desk.card(work.s, work.user.id, call_id, work.now) if call_id else None
     if found is None:
         raise NotFound

@@ -78,7 +78,7 @@ async def test_the_floor_hears_of_everybody(console: RunningConsole) -> None:
     async with socket(console, olha) as heard:
         someone = new_key()
         await console.bus.publish(AgentChanged(agent_id=someone))
-        await until(lambda: {"kind": "agent", "agent_id": str(someone)} in heard)
+        await until(lambda: [m for m in heard if m["kind"] == "agent" and m["agent_id"] == str(someone)])
 
 
 async def test_a_heartbeat_comes_each_second(console: RunningConsole) -> None:

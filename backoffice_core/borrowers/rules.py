@@ -1,4 +1,4 @@
-"""What a phone number is, whose it may be, what makes it dead, and where a person's clock stands. Pure."""
+"""What makes a number dead, and where a person's clock stands; how it is read is in phones.py. Pure."""
 
 import re
 from collections.abc import Iterable
@@ -6,94 +6,18 @@ from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 
-import phonenumbers
-from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberType
+from backoffice_core.borrowers.phones import OWNER_KINDS, Phone, read_phone
 
-OWNER_KINDS = ("self", "work", "relative", "third_party", "unknown")
+__all__ = [
+    "DEAD_SIGNS_NEEDED", "FLAGS", "OWNER_KINDS", "UNUSABLE", "Phone", "Sign", "phone_state", "read_phone", "time_zone_of",
+    "trunk_refuses_everybody",
+]  # fmt: skip
 FLAGS = (
     "bankrupt", "incapacitated", "inpatient", "minor", "disability_group_1", "protected_military", "close_to_protected",
     "deceased", "vulnerable", "representative_only", "refused_interaction", "breathing_space", "breathing_space_mh",
 )  # fmt: skip
 UNUSABLE = frozenset({"DEAD", "UNREACHABLE", "WRONG_PARTY"})  # never dialed
 DEAD_SIGNS_NEEDED = 2  # on so many different business days (domain.md 4.2 Phone)
-
-_OWNER_WORDS = {
-    "work": ("робо", "рабоч", "работа", "служб", "work", "office"),
-    "relative": ("мама", "мати", "мать", "тато", "батьк", "отец", "папа", "дружин", "жена", "чоловік", "муж", "брат",
-                 "сестр", "син", "сын", "дочк", "донька", "родич", "relative", "wife", "husband", "mother", "father"),
-    "third_party": ("сусід", "сосед", "знайом", "знаком", "друг", "подруг", "колега", "коллега", "friend", "neighbour"),
-    "self": ("моб", "дом", "особист", "личн", "mobile", "home", "self"),
-}  # fmt: skip
-_EXTENSION = re.compile(r"(?:,|;|#|x|ext\.?|доб\.?|вн\.?)\s*(\d{1,6})\s*$", re.IGNORECASE)
-_LETTERS = re.compile(r"[^\W\d_]+(?:['’.-][^\W\d_]+)*", re.UNICODE)
-
-
-@dataclass(frozen=True, slots=True)
-class Phone:
-    """A number that can exist: E.164 with its plus, as the file wrote it, and what it seems to be."""
-
-    value: str
-    original: str
-    owner_kind: str
-    number_type: str
-    extension: str = ""
-
-
-def read_phone(cell: str, region: str) -> Phone:
-    """One phone as banks write it: `067 123-45-67`, `8 (067) …`, `0671234567 мама`, `+380…:work`, `044 … доб. 12`.
-
-    `region` is the country whose habits a number without a country code follows. Words beside the number become a
-    guess of its owner; without a word it is the borrower's own.
-    Raises ValueError with the reason in words when no such number can exist.
-    """
-    original = cell.strip()
-    text, _, owner = original.partition(":")
-    owner = owner.strip().lower()
-    if owner and owner not in OWNER_KINDS:
-        raise ValueError(f"unknown owner «{owner}», expected one of {', '.join(OWNER_KINDS)}")
-    extension = ""
-    if found := _EXTENSION.search(text):
-        extension, text = found[1], text[: found.start()]
-    words = " ".join(_LETTERS.findall(text)).lower()
-    if words:
-        owner = owner or _owner_of(words)
-        text = _LETTERS.sub(" ", text)
-    value, number_type = _e164(text.strip(" .,-()"), region)
-    return Phone(value, original, owner or "self", number_type, extension)
-
-
-def _owner_of(words: str) -> str:
-    for kind, stems in _OWNER_WORDS.items():
-        if any(word.startswith(stem) for word in words.split() for stem in stems):
-            return kind
-    return "unknown"
-
-
-def _e164(text: str, region: str) -> tuple[str, str]:
-    digits = re.sub(r"\D", "", text)
-    if len(digits) < 5:
-        raise ValueError("not a phone number")
-    tries = [text]
-    if region == "UA" and len(digits) == 11 and digits.startswith("80"):
-        tries = [digits[1:], text]  # 8-0-67: the trunk prefix of Soviet days
-    elif region == "UA" and len(digits) == 9 and not text.startswith("+"):
-        tries = ["0" + digits, text]
-    for one in tries:
-        try:
-            number = phonenumbers.parse(one, region)
-        except NumberParseException:
-            continue
-        kind = phonenumbers.number_type(number)  # UNKNOWN exactly when the number is not valid
-        if kind != PhoneNumberType.UNKNOWN:
-            return phonenumbers.format_number(number, PhoneNumberFormat.E164), _TYPES.get(kind, "unknown")
-    raise ValueError(f"no such number can exist in {region}" if region else "no such number can exist")
-
-
-_TYPES = {
-    PhoneNumberType.MOBILE: "mobile",
-    PhoneNumberType.FIXED_LINE: "fixed",
-    PhoneNumberType.FIXED_LINE_OR_MOBILE: "unknown",
-}
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,9 @@ class ContactPoint(Base):
     value: Mapped[str]  # E.164 with its plus
     original: Mapped[str] = mapped_column(default="")  # as the bank's file wrote it
     owner_kind: Mapped[str] = mapped_column(default="self")  # self, work, relative, third_party, unknown
-    number_type: Mapped[str] = mapped_column(default="unknown")  # mobile, fixed, unknown
+    owner_guessed: Mapped[bool] = mapped_column(default=False)  # read from words beside the number, or from none
+    extension: Mapped[str] = mapped_column(default="")  # dialed after the answer
+    number_type: Mapped[str] = mapped_column(default="unknown")  # mobile, fixed, fax (never dialed), unknown
     rank: Mapped[int] = mapped_column(default=0)
     state: Mapped[str] = mapped_column(default="UNVERIFIED")
     state_reason: Mapped[str] = mapped_column(default="")

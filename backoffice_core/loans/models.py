@@ -4,7 +4,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Numeric
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Numeric, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backoffice_core.db import Base, Json, Key, Money, new_key
@@ -32,6 +32,9 @@ class Loan(Base):
     as_at: Mapped[datetime]  # business time at which the bank's core said so
     import_id: Mapped[UUID | None] = mapped_column(ForeignKey("imports.id"))
     demo: Mapped[bool] = mapped_column(default=False)
+    source: Mapped[str] = mapped_column(default="")  # the list that last named it (ImportSource)
+    missing_since: Mapped[datetime | None]  # business time of the first full list of its source without it
+    missing_note: Mapped[str] = mapped_column(default="")  # the explanation; while empty, nobody calls
 
     @property
     def overdue(self) -> Decimal:
@@ -51,3 +54,40 @@ class Import(Base):
     imported_at: Mapped[datetime]
     imported_by: Mapped[str] = mapped_column(default="")
     counts: Mapped[Json] = mapped_column(default=dict)
+    source: Mapped[str] = mapped_column(default="")
+    mode: Mapped[str] = mapped_column(default="")  # full, delta; empty = no source said so
+    business_date: Mapped[date | None]  # that of the file
+    valid_for: Mapped[date | None]  # the business date on which it may be dialed
+    figures: Mapped[Json] = mapped_column(default=dict)  # control.Figures, with what a person confirmed
+
+
+class ImportSource(Base):
+    """A system of the bank that sends lists: how its headers are read, and what its files must look like (FL-07)."""
+
+    __tablename__ = "import_sources"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    mapping: Mapped[Json] = mapped_column(default=dict)  # header in small letters -> column
+    settings: Mapped[Json] = mapped_column(default=dict)  # layout.SETTINGS
+    updated_at: Mapped[datetime]
+    updated_by: Mapped[str] = mapped_column(default="")
+
+
+class StopEntry(Base):
+    """Whom not to call by word of the bank (FL-08). By key, so that it may come before the borrower does."""
+
+    __tablename__ = "stop_list"
+    __table_args__ = (
+        UniqueConstraint("kind", "value", "source"),
+        CheckConstraint("kind IN ('person','contract','phone')", name="kind"),
+    )
+
+    id: Mapped[Key] = mapped_column(default=new_key)
+    kind: Mapped[str]
+    value: Mapped[str]  # person_ref, contract number, E.164 with its plus
+    reason: Mapped[str]
+    since: Mapped[date]
+    until: Mapped[date | None]  # the last day; None = until lifted
+    source: Mapped[str] = mapped_column(default="")
+    added_at: Mapped[datetime]
+    added_by: Mapped[str] = mapped_column(default="")

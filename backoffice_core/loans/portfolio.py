@@ -83,8 +83,9 @@ async def _stage(session: AsyncSession, portfolio: Portfolio, at: datetime, demo
     )  # fmt: skip
     await _copy(
         session, ContactPoint.__tablename__, "in_phones",
-        ["id", "value", "original", "owner_kind", "number_type", "rank", "state_reason"],
-        ((new_key(), p.value, p.original, p.owner_kind, p.number_type, rank, person.fields["external_ref"])
+        ["id", "value", "original", "owner_kind", "owner_guessed", "extension", "number_type", "rank", "state_reason"],
+        ((new_key(), p.value, p.original, p.owner_kind, p.guessed, p.extension, p.number_type, rank,
+          person.fields["external_ref"])
          for person in persons for rank, p in enumerate(person.phones.values())),
     )  # fmt: skip
     await _copy(
@@ -94,8 +95,8 @@ async def _stage(session: AsyncSession, portfolio: Portfolio, at: datetime, demo
     )  # fmt: skip
     columns = [c for c in next(iter(portfolio.loans.values())) if c not in {"line", "person_ref"}]
     await _copy(
-        session, Loan.__tablename__, "in_loans", ["id", *columns, "import_id", "demo", "portfolio"],
-        ((new_key(), *(loan[c] for c in columns), import_id, demo, loan["person_ref"])
+        session, Loan.__tablename__, "in_loans", ["id", *columns, "import_id", "demo", "source", "missing_note", "portfolio"],
+        ((new_key(), *(loan[c] for c in columns), import_id, demo, "", "", loan["person_ref"])
          for loan in portfolio.loans.values()),
     )  # fmt: skip
 
@@ -155,12 +156,12 @@ _PERSON = ("id", "external_ref", "last_name", "first_name", "middle_name", "birt
            "language", "jurisdiction", "region", "place", "time_zone", "demo")  # fmt: skip
 _LOAN = ("id", "contract_no", "product", "branch", "currency", "opened", "balance", "overdue_principal",
          "overdue_interest", "overdue_penalty", "days_past_due", "next_due", "next_amount", "as_at",
-         "import_id", "demo")  # fmt: skip
+         "import_id", "demo", "source", "missing_since", "missing_note")  # fmt: skip
 _STEPS = (
     ("persons", _upsert("persons", "in_persons n", "external_ref", _PERSON, ", created_at", ", n.created_at")),
     ("phones", _upsert(
         "contact_points", "in_phones n JOIN persons p ON p.external_ref = n.state_reason", "person_id, kind, value",
-        ("id", "value", "original", "owner_kind", "number_type", "rank"),
+        ("id", "value", "original", "owner_kind", "owner_guessed", "extension", "number_type", "rank"),
         ", person_id, kind, state, state_reason", ", p.id, 'phone', 'UNVERIFIED', ''",
     )),
     ("flags",

@@ -24,7 +24,7 @@ async def main() -> None:
     async with database.begin() as s:
         limits = dialer_limits(await compliance.rulebook(s), settings.jurisdiction, business.now())
     within_s = float(limits.connect_within_s) if limits and limits.connect_within_s else DEFAULT_WITHIN_S
-    connect = Connect(database, bus, business, min(within_s, DEFAULT_WITHIN_S))
+    connect = Connect(database, bus, business, min(within_s, DEFAULT_WITHIN_S), settings.card_head_start_ms / 1000)
     try:
         server = await serve(
             "127.0.0.1", settings.ports.agi, connect

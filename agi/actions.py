@@ -15,18 +15,19 @@ from backoffice_core.events import AgentChanged, CallChanged, CardShown, ScreenP
 
 log = structlog.get_logger()
 LOOK_AGAIN_S = 0.1  # also without news
-HEAD_START_S = 0.03  # how long the voice waits for the card, so that the agent sees the name before he hears it
 MARGIN_S = 0.15  # of the rule's seconds, for the way back through the dialplan to the message
 
 
 class Connect:
     """Gives the borrower the agent who waits longest; nobody within the rule's seconds, and the dialplan plays the message.
 
-    `within_s` seconds from the answer: of the `dialer_limit` rules in force.
+    `within_s` seconds from the answer: of the `dialer_limit` rules in force. `head_start_s`: the longest that the voice
+    waits for the card, so that the agent sees the name before he hears it.
     """
 
-    def __init__(self, database: Database, bus: Bus, clock: Clock, within_s: float) -> None:
-        self.database, self.bus, self.clock, self.within_s = database, bus, clock, within_s
+    def __init__(self, database: Database, bus: Bus, clock: Clock, within_s: float, head_start_s: float) -> None:
+        self.database, self.bus, self.clock = database, bus, clock
+        self.within_s, self.head_start_s = within_s, head_start_s
         self._news = asyncio.Condition()
         self._shown: dict[UUID, asyncio.Event] = {}  # calls whose card is on its way
 
@@ -78,6 +79,7 @@ class Connect:
         try:
             await self.bus.publish(pop, AgentChanged(agent_id=pop.agent_id))
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(shown.wait(), HEAD_START_S)
+                async with asyncio.timeout(self.head_start_s):
+                    await shown.wait()
         finally:
             del self._shown[pop.call_id]

@@ -8,8 +8,9 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import uuid_utils.compat as uuids
-from sqlalchemy import BigInteger, MetaData, Numeric, Text, text
+from sqlalchemy import BigInteger, MetaData, Numeric, Text, event, text
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 
@@ -46,6 +47,12 @@ def new_key() -> UUID:
     return uuids.uuid7()
 
 
+def _refuse_closed(connection: Any, _record: Any, _proxy: Any) -> None:
+    """A connection whose server went away is known to be closed: the pool makes a new one, without asking the server."""
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError
+
+
 class Database:
     """The engine and its sessions. `pool` bounds the connections of this program.
 
@@ -58,10 +65,10 @@ class Database:
             settings.database,
             pool_size=pool,
             max_overflow=2,
-            pool_pre_ping=True,
             pool_timeout=5,
             connect_args={"timeout": 5, "server_settings": server},
         )
+        event.listen(self.engine.sync_engine, "checkout", _refuse_closed)
         self.sessions = async_sessionmaker(self.engine, expire_on_commit=False)
 
     @asynccontextmanager

@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, Field, SecretStr, field_validator
+from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 
@@ -119,6 +119,12 @@ class Settings(BaseSettings):
         if len({trunk.name for trunk in value}) != len(value):
             raise ValueError("two trunks have the same name")
         return value
+
+    @model_validator(mode="after")
+    def _shipped_trunk_leads_to_the_far_end(self) -> "Settings":
+        if "trunks" not in self.model_fields_set and self.ports.far_end != FAR_END.port:
+            self.trunks = [FAR_END.model_copy(update={"port": self.ports.far_end})]
+        return self
 
     @classmethod
     def settings_customise_sources(

@@ -247,14 +247,17 @@ async def test_two_agents_talk_apart(console: RunningConsole) -> None:
     assert html.count(f'data-call-id="{first.call}"') == 2
 
 
-async def test_no_sum_is_put_into_the_agents_mouth_from_an_old_balance(talk: Talk) -> None:
+async def test_sums_of_an_old_balance_are_hidden_everywhere_on_the_card(talk: Talk) -> None:
+    """Domain 3.5: nothing is said to a borrower from a balance older than 26 h; the card says of when it is."""
     browser = await at_desk(talk)
     await confirm(browser, talk)
-    said = 'class="say" lang="uk">'
-    assert "1\u00a0800,00" in (await browser.get("/desk/card")).text.split(said)[1].split("</p>")[0]
+    assert "1\u00a0800,00" in (await browser.get("/desk/card")).text.split('class="say" lang="uk">')[1].split("</p>")[0]
+    clock = talk.console.clock
+    old = clock.now() - timedelta(hours=30)
     async with talk.console.database.begin() as s:
         loan = await s.get_one(type(talk.borrower.loan), talk.borrower.loan.id)
-        loan.as_at = talk.console.clock.now() - timedelta(hours=30)
+        loan.as_at, loan.next_due, loan.next_amount = old, clock.today() + timedelta(days=9), Decimal("731.00")
     html = (await browser.get("/desk/card")).text
-    assert "1\u00a0800,00" not in html.split(said)[1].split("</p>")[0]
-    assert "суму не називайте" in html
+    assert [sum_ for sum_ in ("1\u00a0800,00", "10\u00a0000,00", "731,00") if sum_ in html] == []
+    assert f"Дані банку від {old.astimezone(clock.zone):%d.%m.%Y %H:%M} застаріли" in html
+    assert "20" in html.split('class="sub stack"')[1]  # days past due stay

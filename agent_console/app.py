@@ -19,7 +19,7 @@ from agent_console import live
 from agent_console.console import Console
 from agent_console.deps import ForeignRequest, LoginNeeded
 from agent_console.pages import case, desk, floor, health, login, queue, recording, stop
-from agent_console.view import STATIC, render
+from agent_console.view import STATIC, render, warm_up
 from backoffice_core.bus import Bus
 from backoffice_core.catalogue import Catalogue
 from backoffice_core.clock import Clock
@@ -55,6 +55,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        warm_up()
         console.hub.start()
         yield
         await console.hub.close()

@@ -49,7 +49,6 @@ class Work:
     now: datetime  # business time
     wall: datetime
     news: list[News] = field(default_factory=list)
-    after: list[News] = field(default_factory=list)  # told when the answer has left, not before
 
     @property
     def words(self) -> Words:

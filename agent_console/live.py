@@ -1,4 +1,5 @@
-"""The websocket: carries kinds and ids, never data. The browser fetches what changed, and permission is asked there.
+"""The websocket: carries kinds and ids, never data. The browser fetches what changed, and permission is asked there; it
+answers only that a call's card is on the screen.
 
 Each socket has one reader and one writer; the writer's queue is bounded, and who does not read is dropped (he comes
 back and reads a snapshot). News can be lost, so every two seconds one query compares all agents with what was last
@@ -20,7 +21,7 @@ from starlette.websockets import WebSocketDisconnect
 from agent_console.console import Console
 from agent_console.deps import COOKIE, console_of, same_origin
 from backoffice_core.call_centre.models import AgentSession
-from backoffice_core.events import AgentChanged, CallChanged, News, QueueChanged, ScreenPop, StopChanged
+from backoffice_core.events import AgentChanged, CallChanged, CardShown, News, QueueChanged, ScreenPop, StopChanged
 from backoffice_core.staff import rules, service
 
 log = structlog.get_logger()
@@ -96,6 +97,11 @@ class Hub:
                 self.tell_floor({"kind": "queue"})
             case StopChanged():
                 self.tell_all({"kind": "stop"})
+
+    async def shown(self, user_id: UUID, call_id: UUID) -> None:
+        """The card of this agent's own call is on his screen: the voices may meet."""
+        if self._popped.get(user_id) == call_id:
+            await self.console.bus.publish(CardShown(agent_id=user_id, call_id=call_id))
 
     async def _tell_changed(self) -> None:
         """News of agents come in flocks; one query serves a flock, and `v` spares pages that show this state already."""
@@ -187,7 +193,7 @@ async def live(websocket: WebSocket) -> None:
     socket = Socket(user.id, floor=rules.may(user.role, "floor"))
     console.hub.sockets.add(socket)
     socket.push({"kind": "reread"})
-    reader = asyncio.create_task(_read(websocket))
+    reader = asyncio.create_task(_read(websocket, console.hub, user.id))
     writer = asyncio.create_task(_write(websocket, socket, console, login.expires_at.timestamp()))
     try:
         await asyncio.wait({reader, writer}, return_when=asyncio.FIRST_COMPLETED)
@@ -200,11 +206,13 @@ async def live(websocket: WebSocket) -> None:
             await websocket.close()
 
 
-async def _read(websocket: WebSocket) -> None:
-    """Nothing is expected from the page; reading notices that it went."""
+async def _read(websocket: WebSocket, hub: Hub, user_id: UUID) -> None:
+    """A page says one thing: that it shows the card of a call. Anything else is not heard."""
     with contextlib.suppress(WebSocketDisconnect, RuntimeError):
         while True:
-            await websocket.receive_text()
+            said = await websocket.receive_text()
+            with contextlib.suppress(ValueError, TypeError, KeyError):
+                await hub.shown(user_id, UUID(json.loads(said[:100])["shown"]))
 
 
 async def _write(websocket: WebSocket, socket: Socket, console: Console, expires: float) -> None:

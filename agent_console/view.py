@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from starlette.background import BackgroundTask
 
 from agent_console.console import Console
 from agent_console.deps import Work
@@ -69,6 +68,12 @@ def environment() -> Environment:
 ENV = environment()
 
 
+def warm_up() -> None:
+    """Compiles every template, so that the first card of the day is as quick as the others."""
+    for name in ENV.list_templates():
+        ENV.get_template(name)
+
+
 def render(console: Console, request: Request, template: str, user: User | None, csrf: str, /, **context: Any) -> str:
     lang = (
         user.language
@@ -92,8 +97,7 @@ def render(console: Console, request: Request, template: str, user: User | None,
 
 def page(work: Work, template: str, /, *, status: int = 200, **context: Any) -> HTMLResponse:
     html = render(work.console, work.request, template, work.user, work.csrf, **context)
-    after = BackgroundTask(work.console.bus.publish, *work.after) if work.after else None
-    return HTMLResponse(html, status, headers={"Cache-Control": "no-store"}, background=after)
+    return HTMLResponse(html, status, headers={"Cache-Control": "no-store"})
 
 
 def toast(response: HTMLResponse, words: Words, key: str, /, kind: str = "ok", **args: Any) -> HTMLResponse:

@@ -66,6 +66,7 @@ class Database:
             pool_size=pool,
             max_overflow=2,
             pool_timeout=5,
+            pool_use_lifo=True,  # the last used connection has its statements prepared
             connect_args={"timeout": 5, "server_settings": server},
         )
         event.listen(self.engine.sync_engine, "checkout", _refuse_closed)

@@ -22,7 +22,7 @@ class ScreenPop(News):
 
 @dataclass(frozen=True, kw_only=True)
 class CardShown(News):
-    """The console handed the card of a call that is being connected to its agent's screen: the voices may meet."""
+    """The card of a call that is being connected is on its agent's screen: the voices may meet."""
 
     kind = "card_shown"
     agent_id: UUID

@@ -115,6 +115,7 @@ class Robot:
             news = json.loads(raw)
             if news["kind"] == "screen_pop":
                 await self._take_card(news["call_id"])
+                await socket.send(json.dumps({"shown": self.call_id}))
             if news["kind"] == "agent":
                 self.known = news.get("v", "")
             if news["kind"] in {"agent", "reread"}:

@@ -7,7 +7,8 @@ Programs (robot agents) use the same addresses as the page, with the cookie of P
     POST /desk/ready       ready for calls
     POST /desk/pause       form: reason = BREAK | LUNCH | TRAINING | TECHNICAL
     WS   /live             {"kind": "screen_pop", "call_id": …}, "agent" (v = state:reason:line:call_id:wished pause),
-                           "call", "stop", "reread", "beat"
+                           "call", "stop", "reread", "beat"; the page says {"shown": call_id} once it shows a card,
+                           and then the voices meet
     GET  /desk/card        HTML of the present call's card, with data-call-id; ?call_id=… for one of one's own calls
     POST /desk/identity    form: call_id, field = birth_date | tax_id_last4 | code_word, answer → match or not
     POST /desk/note        form: call_id, note (a draft; nothing comes back)
@@ -34,7 +35,7 @@ from backoffice_core.call_centre.history import day_figures, last_calls
 from backoffice_core.call_centre.models import AgentSession
 from backoffice_core.call_centre.rules import OUTCOMES
 from backoffice_core.errors import BadInput, NotFound, Refused
-from backoffice_core.events import AgentChanged, CallChanged, CardShown
+from backoffice_core.events import AgentChanged, CallChanged
 from backoffice_core.staff.service import note_access
 
 router = APIRouter(prefix="/desk")
@@ -90,9 +91,7 @@ async def _ready(work: Work) -> dict[str, Any]:
 
 
 async def _note_seen(work: Work, card: desk.Card) -> None:
-    """Who looked at whom: one line when the card comes, one when its secrets do. The first lets the voices meet."""
-    if card.call.bridged_at is None:
-        work.after.append(CardShown(agent_id=work.user.id, call_id=card.call.id))
+    """Who looked at whom: one line when the card comes, one when its secrets do."""
     act = "CARD_SEEN" if card.confirmed else "CARD_SHOWN"
     if not await reads.noted(work.s, work.user.id, act, str(card.call.id)):
         note_access(work.s, work.user.id, act, work.wall, case_id=card.case.id, object_id=str(card.call.id))

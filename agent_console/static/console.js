@@ -91,6 +91,7 @@
       wait = Math.min(wait * 2, 5000);
     };
   }
+  ui.tell = (message) => { if (socket && socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message)); };
   function back() {
     const away = lostAt ? Math.round((Date.now() - lostAt) / 1000) : 0;
     lostAt = 0;

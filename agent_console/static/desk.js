@@ -15,7 +15,7 @@
       const fresh = ui.parse(await ui.fetch("/desk/view")).getElementById("desk-view");
       ui.morph(view(), fresh);
       const now = view().dataset;
-      if (now.callId && now.callId !== before) popped(now);
+      if (now.callId && now.callId !== before) { ui.tell({ shown: now.callId }); popped(now); }
     } catch { /* the offline banner tells; the next news tries again */ }
     busy = false;
     if (again) { again = false; refresh(); }

@@ -1,8 +1,9 @@
 """Answer → both voices in one bridge, and answer → card on screen, at 1 and at 10 answers a second.
 
-30 robot agents, far-end borrowers who answer at once and talk 2 s, everything recorded. Floors, taken in the same run
-on the same configuration, once with the card's head start before the voice and once without: for the bridge a bare AGI that answers at once, at the same rate; for the card Redis →
-websocket → GET of a static fragment. `--json FILE`, `--seconds N` for each rate.
+30 robot agents, far-end borrowers who answer at once and talk 2 s, everything recorded; once with the card's head
+start before the voice and once without. Floors, taken in the same run on the same configuration: for the bridge a bare
+AGI that answers at once, at the same rate; for the card Redis → websocket → GET of a static fragment.
+`--json FILE`, `--seconds N` for each rate.
 """
 
 import argparse

@@ -11,7 +11,7 @@ import websockets
 
 from backoffice_core.call_centre import agents
 from backoffice_core.db import new_key
-from backoffice_core.events import AgentChanged, ScreenPop, StopChanged
+from backoffice_core.events import AgentChanged, CardShown, ScreenPop, StopChanged
 from tests.conftest import until
 from tests.console.conftest import Browser, RunningConsole, begin_talk
 
@@ -53,6 +53,43 @@ async def test_a_screen_pop_goes_to_its_agent_alone_and_carries_ids_only(console
             {"kind": "screen_pop", "call_id": str(call), "case_id": str(case)}
         ]
         assert "screen_pop" not in his.kinds()
+
+
+async def test_only_the_agent_of_a_call_can_say_that_its_card_is_shown(console: RunningConsole) -> None:
+    """Design step 6, card and voice together: the page's word lets the voices meet, another page's word does not."""
+    talk = await begin_talk(console, "anna", 101)
+    petro = await console.logged_in("petro", extension=102)
+    anna = console.browser()
+    await anna.log_in("anna")
+    shown: list[CardShown] = []
+
+    async def hear() -> None:
+        async for news in console.bus.hear():
+            if isinstance(news, CardShown):
+                shown.append(news)
+
+    hearing = asyncio.create_task(hear())
+    links = [
+        await websockets.connect(
+            console.url.replace("http", "ws") + "/live",
+            additional_headers={"Cookie": f"backoffice_login={browser.cookies['backoffice_login']}"},
+        )
+        for browser in (petro, anna)
+    ]
+    pop = ScreenPop(agent_id=talk.agent.id, case_id=talk.borrower.case.id, call_id=talk.call)
+    await until(lambda: console.bus.connected and console.app.state.console.bus.connected)
+    await console.bus.publish(pop)
+    hub = console.app.state.console.hub
+    await until(lambda: hub._popped.get(talk.agent.id) == talk.call)
+    for said in ("nonsense", "[]", json.dumps({"shown": "x"}), json.dumps({"shown": str(new_key())})):
+        await links[1].send(said)
+    await links[0].send(json.dumps({"shown": str(talk.call)}))
+    await links[1].send(json.dumps({"shown": str(talk.call)}))
+    await until(lambda: shown)
+    assert shown == [CardShown(agent_id=talk.agent.id, call_id=talk.call)]
+    hearing.cancel()
+    for link in links:
+        await link.close()
 
 
 async def test_lost_news_are_found_by_rereading(console: RunningConsole) -> None:

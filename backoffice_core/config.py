@@ -91,7 +91,7 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     wrap_up_s: int = Field(default=45, ge=5, le=600)
     card_head_start_ms: int = Field(
-        default=60, ge=0, le=150, description="the longest that the voice waits for the card; 0 = not at all"
+        default=50, ge=0, le=150, description="the longest that the voice waits for the card; 0 = not at all"
     )
     guard_minutes: int = Field(
         default=5, ge=0, le=60, description="no dial in the last minutes of a window: a talk must fit"

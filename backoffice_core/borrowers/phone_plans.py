@@ -17,7 +17,7 @@ _TOLD_BY_LENGTH = {
 }  # fmt: skip
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=4096)
 def read_number(text: str, region: str, area: str) -> tuple[str, str] | str:
     """E.164 and type of one number, or the code of a refusal."""
     digits = re.sub(r"\D", "", text)

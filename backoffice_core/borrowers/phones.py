@@ -87,6 +87,10 @@ def read_cell(cell: str, region: str, area_code: str = "") -> Cell:
     the trunk prefix. Never raises.
     """
     original = cell.strip()
+    if plain := _PLAIN.fullmatch(original):  # most cells of most lists
+        read = read_number(plain[1], region, "")
+        if not isinstance(read, str):
+            return Cell(original, (Phone(read[0], original, plain[2] or "self", read[1], guessed=not plain[2]),))
     text = _clean(original)
     if not text.strip(" '\"=-–."):
         return Cell(original, refused=(Refusal("PLACEHOLDER" if original else "EMPTY", original, region),))
@@ -113,6 +117,8 @@ def _no_digits(text: str, original: str, region: str) -> Refusal:
     said = {w for w in re.findall(r"[^\W\d_]+(?:/[^\W\d_]+)?", text.lower())}
     return Refusal("PLACEHOLDER" if said <= words_of.NOTHING else "WORDS", original, region)
 
+
+_PLAIN = re.compile(rf"([+(]?[0-9][0-9 ()-]{{7,18}}[0-9])(?::({'|'.join(OWNER_KINDS)}))?")
 
 # --- cleaning ------------------------------------------------------------------------------------------------------
 

@@ -31,6 +31,7 @@ from backoffice_core.cases.models import Case
 from backoffice_core.compliance import service as compliance
 from backoffice_core.config import Settings, Trunk
 from backoffice_core.db import new_key
+from backoffice_core.loans import stop_list
 
 UNDIALABLE = {"DEAD", "UNREACHABLE", "WRONG_PARTY"}
 
@@ -87,6 +88,8 @@ async def claim(
     flags = await flags_of(s, person.id)
     if any(f.flag in HOUSE_BLOCKS and f.valid_from <= today <= (f.valid_to or today) for f in flags):
         return _cancel(task, "STATUS_BLOCK")
+    if refused := await stop_list.refusal(s, person.id, phone.value, today):
+        return _cancel(task, refused)
     if case.closed_at is not None or case.state == "ON_HOLD":
         return _cancel(task, "ON_HOLD" if case.state == "ON_HOLD" else "CLOSED")
     call_id = new_key()

@@ -40,6 +40,7 @@ from backoffice_core.compliance.terms import Contact
 from backoffice_core.config import Settings
 from backoffice_core.db import new_key
 from backoffice_core.loans import service as loans
+from backoffice_core.loans import sources, stop_list
 from backoffice_core.loans.service import Debt
 
 CAMPAIGN = PURPOSE = "collection"
@@ -63,6 +64,9 @@ class _Material:
     tasks: dict[UUID, list[TaskView]] = field(default_factory=dict)  # by case
     promises: dict[UUID, date] = field(default_factory=dict)  # by case
     no_disposition: set[UUID] = field(default_factory=set)  # cases
+    stops: dict[UUID, tuple[str, date | None]] = field(default_factory=dict)  # by person
+    stopped_numbers: dict[str, date | None] = field(default_factory=dict)
+    list_holds: dict[UUID, str] = field(default_factory=dict)  # by person
 
 
 @dataclass(slots=True)
@@ -87,7 +91,7 @@ async def build_queue(
     day_begins = datetime.combine(business_date, time(), zone)
     day_ends = datetime.combine(business_date + timedelta(days=1), time(), zone)
     at = max(now, day_begins)
-    material = await _read(session, at)
+    material = await _read(session, at, business_date)
     choices = [_choose(case, person, material, business_date, zone) for case, person in material.cases]
     await _ask_the_law(session, choices, material, at, day_ends, settings, progress)
     callable_now = [c for c in choices if c.refused is None and c.phone is not None]
@@ -101,13 +105,15 @@ async def build_queue(
     for choice in refused:
         if choice.refused:
             counts[choice.refused.reason] = counts.get(choice.refused.reason, 0) + 1
+            if choice.refused.rule in {sources.NO_FILE, sources.NOT_IN_FILE}:
+                counts[choice.refused.rule] = counts.get(choice.refused.rule, 0) + 1
     return counts
 
 
 # --- reading -------------------------------------------------------------------------------------------------------
 
 
-async def _read(session: AsyncSession, at: datetime) -> _Material:
+async def _read(session: AsyncSession, at: datetime, day: date) -> _Material:
     query = select(Case, Person).join(Person, Person.id == Case.person_id).where(Case.closed_at.is_(None))
     found = (await session.execute(query.order_by(Case.number))).all()
     material = _Material(list(found), await loans.debts(session))
@@ -131,6 +137,9 @@ async def _read(session: AsyncSession, at: datetime) -> _Material:
     material.missed = dict((await session.execute(missed)).all())
     waiting = select(CallAttempt.case_id).where(CallAttempt.outcome == "NO_DISPOSITION")
     material.no_disposition = set(await session.scalars(waiting))
+    material.stops = await stop_list.stopped_persons(session, day)
+    material.stopped_numbers = await stop_list.stopped_numbers(session, day)
+    material.list_holds = await sources.held(session, day)
     return material
 
 
@@ -138,15 +147,18 @@ def _choose(case: Case, person: Person, material: _Material, day: date, zone: Zo
     phones = {p.id: p for p in material.phones.get(person.id, [])}
     late = [d for d in material.debts.get(person.id, []) if is_overdue(d.overdue, d.days_past_due)]
     worst = max(late, key=lambda d: (d.days_past_due, d.overdue), default=None)
+    stop, stop_until = material.stops.get(person.id, ("", None))
     view = CaseView(
         case_id=case.id, number=case.number, state=case.state, hold_until=case.hold_until,
         currency=worst.currency if worst else "", overdue=worst.overdue if worst else Decimal(0),
         days_past_due=worst.days_past_due if worst else 0,
         promise_ends=material.promises.get(case.id), no_disposition=case.id in material.no_disposition,
+        stop=stop, stop_until=stop_until, list_hold=material.list_holds.get(person.id, ""),
         tasks=tuple(material.tasks.get(case.id, ())),
         flags=tuple(FlagView(f.flag, f.valid_from, f.valid_to) for f in material.flags.get(person.id, [])),
         phones=tuple(
-            PhoneView(p.id, p.owner_kind, p.state, p.number_type, p.rank, material.missed.get(p.id, 0))
+            PhoneView(p.id, p.owner_kind, p.state, p.number_type, p.rank, material.missed.get(p.id, 0),
+                      p.value in material.stopped_numbers)
             for p in phones.values()
         ),
     )  # fmt: skip

@@ -50,7 +50,7 @@ class FlagView:
 
 @dataclass(frozen=True, slots=True)
 class PhoneView:
-    """`missed`: calls of late that no person answered."""
+    """`missed`: calls of late that no person answered. `stopped`: by the stop-list, for everybody who has it."""
 
     id: UUID
     owner_kind: str
@@ -58,6 +58,7 @@ class PhoneView:
     number_type: str
     rank: int
     missed: int = 0
+    stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +74,9 @@ class CaseView:
     days_past_due: int = 0
     promise_ends: date | None = None  # first day on which an open promise keeps nobody from calling
     no_disposition: bool = False  # the last talk still waits for its result
+    stop: str = ""  # the stop-list's reason (FL-08)
+    stop_until: date | None = None  # its last day
+    list_hold: str = ""  # NO_FILE, NOT_IN_FILE: the bank's list is not to be believed about this borrower (FL-07)
     tasks: Sequence[TaskView] = ()
     flags: Sequence[FlagView] = ()
     phones: Sequence[PhoneView] = ()
@@ -90,8 +94,12 @@ class NotToday:
 def best_phone(phones: Iterable[PhoneView]) -> PhoneView | None:
     """The borrower's own number before one at work or of unknown owner; verified before unverified before suspect;
     the less often missed, mobile before fixed, then the file's order. Dead, unreachable and strangers' numbers never,
-    and never those of relatives and third parties: these need a lawful reason of their own."""
-    usable = [p for p in phones if p.state not in UNUSABLE and p.owner_kind in _OWNERS]
+    nor a fax, and never those of relatives and third parties: these need a lawful reason of their own."""
+    usable = [
+        p
+        for p in phones
+        if p.state not in UNUSABLE and p.owner_kind in _OWNERS and p.number_type != "fax" and not p.stopped
+    ]
     return min(
         usable,
         key=lambda p: (
@@ -113,6 +121,7 @@ def own_refusal(case: CaseView, today: date, zone: ZoneInfo) -> NotToday | None:
 def _own_refusals(case: CaseView, today: date, zone: ZoneInfo) -> Iterable[NotToday]:
     if case.state in OVER:
         yield NotToday("CLOSED", None, case.state)
+    yield from _word_of_the_bank(case, zone)
     if case.state in ELSEWHERE:
         lifted = case.hold_until + timedelta(days=1) if case.state == "ON_HOLD" and case.hold_until else None
         yield NotToday("ON_HOLD", _midnight(lifted, zone), case.state)
@@ -134,6 +143,17 @@ def _own_refusals(case: CaseView, today: date, zone: ZoneInfo) -> Iterable[NotTo
         yield NotToday("PROMISE_OPEN", _midnight(case.promise_ends, zone) if case.promise_ends > today else None)
     if best_phone(case.phones) is None:
         yield NotToday("NO_PHONE")
+
+
+def _word_of_the_bank(case: CaseView, zone: ZoneInfo) -> Iterable[NotToday]:
+    """Its stop-list (FL-08), and lists that are not to be believed about this borrower (FL-07)."""
+    if case.stop:
+        lasts = case.stop_until and case.stop_until + timedelta(days=1)
+        yield NotToday("STOP_LIST", _midnight(lasts, zone), case.stop)
+    elif any(p.stopped for p in case.phones) and best_phone(case.phones) is None:
+        yield NotToday("STOP_LIST", None, "phone")
+    if case.list_hold:
+        yield NotToday("ON_HOLD", None, case.list_hold)
 
 
 def _call_back_day(task: TaskView, zone: ZoneInfo) -> date:

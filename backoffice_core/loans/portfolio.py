@@ -2,11 +2,13 @@
 
 What a later file says replaces what an earlier one said of a person or a loan. Nothing is removed by being left out:
 a loan, a number or a flag that a file does not name stays (a flag ends by its `to`), because a file may be a part.
+Only the full list of a named source says something by its silence: a contract that it lacks is not called until a
+person explains it (sources.py).
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -17,8 +19,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.borrowers.models import ContactPoint, Person, PersonFlag
 from backoffice_core.db import new_key
+from backoffice_core.loans import sources
+from backoffice_core.loans.control import Figures, ImportQuestion, check_trailer, confirmation, doubts, figures_of
 from backoffice_core.loans.models import Import, Loan
-from backoffice_core.loans.portfolio_file import Portfolio, Problems, read
+from backoffice_core.loans.portfolio_file import LoanRow, PersonRow, Portfolio, Problem, Problems, read
+from backoffice_core.loans.sources import Source
 
 __all__ = ["Imported", "import_portfolio", "read"]
 
@@ -34,6 +39,8 @@ class Imported:
     rows: int
     counts: dict[str, int] = field(default_factory=dict)
     import_id: UUID | None = None
+    figures: dict[str, Any] = field(default_factory=dict)
+    warnings: list[Problem] = field(default_factory=list)  # numbers that could not be read, rows imported without them
 
 
 async def import_portfolio(
@@ -44,22 +51,33 @@ async def import_portfolio(
     by: str = "",
     demo: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    source: Source | None = None,
+    today: date | None = None,
+    business_date: date | None = None,
+    confirm: str = "",
 ) -> Imported:
     """Writes a checked file; the caller commits, or rolls back for a rehearsal. `at` is business time.
 
-    Raises BadFile when rows contradict what is there: a contract of another person, older balances than the loaded.
+    With a `source` (and `today`, the business date) the list is controlled before: its trailer line, its date, its
+    figures against those of the last one accepted. `business_date`: that of the list, when neither a trailer nor its
+    balances say it. `confirm`: the code of the question that a person has answered.
+
+    Raises BadFile when rows contradict what is there: a contract of another person, older balances than the loaded;
+    ImportQuestion when the list is strange and `confirm` does not answer for it.
     """
     await session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
     before = await session.scalar(select(Import).where(Import.digest == portfolio.digest))
     if before is not None:
-        return Imported(True, before.rows, before.counts, before.id)
+        return Imported(True, before.rows, before.counts, before.id, before.figures)
     record = Import(
         id=new_key(), kind="portfolio", digest=portfolio.digest, file_name=portfolio.name, rows=len(portfolio.loans),
         imported_at=at, imported_by=by,
     )  # fmt: skip
+    if source is not None:
+        await _control(session, portfolio, record, source, today or at.date(), business_date, confirm)
     session.add(record)
     await session.flush()
-    steps = 5
+    steps = 6
     await _stage(session, portfolio, at, demo, record.id)
     progress(1, steps)
     await _refuse_contradictions(session, portfolio, at)
@@ -68,35 +86,71 @@ async def import_portfolio(
         done = (await session.execute(text(statement))).one()
         counts[f"{name}_new"], counts[f"{name}_changed"] = done.fresh, done.changed
         progress(n, steps)
+    await session.execute(text(_BACK))
+    if source is not None:
+        counts |= await sources.note_list(session, source, at)
+    counts["phones_shared"] = await session.scalar(text(_SHARED)) or 0
+    counts["phones_refused"] = portfolio.lost_numbers
+    progress(steps, steps)
     record.counts = counts
     await session.flush()
-    return Imported(False, len(portfolio.loans), counts, record.id)
+    return Imported(False, len(portfolio.loans), counts, record.id, record.figures, portfolio.warnings)
+
+
+async def _control(
+    session: AsyncSession,
+    portfolio: Portfolio,
+    record: Import,
+    source: Source,
+    today: date,
+    said: date | None,
+    confirm: str,
+) -> None:
+    """Fills the record's part about the source. Raises BadFile, ImportQuestion."""
+    figures = figures_of(portfolio.loans.values())
+    problems = Problems()
+    check_trailer(portfolio.trailer, figures, portfolio.loans.values(), problems)
+    of = (portfolio.trailer.day if portfolio.trailer else None) or said or portfolio.newest
+    if said is not None and of != said:
+        problems.add(portfolio.trailer.line if portfolio.trailer else 0, "date", f"the list says {of}, you say {said}")
+    problems.refuse(portfolio.name)
+    last = await sources.last_accepted(session, source.name)
+    full = await sources.last_accepted(session, source.name, mode="full")
+    found = doubts(
+        figures, Figures.from_json(full.figures) if full else None, of=of, today=today, lag_days=source.lag_days,
+        last_day=last.business_date if last else None, share=source.max_move, full=source.mode == "full",
+    )  # fmt: skip
+    code = confirmation(portfolio.digest, found)
+    if found and confirm.strip().upper() != code:
+        raise ImportQuestion(portfolio.name, found, code)
+    record.source, record.mode, record.business_date, record.valid_for = source.name, source.mode, of, max(of, today)
+    record.figures = figures.as_json() | ({"confirmed": [str(doubt) for doubt in found]} if found else {})
 
 
 async def _stage(session: AsyncSession, portfolio: Portfolio, at: datetime, demo: bool, import_id: UUID) -> None:
     """The file in temporary tables, by COPY: ten times as fast as INSERT."""
     persons = list(portfolio.persons.values())
-    fields = list(persons[0].fields)
+    fields = list(PersonRow.FIELDS)
     await _copy(
         session, Person.__tablename__, "in_persons", ["id", *fields, "demo", "created_at"],
-        ((new_key(), *p.fields.values(), demo, at) for p in persons),
+        ((new_key(), *p.values, demo, at) for p in persons),
     )  # fmt: skip
     await _copy(
         session, ContactPoint.__tablename__, "in_phones",
         ["id", "value", "original", "owner_kind", "owner_guessed", "extension", "number_type", "rank", "state_reason"],
         ((new_key(), p.value, p.original, p.owner_kind, p.guessed, p.extension, p.number_type, rank,
-          person.fields["external_ref"])
+          person.values[0])
          for person in persons for rank, p in enumerate(person.phones.values())),
     )  # fmt: skip
     await _copy(
         session, PersonFlag.__tablename__, "in_flags", ["id", "flag", "valid_from", "valid_to", "evidence", "source"],
-        ((new_key(), f.flag, f.valid_from, f.valid_to, f.evidence, person.fields["external_ref"])
+        ((new_key(), f.flag, f.valid_from, f.valid_to, f.evidence, person.values[0])
          for person in persons for f in person.flags.values()),
     )  # fmt: skip
-    columns = [c for c in next(iter(portfolio.loans.values())) if c not in {"line", "person_ref"}]
+    columns = LoanRow.NAMES[2:]  # without line and person_ref
     await _copy(
-        session, Loan.__tablename__, "in_loans", ["id", *columns, "import_id", "demo", "source", "missing_note", "portfolio"],
-        ((new_key(), *(loan[c] for c in columns), import_id, demo, "", "", loan["person_ref"])
+        session, Loan.__tablename__, "in_loans", ["id", *columns, "import_id", "demo", "portfolio"],
+        ((new_key(), *loan.values[2:], import_id, demo, loan.values[1])
          for loan in portfolio.loans.values()),
     )  # fmt: skip
 
@@ -156,7 +210,7 @@ _PERSON = ("id", "external_ref", "last_name", "first_name", "middle_name", "birt
            "language", "jurisdiction", "region", "place", "time_zone", "demo")  # fmt: skip
 _LOAN = ("id", "contract_no", "product", "branch", "currency", "opened", "balance", "overdue_principal",
          "overdue_interest", "overdue_penalty", "days_past_due", "next_due", "next_amount", "as_at",
-         "import_id", "demo", "source", "missing_since", "missing_note")  # fmt: skip
+         "import_id", "demo")  # fmt: skip
 _STEPS = (
     ("persons", _upsert("persons", "in_persons n", "external_ref", _PERSON, ", created_at", ", n.created_at")),
     ("phones", _upsert(
@@ -177,9 +231,19 @@ _STEPS = (
      " SELECT (SELECT count(*) FROM fresh) AS fresh, (SELECT count(*) FROM changed) AS changed"),
     ("loans", _upsert(
         "loans", "in_loans n JOIN persons p ON p.external_ref = n.portfolio", "contract_no", _LOAN,
-        ", person_id, portfolio", ", p.id, 'main'",
+        ", person_id, portfolio, source, missing_note", ", p.id, 'main', '', ''",
     )),
 )  # fmt: skip
+# A contract that a file names is there again, whoever sent it.
+_BACK = (
+    "UPDATE loans l SET missing_since = NULL, missing_note = '' FROM in_loans n WHERE n.contract_no = l.contract_no"
+    " AND l.missing_since IS NOT NULL"
+)
+# Numbers of this file that stand with several people: whose are they really?
+_SHARED = (
+    "SELECT count(*) FROM (SELECT c.value FROM contact_points c WHERE c.kind = 'phone' AND c.value IN"
+    " (SELECT value FROM in_phones) GROUP BY c.value HAVING count(DISTINCT c.person_id) > 1) AS shared"
+)
 
 
 async def import_file(

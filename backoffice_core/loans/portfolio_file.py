@@ -1,6 +1,7 @@
 """The bank's portfolio file, read and checked without a database: every problem with its line, column and reason.
 
-CSV in UTF-8 (a byte order mark is welcome), columns parted by `;` or `,` as the header shows, one row for a loan.
+CSV in UTF-8 (a byte order mark is welcome) or Windows-1251, columns parted by `;`, `,` or tabs as the header shows, or
+a sheet of an XLSX; one row for a loan.
 A person with two loans stands in two rows with the same `person_ref` and the same personal columns.
 
 column             meaning
@@ -25,25 +26,38 @@ flags              several parted by `|`: flag:from:to:evidence, as in inpatient
 * must be there; `phones` may be empty in a row. A column that is not in this list is refused: it may be a misspelt one.
 """
 
-import codecs
-import csv
 import difflib
-import hashlib
-import io
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, ClassVar
 from zoneinfo import ZoneInfo, available_timezones
 
 from babel.core import get_global
 
-from backoffice_core.borrowers.rules import FLAGS, Phone, read_phone, time_zone_of
-from backoffice_core.errors import BadInput
+from backoffice_core.borrowers.phones import Phone, read_cell
+from backoffice_core.borrowers.rules import time_zone_of
+from backoffice_core.loans.cells import (
+    FlagRow,
+    read_country,
+    read_date,
+    read_days,
+    read_flag,
+    read_language,
+    read_moment,
+    read_money,
+    short,
+)  # fmt: skip
+from backoffice_core.loans.layout import FULL_NAME, IGNORED, Layout, Trailer, is_trailer, read_trailer, targets
+from backoffice_core.loans.table_file import KEPT_PROBLEMS, BadFile, Problem, Problems, Progress, open_table
+
+__all__ = [
+    "KEPT_PROBLEMS", "OPTIONAL", "PERSONAL", "REQUIRED", "BadFile", "FlagRow", "LoanRow", "PersonRow", "Portfolio", "Problem",
+    "Problems", "read", "read_date", "read_moment", "read_money",
+]  # fmt: skip
 
 REQUIRED = (
     "person_ref", "last_name", "first_name", "jurisdiction", "phones", "contract_no", "currency", "balance",
@@ -57,183 +71,197 @@ PERSONAL = (
     "last_name", "first_name", "middle_name", "birth_date", "tax_id", "code_word", "language", "jurisdiction", "region",
     "place", "time_zone",
 )  # fmt: skip
-KEPT_PROBLEMS = 1000  # more are only counted
-_MAX_MONEY = Decimal(10) ** 16
-_MONEY = re.compile(r"[+-]?\d+(?:[.,]\d{1,2})?")
+NO_FLAGS: Mapping[tuple[str, date], FlagRow] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Line 1 is the header; column "" = the whole line or file."""
+class _Row:
+    """Values under the class's names. A list has a hundred thousand of these, so that each is one tuple."""
 
-    line: int
-    column: str
-    reason: str
+    NAMES: ClassVar[tuple[str, ...]] = ()
+    __slots__ = ("values",)
 
-    def __str__(self) -> str:
-        return f"line {self.line}" + (f", {self.column}" if self.column else "") + f": {self.reason}"
+    def __init__(self, values: tuple[Any, ...]) -> None:
+        self.values = values
 
+    def __getitem__(self, name: str) -> Any:
+        return self.values[self.NAMES.index(name)]
 
-class BadFile(BadInput):
-    """The file cannot be imported. `problems` says what is wrong, `more` how many further ones there are."""
-
-    code = "BAD_FILE"
-
-    def __init__(self, message: str, *, remedy: str, problems: list[Problem] | None = None, more: int = 0) -> None:
-        super().__init__(message, remedy=remedy)
-        self.problems, self.more = problems or [], more
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.NAMES)
 
 
-@dataclass(frozen=True, slots=True)
-class FlagRow:
-    flag: str
-    valid_from: date
-    valid_to: date | None
-    evidence: str
+class LoanRow(_Row):
+    """A loan's columns, with `person_ref` and `line` beside them."""
+
+    NAMES = ("line", "person_ref", "contract_no", "product", "branch", "currency", "opened", "balance", "overdue_principal",
+             "overdue_interest", "overdue_penalty", "days_past_due", "next_due", "next_amount", "as_at")  # fmt: skip
+    __slots__ = ()
+
+    @property
+    def overdue(self) -> Decimal:
+        principal, interest, penalty = self.values[8:11]
+        return principal + interest + penalty
 
 
 @dataclass(slots=True)
 class PersonRow:
+    """`phones` by E.164, in the order of the file."""
+
     line: int
-    fields: dict[str, Any]
-    phones: dict[str, Phone] = field(default_factory=dict)  # by E.164, in the order of the file
-    flags: dict[tuple[str, date], FlagRow] = field(default_factory=dict)
+    values: tuple[Any, ...]  # of FIELDS
+    phones: dict[str, Phone] = field(default_factory=dict)
+    flags: Mapping[tuple[str, date], FlagRow] = field(default_factory=lambda: NO_FLAGS)
+
+    FIELDS: ClassVar[tuple[str, ...]] = ("external_ref", *PERSONAL)
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        return dict(zip(self.FIELDS, self.values, strict=True))
 
 
 @dataclass(slots=True)
 class Portfolio:
-    """A file without a problem."""
+    """A file without a problem. `warnings`: numbers that a source's list may hold and nobody can call."""
 
     name: str
     digest: str
     persons: dict[str, PersonRow]
-    loans: dict[str, dict[str, Any]]  # by contract; each with `person_ref` and `line` beside the table's columns
-
-
-class Problems:
-    def __init__(self) -> None:
-        self.kept: list[Problem] = []
-        self.count = 0
-
-    def add(self, line: int, column: str, reason: str) -> None:
-        self.count += 1
-        if len(self.kept) < KEPT_PROBLEMS:
-            self.kept.append(Problem(line, column, reason))
-
-    def refuse(self, name: str) -> None:
-        """Raises BadFile when there is any."""
-        if self.count:
-            self.kept.sort(key=lambda p: p.line)
-            raise BadFile(
-                f"{name}: {self.count} problem{'s' if self.count > 1 else ''}; nothing was imported.",
-                remedy="Correct these lines and import the whole file again.",
-                problems=self.kept,
-                more=self.count - len(self.kept),
-            )
+    loans: dict[str, LoanRow]  # by contract
+    newest: date  # of the youngest balance, in the bank's zone
+    trailer: Trailer | None = None
+    warnings: list[Problem] = field(default_factory=list)
+    lost_numbers: int = 0
 
 
 def read(
-    file: Path, *, zone: ZoneInfo, today: date, progress: Callable[[int, int], None] = lambda done, total: None
+    file: Path,
+    *,
+    zone: ZoneInfo,
+    today: date,
+    progress: Progress = lambda done, total: None,
+    layout: Layout | None = None,
 ) -> Portfolio:
-    """Reads and checks the whole file. `zone` is the bank's; `progress(characters done, in all)` is called often.
+    """Reads and checks the whole file. `zone` is the bank's; `progress(done, in all)` is called often.
 
-    Raises BadFile with all problems at once.
+    With a `layout` (a source's list) headers are mapped, a trailer line is read, and a cell without a usable number is a
+    warning; without one it is a problem as any other. Raises BadFile with all problems at once.
     """
-    text, digest = _text(file)
-    lines = io.StringIO(text, newline="")
-    header_line = lines.readline()
-    separator = ";" if header_line.count(";") > header_line.count(",") else ","
-    header = [name.strip().lower() for name in next(csv.reader([header_line], delimiter=separator), [])]
+    table = open_table(
+        file, encoding=layout.encoding if layout else "", sheet=layout.sheet if layout else "", progress=progress
+    )
+    columns = targets(table.header, layout, REQUIRED + OPTIONAL)
     problems = Problems()
-    _check_header(header, problems)
+    _check_header(table.header, columns, layout, problems)
     problems.refuse(file.name)
-    reader = csv.reader(lines, delimiter=separator)
-    check = _Rows(zone, today, problems)
-    begins, size = 2, len(text)
-    try:
-        for n, cells in enumerate(reader):
-            if any(cell.strip() for cell in cells):
-                if len(cells) != len(header):
-                    problems.add(begins, "", f"{len(cells)} cells, the header has {len(header)}")
-                else:
-                    check.row(begins, dict(zip(header, map(str.strip, cells), strict=True)))
-            begins = reader.line_num + 2
-            if n % 500 == 0:
-                progress(lines.tell(), size)
-    except csv.Error as error:
-        problems.add(begins, "", f"not CSV: {error}")
+    check = _Rows(zone, today, problems, layout)
+    trailer: Trailer | None = None
+    for line, cells in table.rows():
+        if trailer is not None:
+            problems.add(line, "", "stands behind the trailer line")
+        elif layout is not None and is_trailer(cells):
+            try:
+                trailer = read_trailer(line, cells, columns)
+            except ValueError as error:
+                problems.add(line, "", str(error))
+                trailer = Trailer(line)
+        elif len(cells) != len(columns):
+            problems.add(line, "", f"{len(cells)} cells, the header has {len(columns)}")
+        else:
+            check.row(line, _named(columns, cells, layout))
     if not check.loans and not problems.count:
         raise BadFile(f"{file.name} has a header and no rows.", remedy="Export the portfolio again.")
+    if layout is not None and layout.trailer_needed and trailer is None:
+        problems.add(0, "", "the trailer line is missing: earlier files had one, so this may be cut off")
     problems.refuse(file.name)
-    progress(size, size)
-    return Portfolio(file.name, digest, check.persons, check.loans)
+    lost, newest = check.lost, max(loan["as_at"] for loan in check.loans.values()).astimezone(zone).date()
+    return Portfolio(file.name, table.digest, check.persons, check.loans, newest, trailer, lost.kept, lost.count)
 
 
-def _text(file: Path) -> tuple[str, str]:
-    try:
-        raw = file.read_bytes()
-    except OSError as error:
-        raise BadFile(
-            f"{file} cannot be read: {error.strerror}.", remedy="Give the path of a CSV file that you may read."
-        ) from error
-    if not raw.strip(codecs.BOM_UTF8 + b" \r\n\t"):
-        raise BadFile(f"{file.name} is empty.", remedy="Export the portfolio again.")
-    wide = raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in raw[:4096]
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        bad = raw.count(b"\n", 0, error.start) + 1
-        raise BadFile(
-            f"{file.name} is not UTF-8{' but UTF-16' if wide else f' (first in line {bad})'}.",
-            remedy="Save it as «CSV UTF-8», or convert it: iconv -f CP1251 -t UTF-8 FILE > NEW.",
-        ) from error
-    if wide:
-        raise BadFile(f"{file.name} is not a text file.", remedy="Export it as «CSV UTF-8».")
-    return text, hashlib.sha256(raw).hexdigest()
+def _named(columns: list[str], cells: list[str], layout: Layout | None) -> dict[str, str]:
+    """Cells by column. Several columns of phones become one cell, a full name becomes its three parts."""
+    if layout is None:
+        return dict(zip(columns, cells, strict=True))
+    out = dict(layout.constants)
+    phones: list[str] = []
+    for column, cell in zip(columns, cells, strict=True):
+        name, _, owner = column.partition(":")
+        if name == "phones":
+            phones += [f"{part}:{owner}" if owner else part for part in cell.split("|") if part.strip()]
+        elif name == FULL_NAME:
+            last, first, middle = (*cell.split(maxsplit=2), "", "", "")[:3]
+            out |= {"last_name": last, "first_name": first, "middle_name": middle}
+        elif column != IGNORED and (cell or column not in out):
+            out[column] = cell
+    out["phones"] = "|".join(phones)
+    return out
 
 
-def _check_header(header: list[str], problems: Problems) -> None:
+def _check_header(header: list[str], columns: list[str], layout: Layout | None, problems: Problems) -> None:
     known = REQUIRED + OPTIONAL
+    there = {name.partition(":")[0] for name in columns} | set(layout.constants if layout else ())
+    if FULL_NAME in there and layout is not None:
+        there |= {"last_name", "first_name"}
     for name in REQUIRED:
-        if name not in header:
-            problems.add(1, name, "this column is missing")
-    for name in dict.fromkeys(header):
-        if name not in known:
+        if name not in there:
+            problems.add(1, name, "this column is missing" + (_how_to_map(name) if layout else ""))
+    for written, name in dict(zip(header, columns, strict=True)).items():
+        plain = name.partition(":")[0] if layout is not None else name
+        if layout is not None and name in {IGNORED, FULL_NAME}:
+            continue
+        if plain not in known:
             near = difflib.get_close_matches(name, known, 1)
-            problems.add(1, name, "unknown column" + (f"; did you mean {near[0]}?" if near else ""))
-        elif header.count(name) > 1:
+            mapped = (
+                f"; say what it is with --map “{written}=COLUMN”, or leave it out with --map “{written}=-”"
+                if layout
+                else ""
+            )
+            problems.add(
+                1, written if layout else name, "unknown column" + (f"; did you mean {near[0]}?" if near else mapped)
+            )
+        elif plain != "phones" and columns.count(name) > 1:
             problems.add(1, name, "this column stands twice")
+
+
+def _how_to_map(name: str) -> str:
+    return f"; name it with --map “HEADER={name}”" + (
+        "" if name == "phones" else f", or for all rows with --set {name}=…"
+    )
 
 
 class _Rows:
     """Folds rows into persons and loans; what is wrong goes to `problems` and the row on to its next column."""
 
-    def __init__(self, zone: ZoneInfo, today: date, problems: Problems) -> None:
+    def __init__(self, zone: ZoneInfo, today: date, problems: Problems, layout: Layout | None = None) -> None:
         self.zone, self.today, self.problems = zone, today, problems
+        self.area_codes = layout.area_codes if layout else {}
+        self.lost = Problems() if layout else problems  # cells without a usable number
         self.persons: dict[str, PersonRow] = {}
-        self.loans: dict[str, dict[str, Any]] = {}
+        self.loans: dict[str, LoanRow] = {}
         self.currencies = frozenset(get_global("all_currencies"))
         self.zones = available_timezones()
+        self.same: dict[str, str] = {}  # names of people, places and products repeat: one object for each
 
     def row(self, line: int, cells: dict[str, str]) -> None:
         person = self._person(line, cells)
         loan = self._loan(line, cells)
-        if loan["contract_no"] in self.loans:
-            first = self.loans[loan["contract_no"]]["line"]
-            self.problems.add(line, "contract_no", f"{_short(loan['contract_no'])} stands already in line {first}")
+        contract = loan["contract_no"]
+        if contract in self.loans:
+            self.problems.add(
+                line, "contract_no", f"{short(contract)} stands already in line {self.loans[contract]['line']}"
+            )
         else:
-            self.loans[loan["contract_no"]] = loan
-        known = self.persons.setdefault(cells["person_ref"], person)
+            self.loans[contract] = loan
+        known = self.persons.setdefault(person.values[0], person)
         if known is not person:
-            differ = [name for name in PERSONAL if known.fields[name] != person.fields[name]]
-            if differ:
+            if known.values != person.values:
+                mine, theirs = known.fields, person.fields
+                differ = [name for name in PERSONAL if mine[name] != theirs[name]]
                 self.problems.add(line, ", ".join(differ), f"differs from the same person in line {known.line}")
             known.phones.update({k: v for k, v in person.phones.items() if k not in known.phones})
-            known.flags.update(person.flags)
+            if person.flags:
+                known.flags = {**known.flags, **person.flags}
 
-    def _take(
-        self, line: int, cells: dict[str, str], column: str, read_cell: Callable[[str], Any], default: Any
-    ) -> Any:
+    def _take(self, line: int, cells: dict[str, str], column: str, reader: Callable[[str], Any], default: Any) -> Any:
         """The cell's value; an empty cell of an optional column is the default, of a required one a problem."""
         cell = cells.get(column, "")
         if not cell:
@@ -241,66 +269,68 @@ class _Rows:
                 self.problems.add(line, column, "is empty")
             return default
         try:
-            return read_cell(cell)
+            return reader(cell)
         except ValueError as error:
-            self.problems.add(line, column, f"«{_short(cell)}»: {error}")
+            self.problems.add(line, column, f"«{short(cell)}»: {error}")
             return default
 
+    def _one(self, text: str) -> str:
+        return self.same.setdefault(text, text)
+
     def _person(self, line: int, cells: dict[str, str]) -> PersonRow:
-        take = self._take
-        country = take(line, cells, "jurisdiction", _country, "")
-        region, place = cells.get("region", ""), cells.get("place", "")
-        fields = {
-            "external_ref": take(line, cells, "person_ref", str, ""),
-            "last_name": take(line, cells, "last_name", str, ""),
-            "first_name": take(line, cells, "first_name", str, ""),
-            "middle_name": cells.get("middle_name", ""),
-            "birth_date": take(line, cells, "birth_date", self._birth_date, None),
-            "tax_id": cells.get("tax_id", ""),
-            "code_word": cells.get("code_word", ""),
-            "language": take(line, cells, "language", _language, "uk"),
-            "jurisdiction": country,
-            "region": region,
-            "place": place,
-            "time_zone": take(line, cells, "time_zone", self._zone, time_zone_of(country, region, place)),
-        }
-        person = PersonRow(line, fields)
+        take, one = self._take, self._one
+        country = take(line, cells, "jurisdiction", read_country, "")
+        region, place = one(cells.get("region", "")), one(cells.get("place", ""))
+        person = PersonRow(line, (
+            take(line, cells, "person_ref", str, ""),
+            one(take(line, cells, "last_name", str, "")),
+            one(take(line, cells, "first_name", str, "")),
+            one(cells.get("middle_name", "")),
+            take(line, cells, "birth_date", self._birth_date, None),
+            cells.get("tax_id", ""),
+            one(cells.get("code_word", "")),
+            one(take(line, cells, "language", read_language, "uk")),
+            one(country), region, place,
+            take(line, cells, "time_zone", self._zone, time_zone_of(country, region, place)),
+        ))  # fmt: skip
+        area = self.area_codes.get(cells.get("branch", ""), self.area_codes.get("", ""))
         for cell in filter(None, map(str.strip, cells["phones"].split("|"))):
-            try:
-                phone = read_phone(cell, country)
-            except ValueError as error:
-                self.problems.add(line, "phones", f"«{_short(cell)}»: {error}")
-            else:
-                person.phones.setdefault(phone.value, phone)
+            self._phones(person, line, cell, country, area)
         for cell in filter(None, map(str.strip, cells.get("flags", "").split("|"))):
             try:
-                flag = _flag(cell, self.today)
+                flag = read_flag(cell, self.today)
             except ValueError as error:
-                self.problems.add(line, "flags", f"«{_short(cell)}»: {error}")
+                self.problems.add(line, "flags", f"«{short(cell)}»: {error}")
             else:
-                person.flags[flag.flag, flag.valid_from] = flag
+                person.flags = {**person.flags, (flag.flag, flag.valid_from): flag}
         return person
 
-    def _loan(self, line: int, cells: dict[str, str]) -> dict[str, Any]:
-        take, zero = self._take, Decimal(0)
-        loan = {
-            "line": line,
-            "person_ref": cells["person_ref"],
-            "contract_no": take(line, cells, "contract_no", str, f"?{line}"),
-            "product": cells.get("product", ""),
-            "branch": cells.get("branch", ""),
-            "currency": take(line, cells, "currency", self._currency, ""),
-            "opened": take(line, cells, "opened", read_date, None),
-            "balance": take(line, cells, "balance", read_money, zero),
-            "overdue_principal": take(line, cells, "overdue_principal", read_money, zero),
-            "overdue_interest": take(line, cells, "overdue_interest", read_money, zero),
-            "overdue_penalty": take(line, cells, "overdue_penalty", read_money, zero),
-            "days_past_due": take(line, cells, "days_past_due", _days, 0),
-            "next_due": take(line, cells, "next_due", read_date, None),
-            "next_amount": take(line, cells, "next_amount", read_money, None),
-            "as_at": take(line, cells, "as_at", self._as_at, datetime(2000, 1, 1, tzinfo=UTC)),
-        }
-        return loan
+    def _phones(self, person: PersonRow, line: int, cell: str, country: str, area: str) -> None:
+        found = read_cell(cell, country, area)
+        for phone in found.numbers:
+            person.phones.setdefault(phone.value, phone)
+        for refusal in found.refused:
+            self.lost.add(line, "phones", str(refusal))
+
+    def _loan(self, line: int, cells: dict[str, str]) -> LoanRow:
+        take, zero = self._take, _ZERO
+        return LoanRow((
+            line,
+            self.persons[cells["person_ref"]].values[0] if cells["person_ref"] in self.persons else cells["person_ref"],
+            take(line, cells, "contract_no", str, f"?{line}"),
+            self._one(cells.get("product", "")),
+            self._one(cells.get("branch", "")),
+            self._one(take(line, cells, "currency", self._currency, "")),
+            take(line, cells, "opened", read_date, None),
+            take(line, cells, "balance", read_money, zero),
+            take(line, cells, "overdue_principal", read_money, zero),
+            take(line, cells, "overdue_interest", read_money, zero),
+            take(line, cells, "overdue_penalty", read_money, zero),
+            take(line, cells, "days_past_due", read_days, 0),
+            take(line, cells, "next_due", read_date, None),
+            take(line, cells, "next_amount", read_money, None),
+            take(line, cells, "as_at", self._as_at, datetime(2000, 1, 1, tzinfo=UTC)),
+        ))  # fmt: skip
 
     def _birth_date(self, cell: str) -> date:
         day = read_date(cell)
@@ -322,70 +352,4 @@ class _Rows:
         return read_moment(cell, self.zone)
 
 
-def _short(cell: str) -> str:
-    return cell if len(cell) <= 40 else cell[:39] + "…"
-
-
-@lru_cache(maxsize=4096)
-def read_date(cell: str) -> date:
-    """2026-12-31 or 31.12.2026. Raises ValueError."""
-    try:
-        if "." in cell:
-            day, month, year = cell.split(".")
-            if len(year) != 4:
-                raise ValueError
-            return date(int(year), int(month), int(day))
-        return date.fromisoformat(cell)
-    except ValueError:
-        raise ValueError("not a date (write 2026-12-31 or 31.12.2026)") from None
-
-
-@lru_cache(maxsize=4096)
-def read_moment(cell: str, zone: ZoneInfo) -> datetime:
-    """ISO date and time; without an offset it is the time of `zone`. Raises ValueError."""
-    try:
-        moment = datetime.fromisoformat(cell)
-        return moment if moment.tzinfo else moment.replace(tzinfo=zone)
-    except ValueError:
-        raise ValueError("not a time (write 2026-12-31T06:00+02:00)") from None
-
-
-def read_money(cell: str) -> Decimal:
-    """`1234.56`, `1 234,56`; not below nought, at most two decimals. Raises ValueError."""
-    plain = cell.replace(" ", "").replace("\u00a0", "").replace("\u202f", "")
-    if not _MONEY.fullmatch(plain) or not plain.isascii():
-        raise ValueError("not an amount (write 1234.56, at most two decimals)")
-    amount = Decimal(plain.replace(",", "."))
-    if amount < 0:
-        raise ValueError("below nought")
-    if amount >= _MAX_MONEY:
-        raise ValueError("too large")
-    return amount
-
-
-def _days(cell: str) -> int:
-    if not (cell.isascii() and cell.isdigit()) or len(cell) > 5:
-        raise ValueError("not a whole number of days")
-    return int(cell)
-
-
-def _country(cell: str) -> str:
-    if not re.fullmatch("[A-Z]{2}", cell.upper()):
-        raise ValueError("not a country of two letters (as UA)")
-    return cell.upper()
-
-
-def _language(cell: str) -> str:
-    if not re.fullmatch("[a-z]{2,3}", cell.lower()):
-        raise ValueError("not a language code (as uk)")
-    return cell.lower()
-
-
-def _flag(cell: str, today: date) -> FlagRow:
-    name, since, until, evidence = (*cell.split(":", 3), "", "", "")[:4]
-    if name not in FLAGS:
-        raise ValueError(f"unknown flag; known: {', '.join(FLAGS)}")
-    begins, ends = (read_date(since) if since else today), (read_date(until) if until else None)
-    if ends and ends < begins:
-        raise ValueError("ends before it begins")
-    return FlagRow(name, begins, ends, evidence)
+_ZERO = Decimal(0)

@@ -1,0 +1,228 @@
+"""Whom the bank says not to call: paid, complaint, deceased … (FL-08). By person, contract or number; by file or call.
+
+The claim of a call reads this table in its own transaction, so that an entry works for the next call after its commit.
+A stopped contract stops its borrower: a talk is about all his debts. A stopped number stops only that number.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+from uuid import UUID
+
+from sqlalchemy import and_, delete, or_, select, text, union_all
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backoffice_core.borrowers.models import Person
+from backoffice_core.borrowers.phones import read_cell
+from backoffice_core.db import new_key
+from backoffice_core.errors import BadInput
+from backoffice_core.loans.cells import read_date
+from backoffice_core.loans.models import Import, Loan, StopEntry
+from backoffice_core.loans.table_file import BadFile, Problem, Problems, Table, open_table
+
+KINDS = {"person": "person_ref", "contract": "contract_no", "phone": "phone"}  # kind -> its column in a file
+COLUMNS = (*KINDS.values(), "reason", "since", "until")
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Until the end of `until`; None = until lifted. `value`: person_ref, contract number, E.164 with its plus."""
+
+    kind: str
+    value: str
+    reason: str
+    since: date
+    until: date | None = None
+
+    def __post_init__(self) -> None:
+        """Raises BadInput."""
+        if self.kind not in KINDS:
+            raise BadInput(f"“{self.kind}” cannot be stopped.", remedy=f"Stop one of {', '.join(KINDS)}.")
+        if not self.value or not self.reason.strip():
+            raise BadInput("A stop needs its person, contract or number, and its reason.", remedy="Give both.")
+        if self.until and self.until < self.since:
+            raise BadInput(
+                f"The stop ends on {self.until}, before it begins on {self.since}.", remedy="Correct the dates."
+            )
+
+
+@dataclass(slots=True)
+class StopFile:
+    """What a file could be read of. A bad row does not hold up the others: each is somebody who must not be called."""
+
+    name: str
+    digest: str
+    stops: list[Stop]
+    problems: list[Problem] = field(default_factory=list)
+    refused: int = 0
+
+
+def read_stops(file: Path, *, today: date, country: str, encoding: str = "", sheet: str = "") -> StopFile:
+    """CSV or XLSX with a header: person_ref, contract_no or phone (one or more in a row), reason, since, until.
+
+    `since` is `today` when empty. Raises BadFile when the file or its header cannot be used.
+    """
+    table = open_table(file, encoding=encoding, sheet=sheet)
+    columns = _columns(table)
+    problems = Problems()
+    stops: list[Stop] = []
+    for line, cells in table.rows():
+        if len(cells) != len(columns):
+            problems.add(line, "", f"{len(cells)} cells, the header has {len(columns)}")
+            continue
+        row = dict(zip(columns, cells, strict=True))
+        try:
+            since = read_date(row["since"]) if row.get("since") else today
+            until = read_date(row["until"]) if row.get("until") else None
+            found = [(kind, row[column]) for kind, column in KINDS.items() if row.get(column) and kind != "phone"]
+            found += [("phone", value) for value in _numbers(row.get("phone", ""), country)]
+            if not found:
+                raise ValueError("names no person, contract or number")
+            stops += [Stop(kind, value, row["reason"], since, until) for kind, value in found]
+        except ValueError as error:
+            problems.add(line, "", str(error))
+        except BadInput as error:
+            problems.add(line, "", error.message)
+    return StopFile(file.name, table.digest, stops, problems.kept, problems.count)
+
+
+def _columns(table: Table) -> list[str]:
+    columns = [name.strip().lower() for name in table.header]
+    unknown = [name for name in columns if name not in COLUMNS]
+    if unknown or "reason" not in columns or not set(columns) & set(KINDS.values()):
+        raise BadFile(
+            f"{table.name} is no stop-list" + (f": unknown column {', '.join(unknown)}." if unknown else "."),
+            remedy=f"Its header needs reason and one of {', '.join(KINDS.values())}; since and until may follow.",
+        )
+    return columns
+
+
+def _numbers(cell: str, country: str) -> list[str]:
+    """Raises ValueError for a cell of which anything cannot be read."""
+    if not cell:
+        return []
+    found = read_cell(cell, country)
+    if found.refused:
+        raise ValueError(str(found.refused[0]))
+    return [phone.value for phone in found.numbers]
+
+
+@dataclass(slots=True)
+class Stopped:
+    """`already` = this very file was taken over before."""
+
+    already: bool
+    new: int = 0
+    changed: int = 0
+
+
+async def import_stops(session: AsyncSession, file: StopFile, *, at: datetime, by: str, source: str = "") -> Stopped:
+    """Adds the file's entries; one that is known gets the newer reason and dates. The caller commits."""
+    before = await session.scalar(select(Import.id).where(Import.digest == file.digest, Import.kind == "stop_list"))
+    if before is not None and not file.refused:
+        return Stopped(True)
+    new, changed = await add(session, file.stops, at=at, by=by, source=source)
+    if not file.refused:  # a file with bad rows comes again, corrected or not
+        session.add(
+            Import(
+                id=new_key(), kind="stop_list", digest=file.digest, file_name=file.name, rows=len(file.stops),
+                imported_at=at, imported_by=by, counts={"new": new, "changed": changed}, source=source,
+            )
+        )  # fmt: skip
+        await session.flush()
+    return Stopped(False, new, changed)
+
+
+async def add(
+    session: AsyncSession, stops: Iterable[Stop], *, at: datetime, by: str, source: str = ""
+) -> tuple[int, int]:
+    """How many entries are new and how many were changed. `at` is business time."""
+    rows = {
+        (one.kind, one.value): {
+            "id": new_key(), "kind": one.kind, "value": one.value, "reason": one.reason.strip(), "since": one.since,
+            "until": one.until, "source": source, "added_at": at, "added_by": by,
+        }
+        for one in stops
+    }  # fmt: skip
+    new = changed = 0
+    listed = list(rows.values())
+    for start in range(0, len(listed), 1000):
+        statement = insert(StopEntry).values(listed[start : start + 1000])
+        fields = {name: statement.excluded[name] for name in ("reason", "since", "until", "added_at", "added_by")}
+        differs = or_(*(getattr(StopEntry, n).is_distinct_from(fields[n]) for n in ("reason", "since", "until")))
+        done = await session.execute(
+            statement.on_conflict_do_update(
+                index_elements=["kind", "value", "source"], set_=fields, where=differs
+            ).returning(text("xmax = 0"))
+        )
+        fresh = list(done.scalars())
+        new, changed = new + sum(fresh), changed + len(fresh) - sum(fresh)
+    return new, changed
+
+
+async def lift(session: AsyncSession, kind: str, value: str) -> int:
+    """Takes the entries of all sources away; how many there were."""
+    gone = await session.execute(
+        delete(StopEntry).where(StopEntry.kind == kind, StopEntry.value == value).returning(StopEntry.id)
+    )
+    return len(gone.all())
+
+
+def _in_force(day: date) -> object:
+    return and_(StopEntry.since <= day, or_(StopEntry.until.is_(None), StopEntry.until >= day))
+
+
+async def stopped_persons(session: AsyncSession, day: date) -> dict[UUID, tuple[str, date | None]]:
+    """Persons stopped by themselves or by a contract: the reason and the last day, of the stop that lasts longest."""
+    of_person = select(Person.id, StopEntry.reason, StopEntry.until).join(
+        StopEntry, and_(StopEntry.kind == "person", StopEntry.value == Person.external_ref)
+    )
+    of_contract = select(Loan.person_id, StopEntry.reason, StopEntry.until).join(
+        StopEntry, and_(StopEntry.kind == "contract", StopEntry.value == Loan.contract_no)
+    )
+    found: dict[UUID, tuple[str, date | None]] = {}
+    force = _in_force(day)
+    query = union_all(of_person.where(force), of_contract.where(force))  # type: ignore[arg-type]
+    for person, reason, until in await session.execute(query):
+        known = found.get(person)
+        if known is None or (known[1] is not None and (until is None or until > known[1])):
+            found[person] = (reason, until)
+    return found
+
+
+async def stopped_numbers(session: AsyncSession, day: date) -> dict[str, date | None]:
+    """Numbers that are not dialed for anybody, with the last day."""
+    query = select(StopEntry.value, StopEntry.until).where(StopEntry.kind == "phone", _in_force(day))  # type: ignore[arg-type]
+    found: dict[str, date | None] = {}
+    for value, until in await session.execute(query):
+        known = found.get(value, until)
+        found[value] = max(until, known) if until and known else None
+    return found
+
+
+# One question before each call: is there a stop for this person, one of his contracts or this number, or did a full
+# list leave out a contract of his that nobody has explained?
+_REFUSAL = text("""
+    SELECT CASE WHEN EXISTS (
+        SELECT FROM stop_list s WHERE s.since <= :day AND (s.until IS NULL OR s.until >= :day) AND (
+            (s.kind = 'phone' AND s.value = :number)
+            OR (s.kind = 'person' AND s.value = (SELECT external_ref FROM persons WHERE id = :person))
+            OR (s.kind = 'contract' AND s.value IN (SELECT contract_no FROM loans WHERE person_id = :person)))
+    ) THEN 'STOP_LIST' WHEN EXISTS (
+        SELECT FROM loans WHERE person_id = :person AND missing_since IS NOT NULL AND missing_note = ''
+            AND (days_past_due > 0 OR overdue_principal + overdue_interest + overdue_penalty > 0)
+    ) THEN 'ON_HOLD' END
+""")
+
+
+async def refusal(session: AsyncSession, person_id: UUID, number: str, day: date) -> str | None:
+    """Why this person must not be called at this number on this business date: STOP_LIST, ON_HOLD, or None."""
+    said = await session.scalar(_REFUSAL, {"person": person_id, "number": number, "day": day})
+    return str(said) if said else None
+
+
+async def stopped(session: AsyncSession, person_id: UUID, number: str, day: date) -> bool:
+    """Whether the stop-list names this person, a contract of his, or this number."""
+    return await refusal(session, person_id, number, day) == "STOP_LIST"

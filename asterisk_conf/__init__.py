@@ -6,7 +6,7 @@ Who reads which file, and which Python file depends on it, stands at the head of
 import os
 import re
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -56,10 +56,16 @@ class Phone:
 
     extension: str
     secret: str
+    login: str = field(default="", compare=False)  # whose phone it is, for a refusal
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[0-9]{2,6}", self.extension):
-            raise BadInput(f"The extension {self.extension!r} is not 2 to 6 digits.")
+            whose, login = (f" of {self.login}", self.login) if self.login else ("", "LOGIN")
+            raise BadInput(
+                f"The extension {self.extension!r}{whose} is not 2 to 6 digits.",
+                remedy=f"Run `backoffice up --only postgres`, then `backoffice user set {login} --extension 101`.",
+                field="extension",
+            )
         if not re.fullmatch(r"[A-Za-z0-9]{16,80}", self.secret):
             raise BadInput(f"The secret of extension {self.extension} is not 16 to 80 letters and digits.")
 

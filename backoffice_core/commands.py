@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from backoffice_core.command_line import House, Json, bar, fields_of, run, say, say_json, table
-from backoffice_core.commands_admin import rules, stop, user
+from backoffice_core.commands_admin import rules, stop
+from backoffice_core.commands_people import user
 from backoffice_core.errors import BadInput
 
 Day = Annotated[str, typer.Option("--date", metavar="YYYY-MM-DD", help="business date; default: today")]

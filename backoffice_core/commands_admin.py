@@ -1,9 +1,7 @@
-"""Commands of those who run the house: the stop, people, rules."""
+"""Commands of those who run the house: the stop, rules."""
 
 import asyncio
 import getpass
-import secrets
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,10 +11,10 @@ from sqlalchemy.exc import DBAPIError
 
 from backoffice_core import config
 from backoffice_core.clock import Clock
-from backoffice_core.command_line import House, Json, fields_of, hush, run, say, say_json, table
+from backoffice_core.command_line import House, Json, hush, run, say, say_json, table
 from backoffice_core.config import Settings
 from backoffice_core.db import Database
-from backoffice_core.errors import BadInput, Refused
+from backoffice_core.errors import Refused
 
 # --- stop ----------------------------------------------------------------------------------------------------------
 
@@ -77,63 +75,9 @@ async def _note_stop(settings: Settings, notice: Any, by: str, reason: str, *, l
         await database.close()
 
 
-# --- people and rules ----------------------------------------------------------------------------------------------
+# --- rules ---------------------------------------------------------------------------------------------------------
 
-user = typer.Typer(no_args_is_help=True, help="People who work here.")
 rules = typer.Typer(no_args_is_help=True, help="Rules of compliance.")
-
-
-@user.command("add")
-def user_add(
-    login: str,
-    name: Annotated[str, typer.Option(help="full name")],
-    role: Annotated[str, typer.Option(help="agent, supervisor, manager, admin")] = "agent",
-    extension: Annotated[int | None, typer.Option(help="number of the desk phone, as 101", min=1)] = None,
-    language: Annotated[str, typer.Option(help="uk, ru, en")] = "uk",
-    generate: Annotated[bool, typer.Option("--generate", help="make a password and print it once")] = False,
-    as_json: Json = False,
-) -> None:
-    """Add a person. The password is asked for; a generated one is shown only here."""
-    from backoffice_core.staff import service as staff
-
-    if not generate and not sys.stdin.isatty():
-        raise BadInput("There is nobody to ask for the password.", remedy="Run it in a terminal, or give --generate.")
-    password = (
-        secrets.token_urlsafe(12) if generate else typer.prompt("Password", hide_input=True, confirmation_prompt=True)
-    )
-
-    async def work(house: House) -> None:
-        async with house.database.begin() as session:
-            await staff.create_user(
-                session, login=login, full_name=name, role=role, password=password, wall=Clock.wall(),
-                extension=extension, language=language,
-            )  # fmt: skip
-
-    run(work)
-    if as_json:
-        say_json({"login": login, "role": role, "extension": extension, "password": password if generate else None})
-    else:
-        say(f"{login} ({role}) may log in." + (f" Password: {password}" if generate else ""))
-
-
-@user.command("list")
-def user_list(as_json: Json = False) -> None:
-    """Everybody with a login."""
-    from sqlalchemy import select
-
-    from backoffice_core.staff.models import User
-
-    async def work(house: House) -> None:
-        async with house.database.begin() as session:
-            people = (await session.scalars(select(User).order_by(User.login))).all()
-        names = ("login", "full_name", "role", "extension", "language", "active", "robot")
-        rows = [fields_of(person, *names) for person in people]
-        if as_json:
-            say_json(rows)
-        else:
-            table("people", names, [list(row.values()) for row in rows])
-
-    run(work)
 
 
 @rules.command("load")

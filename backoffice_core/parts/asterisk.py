@@ -136,6 +136,11 @@ def render(settings: Settings, install: AsteriskInstall, phones: list[Phone]) ->
     return bool(changed)
 
 
+def runs(settings: Settings) -> bool:
+    """Whether our own Asterisk answers now."""
+    return (settings.run_dir / "asterisk.ctl").exists() and healthy(settings, find(settings))
+
+
 def refresh(settings: Settings) -> bool:
     """Makes phones of staff who came or went known to the running Asterisk. True when something changed.
 
@@ -159,18 +164,19 @@ def staff_phones(settings: Settings) -> list[Phone]:
 
     from backoffice_core.db import Database
 
-    async def extensions() -> list[int]:
+    async def extensions() -> list[tuple[int, str]]:
         database = Database(settings, pool=1, name="asterisk configuration")
-        asked = text("SELECT extension FROM staff_users WHERE extension IS NOT NULL AND active ORDER BY extension")
+        asked = "SELECT extension, login FROM staff_users WHERE extension IS NOT NULL AND active ORDER BY extension"
         try:
             async with database.begin() as session:
-                return list(await session.scalars(asked))
+                return [(number, login) for number, login in await session.execute(text(asked))]
         except ProgrammingError:
             return []  # no such table yet
         finally:
             await database.close()
 
-    return [Phone(str(number), settings.derived_secret(f"phone:{number}")) for number in asyncio.run(extensions())]
+    found = asyncio.run(extensions())
+    return [Phone(str(number), settings.derived_secret(f"phone:{number}"), login) for number, login in found]
 
 
 def command(settings: Settings, install: AsteriskInstall, words: str, limit_s: float = 5.0) -> str | None:

@@ -15,6 +15,7 @@ PERMISSIONS = MappingProxyType(
 )
 ROLES = tuple(PERMISSIONS)
 
+EXTENSIONS = range(10, 1_000_000)  # 2 to 6 digits, as Asterisk's configuration has them
 LOCK_AFTER = 5  # failed logins in a row
 LOCK_MINUTES = 15
 LOGIN_HOURS = 12

@@ -14,12 +14,12 @@ from uuid import UUID
 
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
-from sqlalchemy import or_, select, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backoffice_core.errors import BadInput
+from backoffice_core.errors import BadInput, NotFound
 from backoffice_core.staff.models import AccessEntry, Login, User
-from backoffice_core.staff.rules import LOCK_AFTER, LOCK_MINUTES, LOGIN_HOURS, ROLES
+from backoffice_core.staff.rules import EXTENSIONS, LOCK_AFTER, LOCK_MINUTES, LOGIN_HOURS, ROLES
 
 MIN_PASSWORD = 8
 _LOGIN = re.compile(r"[a-z0-9][a-z0-9._-]{1,39}")
@@ -48,17 +48,14 @@ async def create_user(
     login = login.strip().lower()
     if not _LOGIN.fullmatch(login):
         raise BadInput(f"“{login}” cannot be a login.", remedy="Use 2–40 of a–z, 0–9, dot, dash.", field="login")
-    if role not in ROLES:
-        raise BadInput(f"There is no role “{role}”.", remedy=f"Roles: {', '.join(ROLES)}.", field="role")
-    if len(password) < MIN_PASSWORD:
-        raise BadInput("The password is too short.", remedy=f"At least {MIN_PASSWORD} characters.", field="password")
+    _refuse_role(role)
+    _refuse_password(password)
     if not full_name.strip():
         raise BadInput("A name is needed.", field="full_name")
-    taken = or_(User.login == login, User.extension == extension) if extension is not None else User.login == login
-    other = (await s.execute(select(User).where(taken).limit(1))).scalar_one_or_none()
-    if other is not None:
-        field = "login" if other.login == login else "extension"
-        raise BadInput(f"Another person has this {field}: {getattr(other, field)}.", field=field)
+    if (await s.execute(select(User.id).where(User.login == login))).first():
+        raise BadInput(f"Another person has this login: {login}.", field="login")
+    if extension is not None:
+        await _refuse_extension(s, extension)
     user = User(
         login=login, full_name=full_name.strip(), role=role, language=language, extension=extension, robot=robot,
         password_hash=await asyncio.to_thread(_hasher.hash, password), created_at=wall,
@@ -66,6 +63,67 @@ async def create_user(
     s.add(user)
     await s.flush()
     return user
+
+
+def _refuse_role(role: str) -> None:
+    if role not in ROLES:
+        raise BadInput(f"There is no role “{role}”.", remedy=f"Roles: {', '.join(ROLES)}.", field="role")
+
+
+def _refuse_password(password: str) -> None:
+    if len(password) < MIN_PASSWORD:
+        raise BadInput("The password is too short.", remedy=f"At least {MIN_PASSWORD} characters.", field="password")
+
+
+async def _refuse_extension(s: AsyncSession, extension: int, login: str = "") -> None:
+    """`login`: whose own number it may already be."""
+    if extension not in EXTENSIONS:
+        raise BadInput(
+            f"{extension} cannot be an extension: it is not 2 to 6 digits.",
+            remedy="Give one as 101.",
+            field="extension",
+        )
+    holder = await s.scalar(select(User.login).where(User.extension == extension, User.login != login))
+    if holder is not None:
+        raise BadInput(
+            f"Another person has this extension: {extension} is that of {holder}.",
+            remedy=f"Choose another, or first run `backoffice user set {holder} --extension none`.", field="extension",
+        )  # fmt: skip
+
+
+async def find_user(s: AsyncSession, login: str, *, lock: bool = False) -> User:
+    """Raises NotFound."""
+    query = select(User).where(User.login == login.strip().lower())
+    user = (await s.execute(query.with_for_update() if lock else query)).scalar_one_or_none()
+    if user is None:
+        raise NotFound(f"There is no login “{login}”.", remedy="`backoffice user list` shows them.")
+    return user
+
+
+async def change_user(s: AsyncSession, user: User, wall: datetime, by: str, changes: dict[str, Any]) -> None:
+    """`changes`: any of password, role, extension (None = no phone), active, unlock (True). One line in the journal.
+
+    After a new password, a new role or the end of work the person's browsers are logged out. Raises BadInput.
+    """
+    if "role" in changes:
+        _refuse_role(changes["role"])
+        user.role = changes["role"]
+    if "password" in changes:
+        _refuse_password(changes["password"])
+        user.password_hash = await asyncio.to_thread(_hasher.hash, changes["password"])
+    if "extension" in changes:
+        if changes["extension"] is not None:
+            await _refuse_extension(s, changes["extension"], user.login)
+        user.extension = changes["extension"]
+    if "active" in changes:
+        user.active = changes["active"]
+    if "unlock" in changes or "password" in changes:
+        user.failed_logins, user.locked_until = 0, None
+    if changes.keys() & {"password", "role", "active"}:
+        open_ones = update(Login).where(Login.user_id == user.id, Login.ended_at.is_(None))
+        await s.execute(open_ones.values(ended_at=wall))
+    told = {name: value for name, value in changes.items() if name != "password"}
+    note_access(s, None, "USER_CHANGED", wall, object_id=user.login, by=by, what=sorted(changes), **told)
 
 
 async def authenticate(s: AsyncSession, login: str, password: str, wall: datetime) -> User | None:

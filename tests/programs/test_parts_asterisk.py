@@ -12,10 +12,11 @@ from sqlalchemy import update
 from asterisk_conf import AsteriskInstall, Phone
 from backoffice_core.config import Settings
 from backoffice_core.db import Database
-from backoffice_core.errors import PartMissing
+from backoffice_core.errors import BadInput, PartMissing
 from backoffice_core.parts import asterisk, asterisk_root
 from backoffice_core.staff.models import User
 from tests.conftest import fresh_settings, running, until
+from tests.core.test_night_commands import said
 
 
 def program(file: Path, prints: str) -> Path:
@@ -73,6 +74,21 @@ async def test_a_sip_port_in_use_names_its_holder(live_settings: Settings) -> No
     assert "BACKOFFICE_PORTS__SIP" in refused.value.remedy
 
 
+async def test_an_extension_that_asterisk_cannot_have_is_refused_with_its_login(
+    live_settings: Settings, database: Database
+) -> None:
+    """Such a row can only be of an older version or made by hand."""
+    async with database.begin() as session:
+        session.add(
+            User(
+                login="olena", full_name="О", role="agent", password_hash="-", extension=5, created_at=live_settings.now
+            )
+        )
+    with pytest.raises(BadInput, match="'5' of olena") as refused:
+        await asyncio.to_thread(asterisk.staff_phones, live_settings)
+    assert "backoffice user set olena --extension" in refused.value.remedy
+
+
 async def test_runs_without_root_and_learns_phones_of_new_staff_while_it_runs(
     live_settings: Settings, database: Database
 ) -> None:
@@ -103,4 +119,7 @@ async def test_runs_without_root_and_learns_phones_of_new_staff_while_it_runs(
             await session.execute(update(User).where(User.extension == 102).values(active=False))
         assert await asyncio.to_thread(asterisk.refresh, live_settings) is True
         await until(lambda: "agent-102" not in endpoints(), what="the phone of who left is gone")
+        added = await said(live_settings, "user", "add", "petro", "--name", "П", "--extension", "103", "--generate")
+        assert added["phone"] == "Asterisk knows of the phone agent-103 now."
+        await until(lambda: "agent-103" in endpoints(), what="the phone that a command made known")
     assert child.returncode == 0, "an ordered end"

@@ -58,8 +58,11 @@ class MessageHeard(Meaning):
 
 @dataclass(frozen=True)
 class CallEnded(Meaning):
+    """`whole` False: the story's beginning was not heard (we were started in the middle), so facts may be missing."""
+
     call_id: UUID
     facts: CallFacts
+    whole: bool = True
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,9 @@ class Stories:
         gone = [
             call_id
             for call_id, call in self.calls.items()
-            if call.not_originated_at and not call.began and now - call.not_originated_at >= NO_CHANNEL_AFTER
+            if call.not_originated_at
+            and not (call.began or call.rang_at or call.answered_at)
+            and now - call.not_originated_at >= NO_CHANNEL_AFTER
         ]
         return [self._end(call_id, self.calls[call_id].not_originated_at or now, NO_ROUTE, None) for call_id in gone]
 
@@ -114,10 +119,10 @@ class Stories:
             case Began():
                 call.began = True
             case Rang() if call.rang_at is None:
-                call.began, call.rang_at = True, heard.at
+                call.rang_at = heard.at
                 return [CallRang(heard.at, call_id)]
             case Answered() if call.answered_at is None:
-                call.began, call.answered_at = True, heard.at
+                call.answered_at = heard.at
                 return [CallAnswered(heard.at, call_id)]
             case MessagePlayed() if call.message_at is None:
                 call.message_at = heard.at
@@ -185,7 +190,7 @@ class Stories:
             rang_at=call.rang_at, answered_at=call.answered_at, bridged_at=call.bridged_at, message_at=call.message_at,
             ended_at=at, cause=cause, sip_code=sip_code, far_side_hung_up=call.far_side_hung_up,
         )  # fmt: skip
-        return CallEnded(at, call_id, facts)
+        return CallEnded(at, call_id, facts, whole=call.began)
 
     def _line_down(self, line: Line, at: datetime, *, hung_up: bool) -> list[Meaning]:
         self.lines.discard(line)

@@ -8,6 +8,7 @@ import contextlib
 import csv
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -66,6 +67,20 @@ def _facts(rows: list[dict[str, str]]) -> CallFacts:
         ended_at=datetime.fromtimestamp(float(end["eventtime"]) if end else last, UTC),
         cause=cause,
         far_side_hung_up=end is not None and source == end["channame"],
+    )
+
+
+def joined(heard: CallFacts, cel: CallFacts | None) -> CallFacts:
+    """What was heard of a call's end, with what the CEL file knows of its beginning."""
+    if cel is None:
+        return heard
+    return replace(
+        heard,
+        answered_at=heard.answered_at or cel.answered_at,
+        bridged_at=heard.bridged_at or cel.bridged_at,
+        message_at=heard.message_at or cel.message_at,
+        cause=cel.cause or heard.cause,
+        far_side_hung_up=heard.far_side_hung_up or cel.far_side_hung_up,
     )
 
 

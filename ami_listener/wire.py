@@ -3,12 +3,13 @@
 import asyncio
 import contextlib
 from collections import Counter
+from dataclasses import replace
 
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from ami_listener.call_story import CallEnded, LineDown, LineUp, Stories
-from ami_listener.catch_up import QUARANTINE, YOUNG, lines_of, read_cel
+from ami_listener.call_story import CallEnded, LineDown, LineUp, Meaning, Stories
+from ami_listener.catch_up import QUARANTINE, YOUNG, joined, lines_of, read_cel
 from ami_listener.heard import Line, parse
 from ami_listener.writer import Writer
 from asterisk_conf import cel_file
@@ -48,6 +49,7 @@ class Listener:
         )  # fmt: skip
         self.stories = Stories()
         self.writer = Writer(database, bus, clock)
+        self.looking: set[asyncio.Task[None]] = set()  # reads of the CEL file under way
         self.absent: Counter[Line] = Counter()  # in how many sweeps in a row a line was not there
 
     async def run(self) -> None:
@@ -67,13 +69,25 @@ class Listener:
             heard = parse(event)
             if heard is not None:
                 for meaning in self.stories.hear(heard):
-                    self.writer.queue.put_nowait(meaning)
+                    self._pass_on(meaning)
+
+    def _pass_on(self, meaning: Meaning) -> None:
+        if isinstance(meaning, CallEnded) and not meaning.whole:
+            self.looking.add(task := asyncio.create_task(self._complete(meaning)))
+            task.add_done_callback(self.looking.discard)
+        else:
+            self.writer.queue.put_nowait(meaning)
+
+    async def _complete(self, end: CallEnded) -> None:
+        """A call whose beginning nobody heard: whether it was answered and bridged stands in the CEL file."""
+        found = await asyncio.to_thread(read_cel, cel_file(self.settings), [end.call_id])
+        self.writer.queue.put_nowait(replace(end, facts=joined(end.facts, found.get(end.call_id))))
 
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(SWEEP_S)
             for meaning in self.stories.overdue(self.clock.wall()):
-                self.writer.queue.put_nowait(meaning)
+                self._pass_on(meaning)
             if not self.ami.up:
                 continue
             with contextlib.suppress(LinkDown, ActionUnknown, ActionRefused, DBAPIError, OSError, TimeoutError):

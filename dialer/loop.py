@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import time
-from collections import Counter
 from uuid import UUID
 
 import structlog
@@ -24,7 +23,7 @@ from backoffice_core.pbx.ami import Ami
 from backoffice_core.pbx.frames import ActionRefused, ActionUnknown, Event, LinkDown
 from dialer.legs import Legs
 from dialer.originate import Caller
-from dialer.pacing import Decision, Observation, progressive
+from dialer.pacing import Decision, progressive
 
 log = structlog.get_logger()
 
@@ -47,7 +46,6 @@ class Dialer:
         self.legs = Legs(database, bus, clock, self.ami)
         self.wake = asyncio.Event()
         self.last: Decision | None = None
-        self.passed: Counter[str] = Counter()
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -128,8 +126,8 @@ class Dialer:
 
     async def step(self) -> Decision:
         """One observation, one decision, and the calls it leads to."""
-        trunk, observation = await self._observe()
-        decision = progressive(observation)
+        trunk, seen = await self._observe()
+        decision = progressive(**seen)
         if decision != self.last and (decision.calls or self.last is None or self.last.calls):
             log.info("paced", calls=decision.calls, bound=decision.bound, **decision.terms)
         self.last = decision
@@ -149,7 +147,6 @@ class Dialer:
                 break
             if isinstance(taken, attempts.Passed):
                 passed += 1
-                self.passed[taken.reason] += 1
                 continue
             placed += 1
             if await self.caller.place(taken, began):
@@ -158,7 +155,7 @@ class Dialer:
             self.wake.set()
         return decision
 
-    async def _observe(self) -> tuple[Trunk, Observation]:
+    async def _observe(self) -> tuple[Trunk, dict[str, int]]:
         """The trunk with the most free lines, and the pool as PostgreSQL has it now."""
         live = select(CallAttempt.trunk, func.count()).where(CallAttempt.ended_at.is_(None)).group_by(CallAttempt.trunk)
         flying = select(func.count()).where(
@@ -170,4 +167,4 @@ class Dialer:
             free = await agents.count_free(s)
         trunk = max(self.settings.trunks, key=lambda t: t.lines - used.get(t.name, 0))
         lines_free = trunk.lines - used.get(trunk.name, 0)
-        return trunk, Observation(free=free, in_flight=in_flight, lines_free=lines_free)
+        return trunk, {"free": free, "in_flight": in_flight, "lines_free": lines_free}

@@ -20,7 +20,6 @@ from backoffice_core.staff.models import User
 
 PAUSE_REASONS = ("BREAK", "LUNCH", "TRAINING", "TECHNICAL")  # what an agent may choose
 LINE_RETRY_S = (1, 2, 5)  # after these the agent is paused with LINE_LOST
-LINE_ANSWER_LIMIT = timedelta(seconds=20)  # a line that is called longer than this is given up
 
 
 class NoSession(Refused):
@@ -200,7 +199,7 @@ def free(s: AsyncSession, agent: AgentSession, wall: datetime, reason: str) -> N
 
 
 async def lines_to_call(s: AsyncSession, wall: datetime) -> list[AgentSession]:
-    """Seats that want a line and have none; also those called too long ago without an answer. Locked."""
+    """Seats that want a line and have none, locked."""
     query = (
         select(AgentSession)
         .where(

@@ -23,6 +23,7 @@ BY_SIP = MappingProxyType(
 BY_CAUSE = MappingProxyType(
     {
         1: "INVALID_NUMBER", 22: "INVALID_NUMBER", 28: "INVALID_NUMBER",
+        16: "NO_ANSWER",  # before an answer: we gave up ringing
         17: "BUSY",
         18: "NO_ANSWER", 19: "NO_ANSWER",
         21: "REJECTED",
@@ -159,9 +160,15 @@ OUTCOMES: MappingProxyType[str, OutcomeRule] = MappingProxyType(
         "NO_CONTACT": OutcomeRule(contact=False),
     }
 )
+NO_DISPOSITION = "NO_DISPOSITION"  # set when the seconds for the result are over; only a supervisor replaces it (FL-12)
 MAX_PROMISE_DAYS = 30  # a later date needs a plan, not a promise
 PROMISE_GRACE_DAYS = 1
 IDENTITY_FIELDS = ("birth_date", "tax_id_last4", "code_word")
 IDENTITY_MATCHES = 2
 IDENTITY_MISSES = 3
 BALANCE_MAX_AGE = timedelta(hours=26)  # nothing is said to a borrower from an older balance (domain.md 3.5)
+
+
+def wrap_up_over(since: datetime, wall: datetime, limit_s: int) -> bool:
+    """Whether the agent's `limit_s` seconds for the result are over (FL-12)."""
+    return wall - since >= timedelta(seconds=limit_s)

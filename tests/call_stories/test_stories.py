@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ami_listener.call_story import CallEnded, LineDown, Meaning, Stories
+from ami_listener.catch_up import joined, read_cel
 from ami_listener.heard import Heard, parse
 from backoffice_core.call_centre.rules import evidence, is_abandoned, is_trunks_own, telephony_result
 
@@ -117,6 +118,21 @@ def test_a_fact_heard_twice_changes_nothing(name: str, again: list[int]) -> None
     (true,) = [m for m in meanings_of(facts) if isinstance(m, CallEnded)]
     reserved = telephony_result(ended[0].facts, reserved=True)
     assert reserved == telephony_result(true.facts, reserved=True)
+
+
+@pytest.mark.parametrize(("name", "result"), [(r[0], r[2]) for r in TABLE if r[2] != "-"])
+def test_a_listener_started_in_the_middle_finds_the_beginning_in_the_cel_file(name: str, result: str) -> None:
+    """TL-06: wherever in the story it was started again, the end is the same: Asterisk's own file has the rest."""
+    facts = facts_of(name)
+    for cut in range(1, len(facts)):
+        for end in meanings_of(facts[cut:]):
+            if isinstance(end, CallEnded):
+                found = (
+                    end.facts
+                    if end.whole
+                    else joined(end.facts, read_cel(RAW / "cel.csv", [end.call_id]).get(end.call_id))
+                )
+                assert telephony_result(found, reserved=True) == result, f"started before event {cut}"
 
 
 def test_the_listener_forgets_what_is_over() -> None:

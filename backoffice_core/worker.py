@@ -1,4 +1,4 @@
-"""`backoffice worker`: the night by schedule, and the sealing of recordings after each call."""
+"""`backoffice worker`: the night by schedule, the sealing of recordings after each call, and the end of overdue wrap-ups."""
 
 import asyncio
 from datetime import timedelta
@@ -16,10 +16,11 @@ from backoffice_core import clock as clocks
 from backoffice_core import config
 from backoffice_core.bus import Bus
 from backoffice_core.call_centre import recordings as rows
+from backoffice_core.call_centre import wrap_up
 from backoffice_core.clock import Clock
 from backoffice_core.config import Settings
 from backoffice_core.db import Database
-from backoffice_core.events import CallChanged
+from backoffice_core.events import AgentChanged, CallChanged
 from backoffice_core.nightly import run_night
 from backoffice_core.parts.ready import mark_ready
 from backoffice_core.program import run_program
@@ -27,6 +28,7 @@ from recordings import store
 
 log = structlog.get_logger()
 SEAL_EVERY_S = 1.0
+WRAP_UP_LOOK_S = 1.0
 
 
 class Worker:
@@ -38,6 +40,7 @@ class Worker:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._jobs())
             group.create_task(self._seal_recordings())
+            group.create_task(self._end_wrap_ups())
 
     async def _jobs(self) -> None:
         """pgqueuer runs the jobs: with several workers, each tick runs in one of them."""
@@ -71,6 +74,27 @@ class Worker:
             except (DBAPIError, OSError, TimeoutError) as error:
                 log.warning("recordings wait", error=type(error).__name__)
             await asyncio.sleep(SEAL_EVERY_S)
+
+    async def _end_wrap_ups(self) -> None:
+        while True:
+            try:
+                await self.end_wrap_ups()
+            except (DBAPIError, OSError, TimeoutError) as error:
+                log.warning("wrap-ups wait", error=type(error).__name__)
+            await asyncio.sleep(WRAP_UP_LOOK_S)
+
+    async def end_wrap_ups(self) -> None:
+        """One look at all seats: whose seconds for the result are over is paused, his talk waits for a supervisor."""
+        wall, limit_s = self.clock.wall(), self.settings.wrap_up_s
+        async with self.database.begin() as s:
+            seats = await wrap_up.overdue(s, wall, limit_s)
+        for seat in seats:
+            async with self.database.begin() as s:
+                ended = await wrap_up.end(s, seat, now=self.clock.now(), wall=wall, limit_s=limit_s)
+            if ended:
+                agent_id, call_id = ended
+                log.warning("a talk has no result", call_id=str(call_id), agent_id=str(agent_id))
+                await self.bus.publish(AgentChanged(agent_id=agent_id), CallChanged(call_id=call_id, agent_id=agent_id))
 
     async def _seal_some(self) -> bool:
         """True when there may be more. A call's files are complete a moment after its end."""

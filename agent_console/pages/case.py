@@ -1,15 +1,25 @@
-"""One case file: numbers, history with recordings, tasks, promises, phones. Each look leaves a line in the journal."""
+"""One case file: numbers, history with recordings, tasks, promises, phones. Each look leaves a line in the journal.
+
+A supervisor completes here the result of a talk whose agent gave none.
+"""
 
 from datetime import datetime, timedelta
+from typing import Annotated
+from uuid import UUID
+from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi import APIRouter, Form
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from agent_console import reads
-from agent_console.deps import CaseWork
+from agent_console.deps import CaseWork, CompleteWork, Work
+from agent_console.forms import Typed, typed_result
 from agent_console.view import page
+from backoffice_core.call_centre import desk, wrap_up
 from backoffice_core.call_centre.history import history
-from backoffice_core.errors import NotFound
+from backoffice_core.call_centre.rules import OUTCOMES
+from backoffice_core.errors import BadInput, NotFound
+from backoffice_core.events import CallChanged
 from backoffice_core.staff.service import note_access
 
 router = APIRouter()
@@ -27,6 +37,12 @@ async def find(work: CaseWork, number: str = "") -> RedirectResponse:
 
 @router.get("/case/{number}")
 async def case(work: CaseWork, number: int, before: datetime | None = None) -> HTMLResponse:
+    return await _file(work, number, before=before)
+
+
+async def _file(
+    work: Work, number: int, *, before: datetime | None = None, typed: Typed | None = None, status: int = 200
+) -> HTMLResponse:
     file = await reads.case_file(work.s, number, work.user, any_case=work.may("case_any"))
     if file is None:
         raise NotFound
@@ -34,4 +50,44 @@ async def case(work: CaseWork, number: int, before: datetime | None = None) -> H
     if not await reads.noted(work.s, work.user.id, "CASE_SEEN", str(file.case.id), recently):
         note_access(work.s, work.user.id, "CASE_SEEN", work.wall, case_id=file.case.id, object_id=str(file.case.id))
     rows = await history(work.s, file.case.id, limit=PAGE + 1, before=before)
-    return page(work, "case.html", file=file, rows=rows[:PAGE], more=len(rows) > PAGE, before=before)
+    waiting = await wrap_up.waiting_call(work.s, file.case.id) if work.may("complete") else None
+    return page(
+        work, "case.html", status=status, file=file, rows=rows[:PAGE], more=len(rows) > PAGE, before=before,
+        waiting=waiting, outcomes=OUTCOMES, typed=typed or Typed(),
+    )  # fmt: skip
+
+
+@router.post("/case/{number}/complete")
+async def complete(
+    work: CompleteWork,
+    number: int,
+    call_id: Annotated[UUID, Form()],
+    outcome: Annotated[str, Form()] = "",
+    amount: Annotated[str, Form()] = "",
+    due_date: Annotated[str, Form()] = "",
+    call_back_at: Annotated[str, Form()] = "",
+    note: Annotated[str, Form()] = "",
+) -> Response:
+    """The result of a talk without one. A wrong input comes back as it was typed (422)."""
+    file = await reads.case_file(work.s, number, work.user, any_case=True)
+    if file is None:
+        raise NotFound
+    zone = ZoneInfo(file.person.time_zone) if file.person.time_zone else None
+    typed = typed_result(
+        work, outcome=outcome, amount=amount, due_date=due_date, call_back_at=call_back_at, note=note, zone=zone
+    )
+    today = work.console.clock.today()
+    try:
+        if typed.errors:
+            raise BadInput(field=next(iter(typed.errors)))
+        async with work.s.begin_nested():
+            await desk.complete_result(
+                work.s, work.user.id, call_id, typed.result, now=work.now, today=today, wall=work.wall
+            )
+    except (BadInput, desk.OutcomeNeedsConfirmation) as error:
+        field = str(error.details.get("field", "outcome"))
+        typed.errors.setdefault(field, f"{field}-{error.code}")
+        return await _file(work, number, typed=typed, status=422)
+    note_access(work.s, work.user.id, "RESULT_COMPLETED", work.wall, case_id=file.case.id, object_id=str(call_id))
+    work.news.append(CallChanged(call_id=call_id))
+    return RedirectResponse(f"/case/{number}", 303)

@@ -13,7 +13,7 @@ from fastapi.responses import HTMLResponse
 
 from agent_console.deps import FloorWork, Work
 from agent_console.view import page
-from backoffice_core.call_centre import agents, history, stop
+from backoffice_core.call_centre import agents, history, stop, wrap_up
 
 router = APIRouter(prefix="/floor")
 
@@ -41,6 +41,7 @@ async def _context(work: Work) -> dict[str, Any]:
         "queue": await history.queue_counts(work.s, today),
         "reasons": await history.not_callable_counts(work.s, today),
         "stopped": stop.stopped(work.console.settings),
+        "no_results": await wrap_up.all_waiting(work.s),
         "limit": ABANDON_LIMIT,
         "long_pause_s": LONG_PAUSE_S,
     }

@@ -13,7 +13,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.borrowers.models import ContactPoint, Person
-from backoffice_core.call_centre import agents
+from backoffice_core.call_centre import agents, wrap_up
 from backoffice_core.call_centre.contacts import call_contact, flags_of
 from backoffice_core.call_centre.models import AgentSession, CallAttempt, CallTask, Recording
 from backoffice_core.call_centre.queue_rules import HOUSE_BLOCKS
@@ -92,6 +92,8 @@ async def claim(
         return _cancel(task, refused)
     if case.closed_at is not None or case.state == "ON_HOLD":
         return _cancel(task, "ON_HOLD" if case.state == "ON_HOLD" else "CLOSED")
+    if await wrap_up.case_waits(s, case.id):
+        return _cancel(task, "ON_HOLD")
     call_id = new_key()
     contact = call_contact(
         settings, person, phone, flags, purpose=task.purpose, campaign=task.campaign,

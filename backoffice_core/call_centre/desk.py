@@ -26,6 +26,7 @@ from backoffice_core.call_centre.rules import (
     IDENTITY_MATCHES,
     IDENTITY_MISSES,
     MAX_PROMISE_DAYS,
+    NO_DISPOSITION,
     OUTCOMES,
     PROMISE_GRACE_DAYS,
     OutcomeRule,
@@ -292,6 +293,41 @@ async def record_result(
         if call.outcome != result.outcome:
             raise Conflict("This call already has a result.", remedy="A supervisor can add a note to the case.")
         return await next_step(s, call, result, today)
+    step = await _save(s, call, result, rule, user_id, now=now, today=today, wall=wall)
+    agent = await agents.current(s, user_id, lock=True)
+    if agent is not None and agent.call_id == call.id:
+        if result.wants == "pause" and not agent.wants_pause:
+            agent.wants_pause = "BREAK"
+        if agent.state == "WRAP_UP":
+            agents.free(s, agent, wall, "RESULT_SAVED")
+    return step
+
+
+async def complete_result(
+    s: AsyncSession, supervisor_id: UUID, call_id: UUID, result: Result, *, now: datetime, today: date, wall: datetime
+) -> NextStep:
+    """A supervisor gives the result of a talk whose agent did not (FL-12), by the same rules as at the desk.
+
+    The same result again changes nothing. Raises NotFound, BadInput, OutcomeNeedsConfirmation, Conflict.
+    """
+    call = await s.get(CallAttempt, call_id, with_for_update=True)
+    if call is None:
+        raise NotFound
+    rule = OUTCOMES.get(result.outcome)
+    if rule is None:
+        raise BadInput("Choose a result from the list.", field="outcome")
+    if call.outcome != NO_DISPOSITION:
+        if call.outcome != result.outcome:
+            raise Conflict("This call already has a result.", remedy="Look at the case's history.")
+        return await next_step(s, call, result, today)
+    return await _save(s, call, result, rule, supervisor_id, now=now, today=today, wall=wall)
+
+
+async def _save(
+    s: AsyncSession, call: CallAttempt, result: Result, rule: OutcomeRule, by: UUID, *, now: datetime, today: date,
+    wall: datetime,
+) -> NextStep:  # fmt: skip
+    """Outcome, what it sets in motion, and its line in the history."""
     if rule.rpc and call.identity_confirmed_at is None:
         raise OutcomeNeedsConfirmation
     loans = list((await s.execute(select(Loan).where(Loan.person_id == call.person_id))).scalars())
@@ -299,18 +335,12 @@ async def record_result(
     _refuse_incomplete(result, rule, overdue, now, today)
     step = await next_step(s, call, result, today)
     call.outcome, call.outcome_at, call.note = result.outcome, wall, (result.note or call.note)[:4000]
-    await _follow(s, call, result, rule, step, loans[0].currency if loans else "UAH", user_id, now)
+    await _follow(s, call, result, rule, step, loans[0].currency if loans else "UAH", by, now)
     await cases.add_event(
-        s, call.case_id, "outcome", at=now, actor_id=user_id, call_id=call.id,
+        s, call.case_id, "outcome", at=now, actor_id=by, call_id=call.id,
         data={"outcome": result.outcome, "rpc": rule.rpc, "note": call.note, "task": step.task,
               "control_date": step.control_date.isoformat() if step.control_date else None},
     )  # fmt: skip
-    agent = await agents.current(s, user_id, lock=True)
-    if agent is not None and agent.call_id == call.id:
-        if result.wants == "pause" and not agent.wants_pause:
-            agent.wants_pause = "BREAK"
-        if agent.state == "WRAP_UP":
-            agents.free(s, agent, wall, "RESULT_SAVED")
     return step
 
 
@@ -335,5 +365,5 @@ async def _follow(
     if step.task and step.task != REFRESH_CONTACT and step.control_date:  # the verdict on the number raised that one
         await cases.raise_task(
             s, call.case_id, step.task, control_date=step.control_date, at=now, dedupe_key=one_per_case(step.task, call.case_id),
-            earliest_at=result.call_back_at, owner_id=user_id if step.task == "CALLBACK" else None, data=data,
+            earliest_at=result.call_back_at, owner_id=call.agent_id if step.task == "CALLBACK" else None, data=data,
         )  # fmt: skip

@@ -29,7 +29,7 @@ from backoffice_core.call_centre.queue_rules import (
     order,
     own_refusal,
 )
-from backoffice_core.call_centre.rules import OUTCOMES
+from backoffice_core.call_centre.rules import NO_DISPOSITION, OUTCOMES
 from backoffice_core.cases.models import Case, Task
 from backoffice_core.cases.rules import CALLBACK, ELSEWHERE, FOLLOW_UP, OVER
 from backoffice_core.collection.models import Promise
@@ -135,7 +135,7 @@ async def _read(session: AsyncSession, at: datetime, day: date) -> _Material:
         .group_by(CallAttempt.contact_point_id)
     )
     material.missed = dict((await session.execute(missed)).all())
-    waiting = select(CallAttempt.case_id).where(CallAttempt.outcome == "NO_DISPOSITION")
+    waiting = select(CallAttempt.case_id).where(CallAttempt.outcome == NO_DISPOSITION)
     material.no_disposition = set(await session.scalars(waiting))
     material.stops = await stop_list.stopped_persons(session, day)
     material.stopped_numbers = await stop_list.stopped_numbers(session, day)

@@ -4,7 +4,7 @@ import wave
 
 from sqlalchemy import select
 
-from backoffice_core.call_centre import stop
+from backoffice_core.call_centre import stop, wrap_up
 from backoffice_core.call_centre.models import DialingStop, NotCallable, Recording
 from backoffice_core.staff.models import AccessEntry
 from recordings.naming import SEALED, part
@@ -122,3 +122,37 @@ async def test_each_listening_is_written_before_the_first_byte(talk: Talk) -> No
 async def test_a_recording_that_is_not_sealed_is_not_there(talk: Talk) -> None:
     supervisor = await talk.console.logged_in("olha", "supervisor")
     assert (await supervisor.get(f"/recordings/{talk.call}")).status_code == 404
+
+
+async def test_a_talk_without_a_result_is_an_alarm_until_a_supervisor_completes_it(talk: Talk) -> None:
+    """FL-12: the floor tells, the case has the form, its rules are the desk's, the name stays in journal and history."""
+    await talk.end()
+    console, number = talk.console, talk.borrower.case.number
+    async with console.database.begin() as s:
+        (seat,) = await wrap_up.overdue(s, console.clock.wall(), 0)
+        await wrap_up.end(s, seat, now=console.clock.now(), wall=console.clock.wall(), limit_s=0)
+    boss, manager = await console.logged_in("olha", "supervisor"), await console.logged_in("roman", "manager")
+    floor = (await boss.get("/floor")).text
+    assert f'href="/case/{number}">{number}</a> (Бондар' in floor.split('id="alarm-no-result"')[1].split("</div>")[0]
+    form = {"call_id": str(talk.call), "csrf": boss.csrf, "note": "за записом"}
+    case = (await boss.get(f"/case/{number}")).text
+    assert 'id="complete"' in case
+    assert "Результат не вказано" in case
+    assert 'value="PTP_FULL"' not in case, "the borrower was not confirmed in that talk"
+    assert 'id="complete"' not in (await manager.get(f"/case/{number}")).text
+    refused = await manager.post(f"/case/{number}/complete", data=form | {"csrf": manager.csrf, "outcome": "HANGUP"})
+    assert refused.status_code == 403
+    for outcome in ("", "PTP_FULL", "NO_DISPOSITION"):
+        again = await boss.post(f"/case/{number}/complete", data=form | {"outcome": outcome})
+        assert again.status_code == 422, outcome
+        assert 'class="hint err"' in again.text
+        assert "за записом" in again.text, "what was typed comes back"
+    assert (await boss.post(f"/case/{number}/complete", data=form | {"outcome": "HANGUP"})).status_code == 303
+    assert (await boss.post(f"/case/{number}/complete", data=form | {"outcome": "HANGUP"})).status_code == 303
+    case = (await boss.get(f"/case/{number}")).text
+    assert 'id="complete"' not in case
+    assert "«за записом»" in case
+    assert 'id="alarm-no-result"' not in (await boss.get("/floor")).text
+    async with console.database.begin() as s:
+        acts = (await s.scalars(select(AccessEntry.object_id).where(AccessEntry.act == "RESULT_COMPLETED"))).all()
+    assert set(acts) == {str(talk.call)}

@@ -1,73 +1,18 @@
 """The commands of the bank's work, beside those that start and stop the parts. Tables for people, `--json` for scripts."""
 
-import getpass
 from dataclasses import asdict
 from datetime import UTC, datetime, time, timedelta
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from backoffice_core import commands_lists
 from backoffice_core.command_line import House, Json, bar, fields_of, run, say, say_json, table
 from backoffice_core.commands_admin import rules, stop
 from backoffice_core.commands_people import user
 from backoffice_core.errors import BadInput
 
 Day = Annotated[str, typer.Option("--date", metavar="YYYY-MM-DD", help="business date; default: today")]
-SHOWN_PROBLEMS = 50
-
-
-# --- import --------------------------------------------------------------------------------------------------------
-
-imports = typer.Typer(no_args_is_help=True, help="Take over files of the bank.")
-
-
-def _import_portfolio(
-    file: Annotated[Path, typer.Argument(help="CSV, UTF-8")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="check everything, write nothing")] = False,
-    demo: Annotated[bool, typer.Option("--demo", help="invented people: never dialed outside this machine")] = False,
-    as_json: Json = False,
-) -> None:
-    from backoffice_core.loans.portfolio import Imported, import_portfolio
-    from backoffice_core.loans.portfolio_file import BadFile, read
-
-    async def work(house: House) -> Imported:
-        zone = house.clock.zone
-        with bar("reading") as step:
-            portfolio = read(file, zone=zone, today=house.clock.today(), progress=step)
-        with bar("writing") as step:
-            async with house.database.sessions() as session, session.begin() as transaction:
-                done = await import_portfolio(
-                    session, portfolio, at=house.clock.now(), by=getpass.getuser(), demo=demo, progress=step
-                )
-                if dry_run:
-                    await transaction.rollback()
-                return done
-
-    try:
-        done = run(work)
-    except BadFile as refused:
-        hidden = refused.more + max(0, len(refused.problems) - SHOWN_PROBLEMS)
-        if as_json:
-            problems = [asdict(p) for p in refused.problems]
-            say_json({"imported": False, "error": refused.message, "problems": problems, "more": refused.more})
-        elif refused.problems:
-            for problem in refused.problems[:SHOWN_PROBLEMS]:
-                say(str(problem))
-            if hidden:
-                say(f"and {hidden} more")
-        raise
-    if as_json:
-        say_json({"imported": not (dry_run or done.already), "dry_run": dry_run, **asdict(done)})
-    elif done.already:
-        say(f"{file.name} is already imported ({done.rows} loans); nothing was done.")
-    else:
-        rows = [(what, done.counts[f"{what}_new"], done.counts[f"{what}_changed"]) for what in _IMPORTED]
-        table("", ("", "new", "changed"), rows)
-        say(f"{done.rows} loans are good; nothing was written." if dry_run else f"{done.rows} loans imported.")
-
-
-_IMPORTED = ("persons", "phones", "flags", "loans")
 
 
 # --- the night and its queue ---------------------------------------------------------------------------------------
@@ -269,11 +214,7 @@ def agents(as_json: Json = False) -> None:
 
 def register(app: typer.Typer) -> None:
     """Adds them to `backoffice`."""
-    from backoffice_core.loans import portfolio_file
-
-    imports.command("portfolio", help=_as_help(portfolio_file.__doc__ or ""))(_import_portfolio)
-    imports.callback()(lambda: None)
-    app.add_typer(imports, name="import")
+    commands_lists.register(app, _as_help)
     for command in (nightly, queue, calls, agents, stop):
         app.command()(command)
     app.add_typer(case, name="case")

@@ -134,3 +134,27 @@ async def _trunk_is_down(session: AsyncSession, trunk: str, at: datetime) -> boo
     signs = dict(counted.all())
     dead = signs.get("dead", 0) + signs.get("trunk", 0)
     return trunk_refuses_everybody(dead, sum(n for sign, n in signs.items() if sign not in {"dead", "trunk"}))
+
+
+@dataclass(frozen=True, slots=True)
+class SharedNumber:
+    """A number that stands with several borrowers; `refs`: the bank's keys of the first ten."""
+
+    value: str
+    persons: int
+    refs: list[str]
+
+
+async def shared_numbers(session: AsyncSession, *, at_least: int = 2, limit: int = 100) -> list[SharedNumber]:
+    """The most shared first."""
+    persons = func.count(ContactPoint.person_id.distinct())
+    query = (
+        select(ContactPoint.value, persons, func.array_agg(Person.external_ref))
+        .join(Person, Person.id == ContactPoint.person_id)
+        .where(ContactPoint.kind == "phone")
+        .group_by(ContactPoint.value)
+        .having(persons >= at_least)
+        .order_by(persons.desc(), ContactPoint.value)
+        .limit(limit)
+    )
+    return [SharedNumber(value, n, sorted(refs)[:10]) for value, n, refs in await session.execute(query)]

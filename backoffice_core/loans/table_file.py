@@ -35,7 +35,7 @@ class Problem:
     reason: str
 
     def __str__(self) -> str:
-        return f"line {self.line}: " + (f"{self.column}: " if self.column else "") + self.reason
+        return f"line {self.line}" + (f", {self.column}" if self.column else "") + f": {self.reason}"
 
 
 class BadFile(BadInput):

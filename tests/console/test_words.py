@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from agent_console.icons import ICONS
+from backoffice_core.borrowers.phones import REFUSALS
 from backoffice_core.borrowers.rules import FLAGS, OWNER_KINDS
 from backoffice_core.call_centre.agents import PAUSE_REASONS
 from backoffice_core.call_centre.rules import BY_CAUSE, BY_SIP, OUTCOMES
@@ -20,6 +21,7 @@ CONSOLE = ROOT / "agent_console"
 FAMILIES = (  # keys made of a stored code; the words of a code stand in the catalogue whether or not it came up yet
     "agent-state", "call-state", "task-state", "result", "outcome", "reason", "why", "case-state", "stage", "flag", "owner",
     "phone-state", "promise", "task", "pause", "role", "recording", "speech", "campaign", "event", "error", "remedy", "input",
+    "phone-refused",
 )  # fmt: skip
 
 
@@ -88,6 +90,7 @@ def test_every_code_has_words(catalogue: Catalogue, lang: str) -> None:
         "flag": FLAGS,
         "owner": OWNER_KINDS,
         "role": ROLES,
+        "phone-refused": REFUSALS,
         "stage": [str(n) for n in range(10)],
     }
     missing = [

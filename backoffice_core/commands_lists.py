@@ -1,0 +1,250 @@
+"""Commands of the bank's lists: portfolios and stop-lists taken over, sources and their state, numbers looked at."""
+
+import getpass
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from backoffice_core import config
+from backoffice_core.command_line import House, Json, run, say, say_json, table
+from backoffice_core.commands_import import SHOWN_PROBLEMS, Encoding, Sheet, portfolio_command
+from backoffice_core.errors import BadInput
+
+imports = typer.Typer(no_args_is_help=True, help="Take over files of the bank.")
+phones = typer.Typer(no_args_is_help=True, help="Numbers: how they are read, and whose they are.")
+
+
+def _utc(at: datetime | None) -> str:
+    return f"{at.astimezone(UTC):%d.%m. %H:%M}" if at else ""
+
+
+# --- sources and what their lists left out -------------------------------------------------------------------------
+
+
+@imports.command("sources")
+def sources_command(as_json: Json = False) -> None:
+    """Who sends lists, and whether today's is here. Exit code 1 when one is late."""
+    from backoffice_core.loans import sources
+
+    async def work(house: House) -> list[sources.SourceState]:
+        async with house.database.begin() as session:
+            return await sources.states(session, house.clock.now().astimezone(house.clock.zone), house.clock.today())
+
+    found = run(work)
+    if as_json:
+        say_json([asdict(one) for one in found])
+    else:
+        head = ("source", "state", "kind", "due by", "last list", "of", "accepted (UTC)")
+        rows = [
+            (s.name, s.state, s.mode, s.due_by, s.last_file, s.last_date, _utc(s.last_at))
+            for s in found
+        ]  # fmt: skip
+        table("sources", head, rows)
+    if any(one.state == "LATE" for one in found):
+        if not as_json:
+            say("A list is late: its borrowers are not called until it is accepted.")
+        raise typer.Exit(1)
+
+
+@imports.command("missing")
+def missing_command(
+    explained: Annotated[bool, typer.Option("--all", help="those that are explained, too")] = False,
+    as_json: Json = False,
+) -> None:
+    """Contracts that a full list left out: nobody calls them until somebody explains it."""
+    from backoffice_core.loans import sources
+
+    async def work(house: House) -> list[sources.MissingLoan]:
+        async with house.database.begin() as session:
+            return await sources.missing(session, explained=explained)
+
+    found = run(work)
+    if as_json:
+        say_json([asdict(one) for one in found])
+        return
+    head = ("contract", "source", "borrower", "balance", "", "days late", "since (UTC)", "explanation")
+    rows = [
+        (m.contract_no, m.source, m.borrower, m.balance, m.currency, m.days_past_due, _utc(m.missing_since),
+         m.note) for m in found
+    ]  # fmt: skip
+    table("missing contracts", head, rows)
+
+
+@imports.command("explain")
+def explain_command(
+    contract: Annotated[str, typer.Argument(help="the contract's number")],
+    reason: Annotated[str, typer.Option(help="why the list left it out")],
+) -> None:
+    """Say why a full list left a contract out; the next queue calls it again."""
+    from backoffice_core.loans import sources
+
+    async def work(house: House) -> None:
+        async with house.database.begin() as session:
+            await sources.explain(session, contract, reason)
+
+    run(work)
+    say(f"{contract} is explained. Run `backoffice nightly` to build today's queue with it.")
+
+
+# --- the stop-list -------------------------------------------------------------------------------------------------
+
+
+@imports.command("stop-list")
+def stop_list_command(
+    file: Annotated[Path, typer.Argument(help="CSV or XLSX: person_ref, contract_no or phone; reason; since; until")],
+    source: Annotated[str, typer.Option(help="who sends it")] = "",
+    encoding: Encoding = "",
+    sheet: Sheet = "",
+    as_json: Json = False,
+) -> None:
+    """Stop calls to people, contracts and numbers, from the next call on. Bad rows are told, the good ones count.
+
+    Exit code 1 when a row could not be used.
+    """
+    from backoffice_core.loans import stop_list
+    from backoffice_core.loans.table_file import BadFile
+
+    async def work(house: House) -> tuple[stop_list.StopFile, stop_list.Stopped]:
+        stops = stop_list.read_stops(
+            file, today=house.clock.today(), country=house.settings.jurisdiction, encoding=encoding, sheet=sheet
+        )
+        async with house.database.begin() as session:
+            done = await stop_list.import_stops(
+                session, stops, at=house.clock.now(), by=getpass.getuser(), source=source
+            )
+        return stops, done
+
+    stops, done = run(work)
+    if as_json:
+        problems = [asdict(problem) for problem in stops.problems]
+        say_json({**asdict(done), "stops": len(stops.stops), "refused": stops.refused, "problems": problems})
+    elif done.already:
+        say(f"{file.name} is already taken over; nothing was done.")
+    else:
+        for problem in stops.problems[:SHOWN_PROBLEMS]:
+            say(str(problem))
+        say(f"{done.new} new stops, {done.changed} changed, {len(stops.stops) - done.new - done.changed} as before.")
+    if stops.refused:
+        raise BadFile(
+            f"{file.name}: {stops.refused} rows stop nobody; the others count.",
+            remedy="Correct them and import it again.",
+        )
+
+
+@imports.command("lift-stop")
+def lift_command(
+    kind: Annotated[str, typer.Argument(help="person, contract or phone")],
+    value: Annotated[str, typer.Argument(help="person_ref, contract number, or number")],
+) -> None:
+    """Take an entry off the stop-list."""
+    from backoffice_core.loans import stop_list
+
+    async def work(house: House) -> int:
+        said = value
+        if kind == "phone":
+            from backoffice_core.borrowers.phones import read_phone
+
+            try:
+                said = read_phone(value, house.settings.jurisdiction).value
+            except ValueError as error:
+                raise BadInput(f"“{value}”: {error}.", remedy="Write it with its country code.") from None
+        if kind not in stop_list.KINDS:
+            raise BadInput(f"“{kind}” cannot be stopped.", remedy=f"Say one of {', '.join(stop_list.KINDS)}.")
+        async with house.database.begin() as session:
+            return await stop_list.lift(session, kind, said)
+
+    say("Lifted." if run(work) else "No such entry; nothing was done.")
+
+
+# --- numbers -------------------------------------------------------------------------------------------------------
+
+
+@phones.command("parse")
+def parse_command(
+    country: Annotated[str, typer.Option(help="two letters, as UA; default: that of the bank")] = "",
+    area_code: Annotated[str, typer.Option(help="the branch's, for local numbers, as 044")] = "",
+    language: Annotated[str, typer.Option(help="of the refusals: uk, ru, en")] = "en",
+    as_json: Json = False,
+) -> None:
+    """Read cells as banks have them, one a line from standard input: numbers, extensions, owners, or why not."""
+    from backoffice_core.borrowers.phones import read_cell
+
+    region = (country or config.load().jurisdiction).strip().upper()
+    if len(region) != 2 or not region.isascii() or not region.isalpha():
+        raise BadInput(f"“{country}” is no country.", remedy="Give two letters, as in --country UA.")
+    sentence = _sentences(language)
+    for cell in _lines(sys.stdin.buffer.read()):
+        found = read_cell(cell, region, area_code)
+        refused = " ".join(sentence(refusal) for refusal in found.refused) or None
+        if as_json:
+            numbers = [
+                {"e164": p.value, "extension": p.extension or None, "owner": p.owner_kind} for p in found.numbers
+            ]
+            line = json.dumps({"cell": cell, "numbers": numbers, "refused": refused}, ensure_ascii=False)
+            sys.stdout.buffer.write(line.translate(_ENDS_OF_LINES).encode() + b"\n")
+        else:
+            shown = [
+                p.value + (f" ext. {p.extension}" if p.extension else "") + f" {p.owner_kind}"
+                + (" fax" if p.number_type == "fax" else "")
+                for p in found.numbers
+            ]  # fmt: skip
+            say(f"{cell} → " + "; ".join([*shown, *([refused] if refused else [])]))
+
+
+# What some readers take for the end of a line, and JSON leaves as it is.
+_ENDS_OF_LINES = {0x85: "\\u0085", 0x2028: "\\u2028", 0x2029: "\\u2029"}
+
+
+def _lines(raw: bytes) -> list[str]:
+    """Only a line feed ends a cell: a cell may hold the other signs that Unicode calls ends of lines."""
+    text = raw.decode("utf-8-sig", errors="replace")
+    lines = text.split("\n")
+    if lines[-1] == "":
+        lines.pop()
+    return [line.removesuffix("\r") for line in lines]
+
+
+def _sentences(language: str) -> Callable[[Any], str]:
+    from backoffice_core.catalogue import Catalogue
+
+    catalogue = Catalogue.load()
+    if language not in catalogue.languages:
+        raise BadInput(f"“{language}” is not spoken here.", remedy=f"Say one of {', '.join(catalogue.languages)}.")
+    words = catalogue.words(language)
+    return lambda r: words(f"phone-refused-{r.code}", piece=r.piece, country=r.country)
+
+
+@phones.command("shared")
+def shared_command(
+    at_least: Annotated[int, typer.Option(min=2, help="borrowers with the same number")] = 2,
+    limit: Annotated[int, typer.Option(min=1, max=100_000)] = 100,
+    as_json: Json = False,
+) -> None:
+    """Numbers that stand with several borrowers, the most shared first: a relative's, an employer's, or a clerk's own."""
+    from backoffice_core.borrowers import service as borrowers
+
+    async def work(house: House) -> list[borrowers.SharedNumber]:
+        async with house.database.begin() as session:
+            return await borrowers.shared_numbers(session, at_least=at_least, limit=limit)
+
+    found = run(work)
+    if as_json:
+        say_json([asdict(one) for one in found])
+        return
+    table("shared numbers", ("number", "borrowers", "who"), [(s.value, s.persons, ", ".join(s.refs)) for s in found])
+
+
+def register(app: typer.Typer, as_help: Callable[[str], str]) -> None:
+    """Adds them to `backoffice`."""
+    from backoffice_core.loans import portfolio_file
+
+    imports.command("portfolio", help=as_help(portfolio_file.__doc__ or ""))(portfolio_command)
+    imports.callback()(lambda: None)
+    app.add_typer(imports, name="import")
+    app.add_typer(phones, name="phones")

@@ -1,0 +1,106 @@
+"""The budget of abandoned calls: how much of it may be spent now (pure).
+
+The share allowed from now to the shift's end is what the target leaves over, so that luck of the morning, good or bad, is
+made up for in small steps. The threshold on one call's risk follows that share by a ratio that is learned from the
+risks of the calls placed: these are known at once, abandoned calls only one by one.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+LEAST = 1e-5  # threshold when nothing more may be spent: practically no risk
+HOUR_PARTS = 12  # the last hour is kept in as many parts
+
+
+@dataclass(frozen=True)
+class Steer:
+    """`threshold`: the risk at which no more call is placed. `allowed`: share of answers that may be abandoned from now on.
+    `budget`: abandoned calls the account could bear now. `spent`: nothing may be risked."""
+
+    threshold: float
+    allowed: float
+    budget: float
+    spent: bool
+
+
+def _ramp(x: float, none: float, full: float) -> float:
+    return min(max((x - none) / (full - none), 0.0), 1.0)
+
+
+class Account:
+    def __init__(self, memory: dict[str, Any] | None, target: float, worst_hour: float | None) -> None:
+        m = memory or {}
+        self.target, self.worst_hour = target, worst_hour
+        self.t: float | None = m.get("t")
+        self.live0, self.abandoned0 = m.get("before", (None, None))
+        self.live, self.abandoned = m.get("counts", (0, 0))
+        self.elapsed: float = m.get("elapsed", 0.0)
+        self.speed_live, self.speed_s = m.get("speed", (1.0, 60.0))
+        self.ratio: float = m.get("ratio", math.log(1.35))
+        self.foretold: float = m.get("foretold", 0.0)
+        self.hour: list[list[float]] = [list(x) for x in m.get("hour", [[0.0, 0, 0]])]
+        self.aim: float = m.get("aim", 0.0)
+
+    def memory(self) -> dict[str, Any]:
+        return {
+            "t": self.t, "before": [self.live0, self.abandoned0], "counts": [self.live, self.abandoned],
+            "elapsed": self.elapsed, "speed": [self.speed_live, self.speed_s], "ratio": self.ratio,
+            "foretold": self.foretold, "hour": [list(x) for x in self.hour], "aim": self.aim,
+        }  # fmt: skip
+
+    def count(self, t: float, live: int, abandoned: int) -> None:
+        dt = 0.0 if self.t is None else min(max(t - self.t, 0.0), 60.0)
+        self.t = t
+        if self.live0 is None:
+            self.live0, self.abandoned0 = live, abandoned
+            self.live, self.abandoned = live, abandoned
+        fade = math.exp(-dt / 2400)
+        self.speed_live = self.speed_live * fade + max(live - self.live, 0)
+        self.speed_s = self.speed_s * fade + dt
+        self.elapsed += dt
+        part = self.hour[-1]
+        part[0] += dt
+        part[1] += live - self.live
+        part[2] += abandoned - self.abandoned
+        if part[0] >= 3600 / HOUR_PARTS:
+            self.hour = [*self.hour[-HOUR_PARTS:], [0.0, 0, 0]]
+        self.live, self.abandoned = live, abandoned
+
+    def steer(self, left: float, in_flight: float) -> Steer:
+        """`left`: seconds to the end of the shift. `in_flight`: answers still to come from calls placed."""
+        target = self.target
+        to_come = max(left, 0.0) * self.speed_live / self.speed_s
+        budget = target * self.live - self.abandoned
+        reserve = 1.0 + 0.04 * in_flight
+        ahead = 0.9 * to_come  # the answer rate may fall
+        allowed = (budget - reserve + target * ahead) / max(ahead, 1.0)
+        allowed = min(max(allowed, 0.0), 1.6 * target)
+        # what is left even if from now on nothing is risked, which makes calls fewer
+        secure = budget + target * 0.3 * to_come - 0.04 * in_flight
+        allowed *= _ramp(secure, 1.2, 2.4)
+        if self.worst_hour is not None:
+            allowed *= _ramp(self._room_of_hour() - 0.04 * in_flight, 1.0, 2.2)
+        spent = allowed < 0.05 * target
+        # more are abandoned than foretold, as later calls may be answered before earlier ones: by how much is learned
+        self.aim = allowed * (self.foretold + 15) / (self.abandoned - (self.abandoned0 or 0) + 20)
+        threshold = max(min(math.exp(self.ratio) * self.aim, 0.6), LEAST)
+        return Steer(threshold, allowed, budget, spent)
+
+    def _room_of_hour(self) -> float:
+        """Abandoned calls that the last hour could still bear."""
+        seconds, live, abandoned = (sum(x) for x in zip(*self.hour, strict=True))
+        expected = live if seconds >= 3600 else max(live, self.speed_live / self.speed_s * 3600)
+        # in an hour of few answers one call more is no breach of faith but chance; two hundred an hour bear none
+        return (self.worst_hour or 0.0) * expected - abandoned + max(3 - expected / 70, 0.0)
+
+    def placed(self, rate: float, calls: int, risk: float) -> None:
+        """`risk`: sum over the calls of the chance that their answer finds nobody."""
+        if not calls:
+            return
+        self.foretold += rate * risk
+        if self.aim > 0.15 * self.target:
+            # follow so that the mean risk of an answered call becomes what is aimed at, over about forty minutes
+            per = self.speed_live / self.speed_s * 2400
+            error = rate * (calls - risk / self.aim) / max(per, 20.0)
+            self.ratio = min(max(self.ratio + min(max(error, -0.1), 0.1), math.log(0.7)), math.log(8))

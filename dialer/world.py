@@ -1,0 +1,152 @@
+"""The description of a simulated world: read from a documented YAML file (dialer/worlds/), checked (pure).
+
+Times in seconds unless the name says otherwise; shares 0 … 1. Every key has a default, so that a file names only what is
+special. `dialer/worlds/standard.yaml` explains all of them.
+"""
+
+import math
+import random
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import yaml
+
+SHAPES = ("stationary", "drifting", "stepping", "by_hour")
+FAULTS = ("refuse", "refuse_invalid", "silent", "no_lines")
+
+
+class BadWorld(ValueError):
+    """The file of a world says something that is not understood; the message names the key."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Blackout:
+    """At `at` all but `agents_left` are gone `within` some seconds, back at `until`."""
+
+    at: float
+    until: float
+    agents_left: int
+    within: float = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """Of the trunk. refuse: ends at once and is not reported; refuse_invalid: wrongly as a bad number; silent: rings and
+    nobody answers; no_lines: none is free."""
+
+    at: float
+    until: float
+    kind: str = "refuse"
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    name: str = "standard"
+    agents: int = 25
+    hours: float = 8.0
+    lines: int = 100_000
+    decide_every: float = 1.0
+    answer_limit: float = 2.0
+    # people
+    answer_rate: float = 0.25
+    rate_shape: str = "stationary"
+    drift_amplitude: float = 0.4
+    drift_period: float = 4 * 3600.0
+    steps: tuple[tuple[float, float], ...] = ((1 / 3, 1.5), (2 / 3, 0.5))  # from this part of the shift, times this
+    by_hour: tuple[float, ...] = ()  # factors, one an hour
+    post_dial: tuple[float, float] = (1.0, 3.0)
+    ring_mean: float = 8.0
+    ring_shape: float = 2.0  # of a gamma distribution; 1 is exponential
+    ring_timeout: float = 25.0
+    busy: float = 0.08  # shares of the calls that are not answered
+    rejected: float = 0.05
+    invalid: float = 0.03
+    talk_mean: float = 120.0
+    talk_sigma: float = 0.7
+    short_share: float = 0.0
+    short_mean: float = 12.0
+    # machines
+    machine_share: float = 0.0  # of the answers
+    detection: str = "off"  # off, before
+    detection_seconds: float = 1.5
+    machine_missed: float = 0.08
+    human_misjudged: float = 0.03
+    machine_talk: float = 6.0  # until the agent hangs up on it
+    # agents
+    wrap_mean: float = 25.0
+    wrap_sigma: float = 0.5
+    break_every: float = 6600.0
+    break_length: float = 600.0
+    out_every: float = 14_400.0
+    out_length: float = 300.0
+    # what happens
+    blackouts: tuple[Blackout, ...] = ()
+    faults: tuple[Fault, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.rate_shape not in SHAPES:
+            raise BadWorld(f"rate_shape: {self.rate_shape}; known: {', '.join(SHAPES)}")
+        if self.detection not in ("off", "before"):
+            raise BadWorld(f"detection: {self.detection}; known: off, before")
+        for fault in self.faults:
+            if fault.kind not in FAULTS:
+                raise BadWorld(f"faults: kind {fault.kind}; known: {', '.join(FAULTS)}")
+        if self.agents < 1 or not 0 < self.hours <= 48 or not 0 < self.decide_every <= 60:
+            raise BadWorld("agents ≥ 1, 0 < hours ≤ 48 and 0 < decide_every ≤ 60 are needed")
+        if self.rate_shape == "by_hour" and not self.by_hour:
+            raise BadWorld("by_hour: factors are missing")
+        if self.post_dial[1] >= self.ring_timeout or self.ring_mean <= 0 or self.ring_shape <= 0:
+            raise BadWorld("post_dial, ring_mean, ring_shape: an answer must be possible before ring_timeout")
+
+    def rate_at(self, t: float, phase: float) -> float:
+        """Chance that a dial at t is answered. `phase`: 0 … 1, of the drift."""
+        p = self.answer_rate
+        if self.rate_shape == "drifting":
+            p *= 1 + self.drift_amplitude * math.sin(2 * math.pi * (t / self.drift_period + phase))
+        elif self.rate_shape == "stepping":
+            part = t / (self.hours * 3600)
+            for begins, factor in self.steps:
+                if part >= begins:
+                    p = self.answer_rate * factor
+        elif self.rate_shape == "by_hour":
+            p *= self.by_hour[min(int(t // 3600), len(self.by_hour) - 1)]
+        return min(p, 0.98)
+
+    def ring_time(self, r: random.Random) -> float:
+        return r.gammavariate(self.ring_shape, self.ring_mean / self.ring_shape)
+
+    def fault_at(self, t: float) -> str:
+        for fault in self.faults:
+            if fault.at <= t < fault.until:
+                return fault.kind
+        return ""
+
+    def but(self, **changes: Any) -> "World":
+        return replace(self, **changes)
+
+
+def read(text: str) -> World:
+    """Raises BadWorld on anything that is not understood."""
+    try:
+        said = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise BadWorld(str(error)) from None
+    if not isinstance(said, dict):
+        raise BadWorld("a world is a list of keys and values")
+    known = {f.name for f in fields(World)}
+    if strange := sorted(set(map(str, said)) - known):
+        raise BadWorld(f"unknown: {', '.join(strange)}; known: {', '.join(sorted(known))}")
+    try:
+        for key, kind in (("blackouts", Blackout), ("faults", Fault)):
+            if key in said:
+                said[key] = tuple(kind(**entry) for entry in said[key])
+        for key in ("post_dial", "by_hour"):
+            if key in said:
+                said[key] = tuple(map(float, said[key]))
+        if "steps" in said:
+            said["steps"] = tuple((float(a), float(b)) for a, b in said["steps"])
+        return World(**said)
+    except BadWorld:
+        raise
+    except (TypeError, ValueError) as error:
+        raise BadWorld(str(error)) from None

@@ -1,6 +1,7 @@
 """`backoffice …`: the command line. What starts and ends the parts is here, the bank's work is in commands.py."""
 
 import json
+import os
 import sys
 from dataclasses import asdict
 from typing import Annotated
@@ -63,7 +64,7 @@ def status(as_json: Json = False) -> None:
             since = part.since[:19].replace("T", " ")
             pid, port = str(part.pid or ""), str(part.port or "")
             table.add_row(part.name, part.state, pid, since, str(part.restarts), port, part.error)
-        Console().print(table)
+        Console(width=None if sys.stdout.isatty() else 160).print(table)
         if not supervisor:
             print("The supervisor is dead. `backoffice down` ends what it left behind, `backoffice up` starts anew.")
     raise typer.Exit(0 if supervisor and parts and all(part.state == "up" for part in parts) else 1)
@@ -135,6 +136,10 @@ def _complain(message: str, remedy: str = "") -> None:
 
 def main() -> None:
     """Exit code 0 done, 1 refused (one clear line and what to do, on stderr), 2 wrong usage."""
+    from backoffice_core.parts.explain import misspelt
+
+    for warning in misspelt(os.environ):
+        print(f"warning: {warning}", file=sys.stderr)
     try:
         app()
     except KeyboardInterrupt:

@@ -184,6 +184,8 @@ def phone(number: str) -> str:
 def short_name(full_name: str) -> str:
     """Коваленко О. П., for tables."""
     last, *given = full_name.split()
+    if any(name[0].isdigit() for name in given):
+        return NBSP.join([last, *given])  # a robot's name has a number, which is no initial
     return NBSP.join([last, *(f"{name[0]}." for name in given)]) if given else last
 
 

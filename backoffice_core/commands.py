@@ -8,8 +8,9 @@ import typer
 
 from backoffice_core import commands_lists
 from backoffice_core.command_line import House, Json, bar, fields_of, run, say, say_json, table
-from backoffice_core.commands_admin import rules, stop
+from backoffice_core.commands_admin import call, rules, stop
 from backoffice_core.commands_people import user
+from backoffice_core.commands_simulate import simulate
 from backoffice_core.errors import BadInput
 
 Day = Annotated[str, typer.Option("--date", metavar="YYYY-MM-DD", help="business date; default: today")]
@@ -41,6 +42,9 @@ def nightly(day: Day = "", as_json: Json = False) -> None:
         (s.step, f"{s.seconds:.1f} s", ", ".join(f"{k} {v}" for k, v in s.counts.items() if v)) for s in report.steps
     ]
     table(f"night of {report.business_date}", ("step", "took", "counts"), rows)
+    if strange := report.counts("open_cases").get("late_without_sum"):
+        say(f"{strange} loans are late by days, but nothing of them is overdue: they open no case. Does the bank's file "
+            "have the columns overdue_principal, overdue_interest, overdue_penalty?")  # fmt: skip
     if report.counts("build_queue").get("NO_RULE"):
         say("Cases stand under NO_RULE: load the rules with `backoffice rules load`, then run the night again.")
 
@@ -55,6 +59,7 @@ def queue(
     """Tonight's queue in its order, and how many cases are not called for which reason."""
     from backoffice_core.call_centre import history
     from backoffice_core.call_centre import queue as queues
+    from backoffice_core.nightly import NightStep
 
     async def work(house: House) -> None:
         on = house.day(day)
@@ -63,6 +68,8 @@ def queue(
             reasons = await history.not_callable_counts(session, on)
             refused = await queues.not_callable(session, on, reason=reason.upper(), limit=limit)
             tasks = await queues.tonight(session, on, limit=limit)
+            step = await session.get(NightStep, (on, "build_queue"))
+            ran = step is not None and step.state == "DONE"
         listed = not_callable or bool(reason)
         if as_json:
             rows = [asdict(row) for row in (refused if listed else tasks)]
@@ -77,7 +84,11 @@ def queue(
             say("tasks: " + (", ".join(f"{k} {v}" for k, v in states.items()) or "none"))
             say("not called: " + (", ".join(f"{k} {v}" for k, v in reasons.items()) or "none"))
             if not states and not reasons:
-                say("There is no queue for this date: run `backoffice nightly`.")
+                say(
+                    f"The night of {on} made no tasks."
+                    if ran
+                    else f"There is no queue for {on}: run `backoffice nightly`."
+                )
 
     run(work)
 
@@ -178,9 +189,13 @@ def case_show(
         say(f"case {found.number}  {found.state}  stage {found.stage}  {person.full_name}, {person.place}")
         for title, rows in shown.items():
             if rows:
-                table(title, list(rows[0]), [list(row.values()) for row in rows])
+                table(title, list(rows[0]), [[_banks_time(house, cell) for cell in row.values()] for row in rows])
 
     run(work)
+
+
+def _banks_time(house: House, cell: object) -> object:
+    return f"{cell.astimezone(house.clock.zone):%Y-%m-%d %H:%M}" if isinstance(cell, datetime) else cell
 
 
 def _number(cell: str, country: str) -> str:
@@ -215,9 +230,10 @@ def agents(as_json: Json = False) -> None:
 def register(app: typer.Typer) -> None:
     """Adds them to `backoffice`."""
     commands_lists.register(app, _as_help)
-    for command in (nightly, queue, calls, agents, stop):
+    for command in (nightly, queue, calls, agents, stop, simulate):
         app.command()(command)
     app.add_typer(case, name="case")
+    app.add_typer(call, name="call")
     app.add_typer(user, name="user")
     app.add_typer(rules, name="rules")
 

@@ -5,6 +5,7 @@ import getpass
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
+from uuid import UUID
 
 import typer
 from sqlalchemy.exc import DBAPIError
@@ -14,7 +15,7 @@ from backoffice_core.clock import Clock
 from backoffice_core.command_line import House, Json, hush, run, say, say_json, table
 from backoffice_core.config import Settings
 from backoffice_core.db import Database
-from backoffice_core.errors import Refused
+from backoffice_core.errors import BadInput, Refused
 
 # --- stop ----------------------------------------------------------------------------------------------------------
 
@@ -34,6 +35,12 @@ def stop(
     notice = switch.stopped(settings)
     noted = True
     if not status:
+        if lift and notice is None:
+            if as_json:
+                say_json({"stopped": False, "noted": False})
+            else:
+                say("Dialing is not stopped; nothing was lifted.")
+            return
         if lift:
             switch.lift_now(settings, by, reason)
         else:
@@ -73,6 +80,55 @@ async def _note_stop(settings: Settings, notice: Any, by: str, reason: str, *, l
         await bus.publish(StopChanged())
         await bus.close()
         await database.close()
+
+
+# --- calls whose end nobody heard ----------------------------------------------------------------------------------
+
+call = typer.Typer(no_args_is_help=True, help="One call.")
+
+
+@call.callback()
+def _call() -> None:
+    """One call."""
+
+
+@call.command("settle")
+def call_settle(
+    call_id: Annotated[str, typer.Argument(help="id of a call that ended as UNKNOWN")],
+    result: Annotated[str, typer.Option(help="how it truly ended, as NO_ANSWER")],
+    by: Annotated[str, typer.Option(help="who found it out")],
+    yes: Annotated[bool, typer.Option("--yes", help="the second step: do it")] = False,
+    as_json: Json = False,
+) -> None:
+    """Say how a call ended that nobody heard the end of. Without --yes it only tells what would be done."""
+    from backoffice_core.call_centre import attempts
+
+    if not by.strip():
+        raise BadInput("Who found it out? A name is needed.", remedy="Give --by NAME.", field="by")
+    try:
+        which = UUID(call_id)
+    except ValueError:
+        raise BadInput(f"“{call_id}” is no call's id.", remedy="`backoffice calls` shows them.") from None
+
+    async def work(house: House) -> dict[str, Any]:
+        async with house.database.sessions() as session, session.begin() as transaction:
+            found = await attempts.settle_unknown(session, which, result.upper(), by=by, now=house.clock.now())
+            task = await session.get_one(attempts.CallTask, found.task_id)
+            done = {"call": which, "number": found.number, "result": found.result, "slot_counts": result.upper() != "CONGESTION",
+                    "task": task.state, "task_from": house.hour(task.earliest_at), "done": yes}  # fmt: skip
+            if not yes:
+                await transaction.rollback()
+        return done
+
+    done = run(work)
+    if as_json:
+        say_json(done)
+        return
+    slot = "counts against the limits" if done["slot_counts"] else "is given back: it counts no more"
+    until = f" from {done['task_from']}" if done["task_from"] else ""
+    say(f"Call to {done['number']}: {done['result']}. The contact {slot}; the task is {done['task']}{until}.")
+    if not yes:
+        say("Nothing is written yet. If this is right, give the same command with --yes.")
 
 
 # --- rules ---------------------------------------------------------------------------------------------------------

@@ -29,6 +29,8 @@ from backoffice_core.borrowers.models import PhoneEvidence
 from backoffice_core.bus import Bus
 from backoffice_core.call_centre import history, stop
 from backoffice_core.call_centre.models import CallAttempt, Recording
+from backoffice_core.command_line import hush
+from backoffice_core.compliance import loader
 from backoffice_core.compliance import service as compliance
 from backoffice_core.config import Settings
 from backoffice_core.db import Database
@@ -81,7 +83,8 @@ async def _fill(settings: Settings, options: argparse.Namespace, file: Path) -> 
     database = Database(settings, pool=4, name="demo")
     seats: list[dict[str, Any]] = []
     try:
-        with told("staff, rules of four countries, working calendars"):
+        countries = {row["jurisdiction"] for row in loader.read_file()}
+        with told(f"staff, rules of {len(countries)} jurisdictions, working calendars"):
             async with database.begin() as s:
                 known = (await s.execute(select(staff.User.login))).scalars().all()
                 people = [(*row, False) for row in PEOPLE]
@@ -293,6 +296,7 @@ def _dial(settings: Settings, options: argparse.Namespace, work: Path, seats: li
 
 
 def run(options: argparse.Namespace) -> int:
+    hush()
     settings = _settings(options)
     ports, work = settings.ports, settings.data / "far_end"
     control.down(settings, say=lambda _: None)

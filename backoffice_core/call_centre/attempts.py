@@ -18,6 +18,7 @@ from backoffice_core.call_centre.contacts import call_contact, flags_of
 from backoffice_core.call_centre.models import AgentSession, CallAttempt, CallTask, Recording
 from backoffice_core.call_centre.queue_rules import HOUSE_BLOCKS
 from backoffice_core.call_centre.rules import (
+    SETTLED_BY_HAND,
     CallFacts,
     counts_as_contact,
     evidence,
@@ -31,6 +32,7 @@ from backoffice_core.cases.models import Case
 from backoffice_core.compliance import service as compliance
 from backoffice_core.config import Settings, Trunk
 from backoffice_core.db import new_key
+from backoffice_core.errors import BadInput, Conflict, NotFound
 from backoffice_core.loans import stop_list
 
 UNDIALABLE = {"DEAD", "UNREACHABLE", "WRONG_PARTY"}
@@ -309,3 +311,46 @@ async def start_settling(s: AsyncSession, call_id: UUID) -> None:
         task = await s.get_one(CallTask, attempt.task_id, with_for_update=True)
         if task.state == "DIALING":
             task.state = "SETTLING"
+
+
+async def settle_unknown(s: AsyncSession, call_id: UUID, result: str, *, by: str, now: datetime) -> CallAttempt:
+    """A person (`by`) found out how a call ended whose end nobody heard: the task goes on as after any such call.
+
+    The slot counts with certainty now; after CONGESTION, which never reached the borrower's network, it is given back.
+    Raises NotFound, BadInput for a result that is none, Conflict when the call is not UNKNOWN.
+    """
+    if result not in SETTLED_BY_HAND:
+        raise BadInput(f"{result!r} is no result.", remedy=f"One of: {', '.join(SETTLED_BY_HAND)}.", field="result")
+    attempt = await unknown_call(s, call_id)
+    lost = result == "CONGESTION"
+    attempt.result, attempt.abandoned = result, result == "ABANDONED"
+    if lost:
+        await compliance.free_slot(s, call_id, uncertain_too=True)
+    else:
+        await compliance.commit_slot(
+            s, call_id, conversation=counts_as_contact(result), abandoned=attempt.abandoned,
+            machine_message=result == "ANSWERED_MACHINE", uncertain=False, minutes=None,
+        )  # fmt: skip
+    task = await s.get_one(CallTask, attempt.task_id, with_for_update=True)
+    if task.fence == attempt.fence and task.state == "UNKNOWN":
+        task.attempts -= 1 if lost else 0
+        step = task_after_call(result, task.attempts, now)
+        task.state, task.state_reason, task.earliest_at = step.state, result, step.earliest_at
+    data = {"result": result, "by": by, "number": attempt.number}
+    await cases.add_event(s, attempt.case_id, "settled", at=now, call_id=call_id, data=data)
+    sign = "dead" if result == "INVALID_NUMBER" else "alive" if result.startswith("ANSWERED") else ""
+    if sign:
+        await cases.number_evidence(
+            s, attempt.case_id, attempt.contact_point_id, sign, at=now, call_id=call_id, trunk=attempt.trunk
+        )
+    return attempt
+
+
+async def unknown_call(s: AsyncSession, call_id: UUID) -> CallAttempt:
+    """The call, locked. Raises NotFound, Conflict when its result is known."""
+    attempt = await s.get(CallAttempt, call_id, with_for_update=True)
+    if attempt is None:
+        raise NotFound("There is no such call.", remedy="`backoffice calls --json` tells their ids.")
+    if attempt.result != "UNKNOWN":
+        raise Conflict(f"The result of this call is known: {attempt.result or 'it is going on'}.")
+    return attempt

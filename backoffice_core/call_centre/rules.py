@@ -96,6 +96,7 @@ RETRY_AFTER = MappingProxyType(
         "ABANDONED": timedelta(hours=72), "SILENT": timedelta(hours=4), "ANNOUNCEMENT": timedelta(hours=4),
     }
 )  # fmt: skip
+SETTLED_BY_HAND = ("ANSWERED_HUMAN", "INVALID_NUMBER", "FAX", *RETRY_AFTER)  # what an UNKNOWN call may turn out to be
 MAX_ATTEMPTS_A_DAY = 4  # after them the task is EXHAUSTED for the day; legal caps are the evaluator's business
 
 

@@ -44,7 +44,8 @@ _BY_DAYS = (
 
 async def open_cases(session: AsyncSession, at: datetime) -> dict[str, int]:
     """One open case for each person with an overdue loan (DM-15); a case cured less than 90 days ago is reopened by
-    `move_cases`, not opened anew. Running it again opens nothing."""
+    `move_cases`, not opened anew. Running it again opens nothing. `late_without_sum`: loans late by days with nothing
+    overdue; without a sum there is nothing to ask for, so they open no case and are only counted."""
     overdue = Loan.overdue_principal + Loan.overdue_interest + Loan.overdue_penalty
     query = (
         select(Loan.person_id, func.max(Loan.days_past_due))
@@ -63,7 +64,8 @@ async def open_cases(session: AsyncSession, at: datetime) -> dict[str, int]:
     if rows:
         await session.execute(insert(Case), rows)
         await _note(session, at, [(row["id"], {"from": "", "to": "NEW", "reason": "OVERDUE"}) for row in rows], "state")
-    return {"opened": len(rows)}
+    no_sum = select(func.count()).where(Loan.days_past_due > 0, overdue == 0, Loan.balance > 0)
+    return {"opened": len(rows), "late_without_sum": await session.scalar(no_sum) or 0}
 
 
 async def move_cases(session: AsyncSession, at: datetime, today: date) -> dict[str, int]:

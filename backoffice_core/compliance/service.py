@@ -308,14 +308,18 @@ async def commit_slot(
     return True
 
 
-async def free_slot(session: AsyncSession, call_id: UUID) -> bool:
-    """Nothing left us (trunk refused, stop pressed): the slot no longer counts. Only a reserved slot is given back.
+async def free_slot(session: AsyncSession, call_id: UUID, *, uncertain_too: bool = False) -> bool:
+    """Nothing left us (trunk refused, stop pressed): the slot no longer counts. Only a reserved slot is given back,
+    or (`uncertain_too`: a person found out) one that counted because nobody knew.
 
     Returns whether it was. Raises NotFound without a slot.
     """
+    given_back = ContactLedger.state == "RESERVED"
+    if uncertain_too:
+        given_back = or_(given_back, ContactLedger.uncertain)
     freed = (
         update(ContactLedger)
-        .where(ContactLedger.call_id == call_id, ContactLedger.state == "RESERVED")
+        .where(ContactLedger.call_id == call_id, given_back)
         .values(state="FREED")
         .returning(ContactLedger.id)
     )

@@ -243,6 +243,7 @@ mode-progressive = progressive dialing
 event-call = Call
 event-outcome = Result of the talk
 event-wrap_over = Time for the result is over
+event-settled = Result by a person
 event-promise = Promise
 event-task = Task
 event-flag = Status
@@ -444,6 +445,7 @@ saved-promise = Promise saved: { $amount } by { $date }
 
 hist-call = Outgoing call — { $result }
 hist-outcome = Result: { $outcome }
+hist-settled = The call ended as: { $result }
 hist-task = Task: { $task }
 hist-flag = Status: { $flag }
 hist-stage = Stage: { $to }

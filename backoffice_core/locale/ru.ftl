@@ -244,6 +244,7 @@ mode-progressive = прогрессивный набор
 event-call = Звонок
 event-outcome = Результат разговора
 event-wrap_over = Время на результат вышло
+event-settled = Итог звонка указал человек
 event-promise = Обещание
 event-task = Задача
 event-flag = Статус лица
@@ -446,6 +447,7 @@ saved-promise = Обещание сохранено: { $amount } до { $date }
 
 hist-call = Исходящий звонок — { $result }
 hist-outcome = Результат: { $outcome }
+hist-settled = Чем кончился звонок: { $result }
 hist-task = Задача: { $task }
 hist-flag = Статус: { $flag }
 hist-stage = Этап: { $to }

@@ -245,6 +245,7 @@ mode-progressive = прогресивний набір
 event-call = Дзвінок
 event-outcome = Результат розмови
 event-wrap_over = Час на результат вийшов
+event-settled = Підсумок дзвінка вказала людина
 event-promise = Обіцянка
 event-task = Задача
 event-flag = Статус особи
@@ -447,6 +448,7 @@ saved-promise = Обіцянку збережено: { $amount } до { $date }
 
 hist-call = Вихідний дзвінок — { $result }
 hist-outcome = Результат: { $outcome }
+hist-settled = Чим скінчився дзвінок: { $result }
 hist-task = Задача: { $task }
 hist-flag = Статус: { $flag }
 hist-stage = Етап: { $to }

@@ -135,13 +135,17 @@ def look(settings: Settings) -> list[PartState]:
 
 
 def log_files(settings: Settings, name: str = "") -> list[Path]:
-    """The log of one part ("supervisor" too), or all. Raises NotFound when there is none."""
+    """The log of one part ("supervisor" too), or all. Asterisk has a second one, its messages.
+
+    Raises NotFound when there is none.
+    """
     files = sorted((settings.data / "log").glob("*.log"))
     if not name:
         return files
+    own_messages = settings.data / "asterisk" / "log" / "messages.log"
     for file in files:
         if file.stem == name:
-            return [file]
+            return [file, own_messages] if name == "asterisk" and own_messages.exists() else [file]
     known = ", ".join(file.stem for file in files) or "none yet; run `backoffice up`"
     raise NotFound(f"There is no log of {name!r}.", remedy=f"There are: {known}.")
 

@@ -118,6 +118,7 @@ def test_formats_are_those_of_the_design(catalogue: Catalogue) -> None:
         "1 день", "3 дні", "12 днів", "1 день", "3 дня", "12 дней",
     ]  # fmt: skip
     assert (uk.duration(278), uk.duration(3900), uk.hours(9720)) == ("04:38", "1:05:00", "2 год 42 хв")
+    assert short_name("Робот 01") == "Робот\u00a001"
     assert (phone("+380675550142"), short_name("Коваленко Олена Петрівна")) == (
         "+380\u00a067\u00a0555\u00a001\u00a042", "Коваленко\u00a0О.\u00a0П.",
     )  # fmt: skip

@@ -3,19 +3,26 @@
 import asyncio
 import json
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import func, select
 
-from backoffice_core.call_centre.models import CallTask, NotCallable
+from backoffice_core.call_centre import attempts
+from backoffice_core.call_centre.models import CallTask, DialingStop, NotCallable
+from backoffice_core.call_centre.rules import CallFacts
 from backoffice_core.cases.models import Case, CaseEvent
 from backoffice_core.clock import Clock
+from backoffice_core.compliance.models import ContactLedger
 from backoffice_core.config import Settings
 from backoffice_core.db import Database
 from backoffice_core.nightly import NightStep
+from backoffice_core.parts import control
+from backoffice_core.parts.explain import misspelt
 from far_end import portfolio as far_end
+from tests import house
 from tests.conftest import child_environment, command, until
 
 
@@ -152,3 +159,88 @@ async def test_night_killed_by_the_machine_is_done_by_the_next_run(
     assert not tasks & reasons
     assert len(tasks | reasons) == opened
     assert lines == 2 * opened  # opened, and made active: once each
+
+
+async def test_lifting_where_nothing_is_stopped_writes_nothing(live_settings: Settings, database: Database) -> None:
+    code, out, _ = await run(live_settings, "stop", "--lift", "--by", "Олена", "--reason", "x")
+    assert (code, out.strip()) == (0, "Dialing is not stopped; nothing was lifted.")
+    async with database.begin() as session:
+        assert await session.scalar(select(func.count()).select_from(DialingStop)) == 0
+
+
+async def test_a_night_without_cases_is_told_from_no_night(live_settings: Settings, clock: Clock) -> None:
+    assert "run `backoffice nightly`" in (await run(live_settings, "queue"))[1]
+    await said(live_settings, "nightly")
+    assert f"The night of {clock.today()} made no tasks." in (await run(live_settings, "queue"))[1]
+
+
+def test_a_misspelt_setting_is_told_with_the_nearest() -> None:
+    warnings = misspelt(
+        ["BACKOFFICE_RING_TIMEOUT", "BACKOFFICE_PORTS__CONSOL", "BACKOFFICE_PORTS__SIP", "HOME", "BACKOFFICE_DATA"]
+    )
+    assert [w.split("; did you mean ") for w in warnings] == [
+        ["BACKOFFICE_PORTS__CONSOL is no setting and has no effect", "BACKOFFICE_PORTS__CONSOLE?"],
+        ["BACKOFFICE_RING_TIMEOUT is no setting and has no effect", "BACKOFFICE_RING_TIMEOUT_S?"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("result", "slot", "task"),
+    [
+        ("NO_ANSWER", "COMMITTED", "RETRY_WAIT"),
+        ("CONGESTION", "FREED", "RETRY_WAIT"),
+        ("ANSWERED_HUMAN", "COMMITTED", "DONE"),
+    ],
+)
+async def test_a_call_of_unknown_end_is_settled_by_a_named_person_in_two_steps(
+    live_settings: Settings, database: Database, clock: Clock, result: str, slot: str, task: str
+) -> None:
+    async with database.begin() as session:
+        await house.rules_in_force(session, clock)
+        await house.borrower(session, clock)
+    async with database.begin() as session:
+        placing = await attempts.claim(
+            session,
+            live_settings,
+            trunk=live_settings.trunks[0],
+            now=clock.now(),
+            today=clock.today(),
+            wall=clock.wall(),
+        )
+        assert isinstance(placing, attempts.Placing)
+    words = ("call", "settle", str(placing.call_id), "--result", result, "--by", "Олена")
+    code, _, err = await run(live_settings, *words)
+    assert (code, "known" in err) == (1, True), "the call is still going on"
+    async with database.begin() as session:
+        await attempts.settle(session, placing.call_id, CallFacts(ended_at=clock.wall(), heard=False), clock.now())
+    assert not (await said(live_settings, *words))["done"]
+    async with database.begin() as session:
+        assert (await session.get_one(attempts.CallAttempt, placing.call_id)).result == "UNKNOWN"
+    assert (await said(live_settings, *words, "--yes"))["task"] == task
+    async with database.begin() as session:
+        kept = (await session.scalars(select(ContactLedger))).one()
+        row = (await session.scalars(select(CallTask))).one()
+        line = (await session.scalars(select(CaseEvent).where(CaseEvent.kind == "settled"))).one()
+    assert (kept.state, row.state, row.attempts) == (slot, task, int(slot == "COMMITTED"))
+    assert slot == "FREED" or not kept.uncertain
+    assert (line.data["by"], line.data["result"], line.call_id) == ("Олена", result, placing.call_id)
+    assert (await run(live_settings, *words, "--yes"))[0] == 1, "once"
+
+
+def test_asterisks_log_has_its_own_messages_too(tmp_path: Path) -> None:
+    settings = Settings(data=tmp_path)
+    for file in ("log/asterisk.log", "log/worker.log", "asterisk/log/messages.log"):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).touch()
+    assert [file.name for file in control.log_files(settings, "asterisk")] == ["asterisk.log", "messages.log"]
+    assert [file.name for file in control.log_files(settings, "worker")] == ["worker.log"]
+
+
+async def test_loans_late_without_a_sum_open_no_case_and_are_told(
+    live_settings: Settings, database: Database, clock: Clock
+) -> None:
+    async with database.begin() as session:
+        borrower = await house.borrower(session, clock)
+        borrower.loan.overdue_principal = Decimal(0)
+    _, out, _ = await run(live_settings, "nightly")
+    assert "1 loans are late by days" in out

@@ -17,7 +17,7 @@ lint: setup ## ruff, mypy and the import contracts
 	@echo "==> import contracts";  .venv/bin/lint-imports
 
 test: lint ## lint, then all tests with what they need (PYTEST="-k words" for some)
-	$(PY) -m pytest $(PYTEST)
+	$(PY) -m pytest -n 2 --dist loadfile $(PYTEST)
 
 demo: setup ## the main job, live, until Ctrl-C (DURATION=60 JSON=file KEEP=1)
 	@$(PY) -m far_end.demo $(if $(DURATION),--duration $(DURATION)) $(if $(JSON),--json $(JSON)) $(if $(KEEP),--keep)

@@ -39,6 +39,11 @@ class Account:
         self.speed_live, self.speed_s = m.get("speed", (1.0, 60.0))
         self.ratio: float = m.get("ratio", math.log(1.35))
         self.foretold: float = m.get("foretold", 0.0)
+        self.mean_risk: float = m.get("mean_risk", 0.02)
+        self.dt = 0.0
+        self.spent: bool = m.get("spent", False)
+        # while nothing was risked: people taken for machines, agents who left while it rang. No caution prevents these
+        self.calm_live, self.calm_abandoned = m.get("calm", (250.0, 0.5))
         self.hour: list[list[float]] = [list(x) for x in m.get("hour", [[0.0, 0, 0]])]
         self.aim: float = m.get("aim", 0.0)
 
@@ -46,7 +51,8 @@ class Account:
         return {
             "t": self.t, "before": [self.live0, self.abandoned0], "counts": [self.live, self.abandoned],
             "elapsed": self.elapsed, "speed": [self.speed_live, self.speed_s], "ratio": self.ratio,
-            "foretold": self.foretold, "hour": [list(x) for x in self.hour], "aim": self.aim,
+            "foretold": self.foretold, "mean_risk": self.mean_risk, "spent": self.spent,
+            "calm": [self.calm_live, self.calm_abandoned], "hour": [list(x) for x in self.hour], "aim": self.aim,
         }  # fmt: skip
 
     def count(self, t: float, live: int, abandoned: int) -> None:
@@ -65,6 +71,11 @@ class Account:
         part[2] += abandoned - self.abandoned
         if part[0] >= 3600 / HOUR_PARTS:
             self.hour = [*self.hour[-HOUR_PARTS:], [0.0, 0, 0]]
+        self.dt = dt
+        if self.spent:
+            self.calm_live += live - self.live
+            self.calm_abandoned += abandoned - self.abandoned
+        self.foretold += self.mean_risk * max(live - self.live, 0)
         self.live, self.abandoned = live, abandoned
 
     def steer(self, left: float, in_flight: float) -> Steer:
@@ -73,17 +84,21 @@ class Account:
         to_come = max(left, 0.0) * self.speed_live / self.speed_s
         budget = target * self.live - self.abandoned
         reserve = 1.0 + 0.04 * in_flight
-        ahead = 0.9 * to_come  # the answer rate may fall
+        ahead = 0.75 * to_come  # the answer rate may fall
         allowed = (budget - reserve + target * ahead) / max(ahead, 1.0)
         allowed = min(max(allowed, 0.0), 1.6 * target)
         # what is left even if from now on nothing is risked, which makes calls fewer
-        secure = budget + target * 0.3 * to_come - 0.04 * in_flight
-        allowed *= _ramp(secure, 1.2, 2.4)
+        unavoidable = self.calm_abandoned / self.calm_live
+        secure = budget + (target * 0.5 - unavoidable) * to_come - 0.04 * in_flight
+        least = 1.0 + min(4 * self.speed_live / self.speed_s, 3.0)  # busy teams have more that is already under way
+        least = 0.3 + (least - 0.3) / (1 + to_come / 50)  # while there is time, the next calls earn it
+        allowed *= _ramp(secure, least, least + 1.2)
         if self.worst_hour is not None:
             allowed *= _ramp(self._room_of_hour() - 0.04 * in_flight, 1.0, 2.2)
         spent = allowed < 0.05 * target
         # more are abandoned than foretold, as later calls may be answered before earlier ones: by how much is learned
-        self.aim = allowed * (self.foretold + 15) / (self.abandoned - (self.abandoned0 or 0) + 20)
+        trust = (self.foretold + 15) / (self.abandoned - (self.abandoned0 or 0) + 20)
+        self.aim = allowed * min(max(trust, 0.3), 1.3)
         threshold = max(min(math.exp(self.ratio) * self.aim, 0.6), LEAST)
         return Steer(threshold, allowed, budget, spent)
 
@@ -92,15 +107,18 @@ class Account:
         seconds, live, abandoned = (sum(x) for x in zip(*self.hour, strict=True))
         expected = live if seconds >= 3600 else max(live, self.speed_live / self.speed_s * 3600)
         # in an hour of few answers one call more is no breach of faith but chance; two hundred an hour bear none
-        return (self.worst_hour or 0.0) * expected - abandoned + max(3 - expected / 70, 0.0)
+        return (self.worst_hour or 0.0) * expected - abandoned + max(4 - expected / 60, 0.0)
 
     def placed(self, rate: float, calls: int, risk: float) -> None:
         """`risk`: sum over the calls of the chance that their answer finds nobody."""
         if not calls:
             return
-        self.foretold += rate * risk
+        # calls that a broken trunk swallows by the hundred must not teach more than those of a busy minute
+        speed = self.speed_live / self.speed_s
+        weight = min(rate * calls, 2 * speed * max(self.dt, 0.5) + 0.5)
+        mean = risk / calls
+        self.mean_risk += (mean - self.mean_risk) * weight / (100 + weight)
         if self.aim > 0.15 * self.target:
             # follow so that the mean risk of an answered call becomes what is aimed at, over about forty minutes
-            per = self.speed_live / self.speed_s * 2400
-            error = rate * (calls - risk / self.aim) / max(per, 20.0)
-            self.ratio = min(max(self.ratio + min(max(error, -0.1), 0.1), math.log(0.7)), math.log(8))
+            error = weight * (1 - mean / self.aim) / max(speed * 2400, 20.0)
+            self.ratio = min(max(self.ratio + min(max(error, -0.1), 0.1), math.log(0.7)), math.log(4))

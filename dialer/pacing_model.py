@@ -28,16 +28,25 @@ class AnswerRate:
             [1.5, 1.5 / start, 1 / 3] for _ in MEMORY_S
         ]
         self.answers, self.exposure, self.span = memory.get("open", (0.0, 0.0, 0.0))
+        self.age, self.usual = memory.get("usual", (0.0, math.log(start)))
         self._mix()
 
     def memory(self) -> dict[str, Any]:
-        return {"beliefs": [list(b) for b in self.beliefs], "open": [self.answers, self.exposure, self.span]}
+        return {
+            "beliefs": [list(b) for b in self.beliefs], "open": [self.answers, self.exposure, self.span],
+            "usual": [self.age, self.usual],
+        }  # fmt: skip
 
     def _mix(self) -> None:
         means = [(a / b, w) for a, b, w in self.beliefs]
         self.p = min(max(sum(m * w for m, w in means), 0.002), 0.97)
         second = sum(w * (a * a + a) / (b * b) for a, b, w in self.beliefs)
         self.cv2 = max(second / self.p**2 - 1, 0.0005)
+        # when nearly nobody answers any more, a fault is likelier than a change of mind, and it may end any moment: the
+        # further p falls under a third of the usual, the more the usual is reckoned with
+        usual = math.exp(self.usual)
+        fallen = self.p / usual / 0.3
+        self.safe = self.p if fallen >= 1 else usual * (0.3 + 0.7 * (1 - fallen))
 
     def add(self, answers: float, exposure: float, span: float) -> None:
         self.answers += answers
@@ -65,8 +74,18 @@ class AnswerRate:
                 belief[0] = (belief[0] + k) * fade + (1 - fade) * 2.0
                 belief[1] = (belief[1] + e) * fade + (1 - fade) * 2.0 / slow
                 belief[2] = 0.98 * weight / total + 0.02 / len(MEMORY_S)
+        self._follow_usual(self.span)
         self.answers = self.exposure = self.span = 0.0
         self._mix()
+
+    def _follow_usual(self, span: float) -> None:
+        self.age += span
+        away = math.log(self.p) - self.usual
+        if self.age < 300:
+            self.usual += away
+        else:
+            slowness = 5 if away < math.log(0.1) else 1
+            self.usual += min(span / (2400 * slowness), 1.0) * max(away, -0.8)
 
 
 class Model:
@@ -89,7 +108,7 @@ class Model:
             self.coming = Tables(basis, start)
             while self.coming.steps < steps:
                 self.coming.step()
-        self._weigh(memory.get("weighed", self.rate.p))
+        self._weigh(memory.get("weighed", self.rate.safe))
 
     def _basis(self) -> dict[str, Any]:
         return {
@@ -113,7 +132,7 @@ class Model:
             if outcome == "answer":
                 answers += 1
                 self.ring.answers.add(int(seconds / RING_STEP))
-            else:
+            elif seconds >= 1:  # what ends at once never rang; a broken trunk makes such by the thousand
                 self.ring.others.add(int(seconds / RING_STEP))
         for x in o.talks:
             self.talk.add(x)
@@ -136,14 +155,14 @@ class Model:
         if self.coming:
             if not self.coming.step():
                 self.tables, self.coming = self.coming, None
-                self._weigh(self.rate.p)
+                self._weigh(self.rate.safe)
         elif self.limit != self.tables.basis["limit"] or self.since_tables > min(
             max(self.age / 8, RELEARN_S[0]), RELEARN_S[1]
         ):
             self.coming = Tables(self._basis(), self.start)
             self.since_tables = 0.0
-        if abs(self.rate.p - self.weighed) > 0.02 * self.rate.p:
-            self._weigh(self.rate.p)
+        if abs(self.rate.safe - self.weighed) > 0.02 * self.rate.safe:
+            self._weigh(self.rate.safe)
 
     def _weigh(self, p: float) -> None:
         """Rows by age of a ringing call: chance of an answer by each moment, and its square; made again as p moves."""
@@ -169,7 +188,9 @@ class Model:
         in_time = sum(tau < left - 0.5 for tau in self.tables.ring.taus) / Q
         if left < o.ring_timeout and in_time < 1:
             in_time = 0.0
-        net = Net(len(o.free) - len(o.waiting), self.rate.p, self.rate.cv2, answers[2 * Q], releases[Q // 2], in_time)
+        net = Net(
+            len(o.free) - len(o.waiting), self.rate.safe, self.rate.cv2, answers[2 * Q], releases[Q // 2], in_time
+        )
         net.moments = [
             ((q + 0.5) / Q, answers[q], answers[q] - answers[Q + q], releases[q], releases[q] - releases[Q + q])
             for q in range(Q)

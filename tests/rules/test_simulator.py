@@ -102,7 +102,7 @@ def test_the_limit_holds_and_the_agents_are_busy(shape: str, seed: int) -> None:
     assert found["utilisation"] > 0.72
 
 
-WEATHER = {
+WEATHER: dict[str, dict[str, Any]] = {
     "refused": {"faults": (Fault(at=2400, until=3000, kind="refuse"),)},
     "taken for bad numbers": {"faults": (Fault(at=2400, until=3000, kind="refuse_invalid"),)},
     "silent": {"faults": (Fault(at=2400, until=3000, kind="silent"),)},

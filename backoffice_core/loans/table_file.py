@@ -254,14 +254,15 @@ def _xlsx(file: Path, sheet: str, progress: Progress) -> Table:
         with zipfile.ZipFile(file) as archive:
             if sum(one.file_size for one in archive.infolist()) > _MAX_SHEET:
                 raise BadFile(f"{file.name} is too large when unpacked.", remedy="Export it as «CSV UTF-8».")
-        name, header = _sheet_of(file, sheet)
+        book = _book(file)
+        name, header = _sheet_of(file, book, sheet)
     except (zipfile.BadZipFile, KeyError, ValueError, EOFError, OSError) as error:
         raise BadFile(
             f"{file.name} is not an XLSX book that can be read.", remedy="Save it again, or as CSV."
         ) from error
 
     def rows() -> Iterator[tuple[int, list[str]]]:
-        with closing(_book(file)) as book:
+        with closing(book):
             page = book[name]
             total = page.max_row or 1
             page.reset_dimensions()
@@ -290,19 +291,18 @@ def _book(file: Path) -> Any:
     return load_workbook(file, read_only=True, data_only=True)
 
 
-def _sheet_of(file: Path, wanted: str) -> tuple[str, list[str]]:
+def _sheet_of(file: Path, book: Any, wanted: str) -> tuple[str, list[str]]:
     """The sheet to read and its header. Raises BadFile."""
-    with closing(_book(file)) as book:
-        headers: dict[str, list[str]] = {}
-        for page in book.worksheets:
-            page.reset_dimensions()
-            for cells in page.iter_rows(values_only=True, max_row=100):
-                written = [_written(cell) for cell in cells]
-                if any(written):
-                    while written and not written[-1]:
-                        written.pop()
-                    headers[page.title] = written
-                    break
+    headers: dict[str, list[str]] = {}
+    for page in book.worksheets:
+        page.reset_dimensions()
+        for cells in page.iter_rows(values_only=True, max_row=100):
+            written = [_written(cell) for cell in cells]
+            if any(written):
+                while written and not written[-1]:
+                    written.pop()
+                headers[page.title] = written
+                break
     if wanted:
         headers = {name: header for name, header in headers.items() if name == wanted}
     if not headers:

@@ -90,8 +90,8 @@ class Account:
         # what is left even if from now on nothing is risked, which makes calls fewer
         unavoidable = self.calm_abandoned / self.calm_live
         secure = budget + (target * 0.5 - unavoidable) * to_come - 0.04 * in_flight
-        least = 1.0 + min(4 * self.speed_live / self.speed_s, 3.0)  # busy teams have more that is already under way
-        least = 0.3 + (least - 0.3) / (1 + to_come / 50)  # while there is time, the next calls earn it
+        least = 2.2 + min(4 * self.speed_live / self.speed_s, 3.0)  # abandoned calls come in bursts of two and three
+        least = 0.3 + (least - 0.3) / (1 + to_come / 25)  # while there is time, the next calls earn it
         allowed *= _ramp(secure, least, least + 1.2)
         if self.worst_hour is not None:
             allowed *= _ramp(self._room_of_hour() - 0.04 * in_flight, 1.0, 2.2)

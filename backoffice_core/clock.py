@@ -47,24 +47,27 @@ def load(settings: Settings, *, restart: bool = False) -> Clock:
     """The clock of this installation.
 
     With `settings.now` set, the first program (or `restart=True`, as `up` calls it) fixes the offset and writes it to
-    the data folder; all later programs read it there, so that they agree to the microsecond.
+    the data folder; all later programs read it there, so that they agree to the microsecond. A command without
+    `settings.now` follows the installation that was started so; the next `up` without it ends the shift.
 
     Raises ClockShiftRefused when a trunk's host is not loopback.
     """
-    if settings.now is None:
+    file = settings.data / "clock.json"
+    if settings.now is None and restart:
+        file.unlink(missing_ok=True)
+    kept = json.loads(file.read_text()) if file.exists() and not restart else None
+    if settings.now is None and kept is None:
         return Clock(settings.bank_time_zone)
     if not settings.all_trunks_loopback:
         outside = ", ".join(f"{t.name} ({t.host})" for t in settings.trunks if not t.is_loopback)
         raise ClockShiftRefused(
-            f"BACKOFFICE_NOW is set, but these trunks lead outside this machine: {outside}.",
-            remedy="Unset BACKOFFICE_NOW, or keep only loopback trunks.",
+            f"The clock is shifted (BACKOFFICE_NOW), but these trunks lead outside this machine: {outside}.",
+            remedy="Unset BACKOFFICE_NOW and run `backoffice up` again, or keep only loopback trunks.",
         )
-    file = settings.data / "clock.json"
+    if kept is not None and (settings.now is None or kept["now"] == settings.now.isoformat()):
+        return Clock(settings.bank_time_zone, timedelta(seconds=kept["offset_s"]))
+    assert settings.now is not None  # noqa: S101 (either it, or what was kept)
     wanted = settings.now.isoformat()
-    if not restart and file.exists():
-        kept = json.loads(file.read_text())
-        if kept["now"] == wanted:
-            return Clock(settings.bank_time_zone, timedelta(seconds=kept["offset_s"]))
     offset = settings.now - Clock.wall()
     settings.data.mkdir(parents=True, exist_ok=True)
     part = file.with_suffix(".part")

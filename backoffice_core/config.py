@@ -10,6 +10,7 @@ import ipaddress
 import os
 import secrets
 import tempfile
+import zoneinfo
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -109,6 +110,13 @@ class Settings(BaseSettings):
     def _aware(cls, value: datetime | None) -> datetime | None:
         if value is not None and value.tzinfo is None:
             raise ValueError("give the time with its zone, as in 2026-11-18T10:00+02:00")
+        return value
+
+    @field_validator("bank_time_zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        if value not in zoneinfo.available_timezones():
+            raise ValueError("give an IANA time zone, as in Europe/Kyiv")
         return value
 
     @field_validator("trunks")

@@ -347,7 +347,8 @@ def main() -> int:
     parser.add_argument("--data", type=Path, default=Path("data/demo"))
     options = parser.parse_args()
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: a shell starts background jobs with it ignored
+        signal.signal(number, signal.default_int_handler)
     try:
         return run(options)
     except KeyboardInterrupt:

@@ -13,12 +13,19 @@
     try {
       const before = view().dataset.callId;
       const fresh = ui.parse(await ui.fetch("/desk/view")).getElementById("desk-view");
+      keepRefused(fresh);
       ui.morph(view(), fresh);
+      choose();
       const now = view().dataset;
       if (now.callId && now.callId !== before) { ui.tell({ shown: now.callId }); popped(now); }
     } catch { /* the offline banner tells; the next news tries again */ }
     busy = false;
     if (again) { again = false; refresh(); }
+  }
+  function keepRefused(fresh) {  // what was refused stays as it was typed, with its message, until it is sent again
+    const mine = $("pane-result"), theirs = fresh.querySelector("#pane-result");
+    const same = view().dataset.callId === fresh.dataset.callId;
+    if (mine && theirs && same && mine.querySelector("[aria-invalid=true], [role=alert]")) theirs.dataset.v = mine.dataset.v;
   }
   function popped(now) {
     ui.say(`${document.querySelector("#bar-state b").textContent}, ${now.name}`, true);
@@ -128,8 +135,11 @@
     else if (key === "KeyO" && $("pane-result")) document.querySelector("#result-form input[name=outcome]")?.focus();
     else if (/^(Digit|Numpad)\d$/.test(key)) digit(key.slice(-1));
   });
+  let pane = "";  // where the hand was last; Esc leaves a field to its pane
+  document.addEventListener("focusin", (event) => { pane = event.target.closest(".panel")?.id || ""; });
   function digit(n) {
-    const inTalk = $("pane-talk") && $("pane-talk").contains(document.activeElement);
+    const nowhere = document.activeElement === document.body;
+    const inTalk = $("pane-talk") && ($("pane-talk").contains(document.activeElement) || (nowhere && pane === "pane-talk"));
     const field = inTalk && document.querySelector(`#pane-talk [data-row="${n}"]:not([disabled])`);
     if (field) { setTimeout(() => field.focus()); return; }
     if (n === "0" && $("more-results")) { $("more-results").open = !$("more-results").open; return; }

@@ -1,10 +1,14 @@
 """The desk in a real browser: the card comes by itself, typed words survive, keys work, one tab holds the desk."""
 
+from datetime import timedelta
+from decimal import Decimal
+
 from playwright.async_api import Page, expect
 from sqlalchemy import select
 
 from backoffice_core.call_centre import agents
 from backoffice_core.call_centre.models import CallAttempt
+from backoffice_core.collection.models import Promise
 from backoffice_core.events import AgentChanged, CallChanged, ScreenPop
 from tests import house
 from tests.browser.conftest import log_in
@@ -54,6 +58,45 @@ async def test_a_result_by_keys_alone(page: Page, console: RunningConsole) -> No
     await page.keyboard.press("Control+Enter")
     await page.wait_for_selector("#desk-view[data-mode=ready]")
     await expect(page.locator("#toast-text")).to_have_text("Збережено: Не та особа")
+
+
+async def test_a_refused_result_stays_as_typed_and_can_be_mended(page: Page, console: RunningConsole) -> None:
+    """News that come right after the refusal wipe neither message nor words; then the mended result is saved once."""
+    talk = await begin_talk(console)
+    await log_in(page, console, talk.agent.login)
+    await page.keyboard.press("1")
+    await page.keyboard.press("Escape")
+    await page.fill("#id-birth_date", "14.03.1985")
+    await page.keyboard.press("Enter")
+    await page.wait_for_selector("#id-birth_date:disabled")
+    await page.focus("#pane-talk")
+    await page.keyboard.press("3")
+    await page.keyboard.type("калина")
+    await page.keyboard.press("Enter")
+    await page.wait_for_selector(".owed")
+    await talk.end()
+    await console.bus.publish(AgentChanged(agent_id=talk.agent.id))
+    await page.wait_for_selector("#desk-view[data-mode=wrap]", timeout=10_000)
+    await page.locator("input[name=outcome][value=PTP_PART]").check(force=True)
+    for _ in range(3):
+        await page.fill("#PTP_PART-amount", "abc")
+        await page.fill("#PTP_PART-due_date", "99.99")
+        await page.keyboard.press("Control+Enter")
+        await page.wait_for_selector("#PTP_PART-amount[aria-invalid=true]")
+        await console.bus.publish(
+            CallChanged(call_id=talk.call, agent_id=talk.agent.id), AgentChanged(agent_id=talk.agent.id)
+        )
+        await page.wait_for_timeout(600)  # the page fetches itself anew meanwhile
+        await expect(page.locator("#PTP_PART-amount")).to_have_value("abc")
+        await expect(page.locator("#PTP_PART-amount")).to_have_attribute("aria-invalid", "true")
+        await expect(page.locator("#PTP_PART-amount")).to_be_enabled()
+    await page.fill("#PTP_PART-amount", "1 500,00")
+    await page.fill("#PTP_PART-due_date", (console.clock.today() + timedelta(days=2)).strftime("%d.%m.%Y"))
+    await page.keyboard.press("Control+Enter")
+    await page.keyboard.press("Control+Enter")
+    await page.wait_for_selector("#desk-view[data-mode=ready]")
+    async with console.database.begin() as s:
+        assert (await s.execute(select(Promise.amount))).scalars().all() == [Decimal("1500.00")]
 
 
 async def test_silence_is_told_and_the_return_too(page: Page, console: RunningConsole) -> None:

@@ -38,6 +38,21 @@ def test_a_new_start_begins_at_the_hour_again(tmp_path: Path) -> None:
     assert abs(clocks.load(settings, restart=True).now() - NOW) < timedelta(seconds=2)
 
 
+def test_a_command_without_the_setting_follows_the_installation(tmp_path: Path) -> None:
+    """`backoffice calls` beside a demo shows the demo's day; the next start without a shift ends it."""
+    shifted = clocks.load(Settings(data=tmp_path, now=NOW), restart=True)
+    assert clocks.load(Settings(data=tmp_path)).offset == shifted.offset
+    with pytest.raises(ClockShiftRefused):
+        clocks.load(Settings(data=tmp_path, trunks=[OUTSIDE]))
+    assert clocks.load(Settings(data=tmp_path, trunks=[OUTSIDE]), restart=True).offset == timedelta()
+    assert clocks.load(Settings(data=tmp_path)).offset == timedelta()
+
+
+def test_an_unknown_time_zone_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="bank_time_zone"):
+        Settings(data=tmp_path, bank_time_zone="Mars/X")
+
+
 @pytest.mark.parametrize("host", ["192.0.2.7", "sip.example.net", "10.0.0.5"])
 def test_a_shift_is_refused_at_start_beside_a_trunk_that_leads_outside(tmp_path: Path, host: str) -> None:
     settings = Settings(data=tmp_path, now=NOW, trunks=[Trunk(name="carrier", host=host)])

@@ -44,7 +44,7 @@ def invites(running: RunningHouse) -> Counter[str]:
 REFUSALS = {  # ending -> result, evidence
     "404": ("INVALID_NUMBER", "dead"), "410": ("INVALID_NUMBER", "dead"), "484": ("INVALID_NUMBER", "dead"),
     "480": ("NO_ANSWER", None), "486": ("BUSY", None), "503": ("CONGESTION", None), "603": ("REJECTED", None),
-    "777": ("NO_ANSWER", None), "500": ("SILENT", "alive"), "020": ("ANSWERED_HUMAN", "alive"),
+    "777": ("NO_ANSWER", None), "500": ("SILENT", "alive"), "030": ("ANSWERED_HUMAN", "alive"),
 }  # fmt: skip
 
 

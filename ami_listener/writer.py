@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 import structlog
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ami_listener.call_story import (
@@ -21,6 +21,7 @@ from backoffice_core.bus import Bus
 from backoffice_core.call_centre import agents, attempts
 from backoffice_core.clock import Clock
 from backoffice_core.db import Database
+from backoffice_core.errors import Refused
 from backoffice_core.events import AgentChanged, CallChanged, News
 
 log = structlog.get_logger()
@@ -59,7 +60,10 @@ class Writer:
                     "database away; events wait", waiting=self.queue.qsize() + len(batch), error=type(error).__name__
                 )
                 await asyncio.sleep(RETRY_S)
-            except DBAPIError:
+            except (SQLAlchemyError, Refused) as error:
+                if isinstance(error, DBAPIError) and error.connection_invalidated:
+                    await asyncio.sleep(RETRY_S)
+                    continue
                 if len(batch) == 1:
                     log.exception("event cannot be written", meaning=type(batch[0]).__name__)
                     return

@@ -133,7 +133,7 @@
     else if (key === "KeyH") tab("history");
     else if (key === "KeyN" && $("note")) { event.preventDefault(); $("note").focus(); }
     else if (key === "KeyO" && $("pane-result")) document.querySelector("#result-form input[name=outcome]")?.focus();
-    else if (/^(Digit|Numpad)\d$/.test(key)) digit(key.slice(-1));
+    else if (/^(Digit|Numpad)\d$/.test(key)) { event.preventDefault(); digit(key.slice(-1)); }
   });
   let pane = "";  // where the hand was last; Esc leaves a field to its pane
   document.addEventListener("focusin", (event) => { pane = event.target.closest(".panel")?.id || ""; });
@@ -141,7 +141,7 @@
     const nowhere = document.activeElement === document.body;
     const inTalk = $("pane-talk") && ($("pane-talk").contains(document.activeElement) || (nowhere && pane === "pane-talk"));
     const field = inTalk && document.querySelector(`#pane-talk [data-row="${n}"]:not([disabled])`);
-    if (field) { setTimeout(() => field.focus()); return; }
+    if (field) { field.focus(); return; }  // at once: the next key is already this field's
     if (n === "0" && $("more-results")) { $("more-results").open = !$("more-results").open; return; }
     const radio = document.querySelector(`#result-form [data-digit="${n}"]`);
     if (radio) { radio.checked = true; radio.dispatchEvent(new Event("change", { bubbles: true })); radio.focus(); }

@@ -568,6 +568,39 @@ rows-shown = { $n } shown
 to-first = To the first
 next-page = Next
 
+## Ledger and leases
+
+
+## Listener
+
+
+## Backup, restore, drain
+
+
+## Recordings at rest
+
+
+## Audit, clients, contacts elsewhere
+
+
+## Trunks and caller ids
+
+
+## Announcements
+
+
+## Call-backs
+
+
+## The agent's line
+
+
+## Lists and prompts
+
+
+## Polish
+
+
 ## Errors
 
 error-SERVER = Something broke

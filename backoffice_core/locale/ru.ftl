@@ -575,6 +575,39 @@ rows-shown = показано { $n }
 to-first = В начало
 next-page = Дальше
 
+## Ledger and leases
+
+
+## Listener
+
+
+## Backup, restore, drain
+
+
+## Recordings at rest
+
+
+## Audit, clients, contacts elsewhere
+
+
+## Trunks and caller ids
+
+
+## Announcements
+
+
+## Call-backs
+
+
+## The agent's line
+
+
+## Lists and prompts
+
+
+## Polish
+
+
 ## Errors
 
 error-SERVER = Что-то сломалось

@@ -576,6 +576,39 @@ rows-shown = показано { $n }
 to-first = На початок
 next-page = Далі
 
+## Ledger and leases
+
+
+## Listener
+
+
+## Backup, restore, drain
+
+
+## Recordings at rest
+
+
+## Audit, clients, contacts elsewhere
+
+
+## Trunks and caller ids
+
+
+## Announcements
+
+
+## Call-backs
+
+
+## The agent's line
+
+
+## Lists and prompts
+
+
+## Polish
+
+
 ## Errors
 
 error-SERVER = Щось зламалося

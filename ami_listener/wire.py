@@ -14,7 +14,7 @@ from ami_listener.heard import Line, parse
 from ami_listener.writer import Writer
 from asterisk_conf import cel_file
 from backoffice_core.bus import Bus
-from backoffice_core.call_centre import agents, attempts
+from backoffice_core.call_centre import agents, settling
 from backoffice_core.call_centre.rules import CallFacts
 from backoffice_core.clock import Clock
 from backoffice_core.config import Settings
@@ -96,7 +96,7 @@ class Listener:
     async def catch_up(self) -> None:
         """Compares what PostgreSQL believes to be live with what the exchange has. Raises LinkDown, DBAPIError …"""
         async with self.database.begin() as s:
-            calls = await attempts.live(s)
+            calls = await settling.live(s)
             held = [(a.line, Line(a.id, a.line_n)) for a in await agents.lines_held(s)]
         if not calls and not held:
             return
@@ -108,7 +108,7 @@ class Listener:
             return
         async with self.database.begin() as s:
             for call in gone:
-                await attempts.start_settling(s, call.id)
+                await settling.start_settling(s, call.id)
         found = await asyncio.to_thread(read_cel, cel_file(self.settings), [c.id for c in gone])
         for call in gone:
             facts = found.get(call.id)

@@ -18,7 +18,7 @@ from ami_listener.call_story import (
     VoicesMet,
 )
 from backoffice_core.bus import Bus
-from backoffice_core.call_centre import agents, attempts
+from backoffice_core.call_centre import agents, attempts, settling
 from backoffice_core.clock import Clock
 from backoffice_core.db import Database
 from backoffice_core.errors import Refused
@@ -86,7 +86,7 @@ class Writer:
             case VoicesMet(at, call_id, _):
                 return self._of(await attempts.heard(s, call_id, bridged_at=at))
             case CallEnded(_, call_id, facts):
-                return self._of(await attempts.settle(s, call_id, facts, self.clock.business(facts.ended_at)))
+                return self._of(await settling.settle(s, call_id, facts, self.clock.business(facts.ended_at)))
             case LineUp(at, line, channel):
                 agent = await agents.line_up(s, line.session_id, line.n, channel, at)
             case LineDown(at, line, hung_up):

@@ -101,7 +101,8 @@ def call_settle(
     as_json: Json = False,
 ) -> None:
     """Say how a call ended that nobody heard the end of. Without --yes it only tells what would be done."""
-    from backoffice_core.call_centre import attempts
+    from backoffice_core.call_centre import settling
+    from backoffice_core.call_centre.models import CallTask
 
     if not by.strip():
         raise BadInput("Who found it out? A name is needed.", remedy="Give --by NAME.", field="by")
@@ -112,8 +113,8 @@ def call_settle(
 
     async def work(house: House) -> dict[str, Any]:
         async with house.database.sessions() as session, session.begin() as transaction:
-            found = await attempts.settle_unknown(session, which, result.upper(), by=by, now=house.clock.now())
-            task = await session.get_one(attempts.CallTask, found.task_id)
+            found = await settling.settle_unknown(session, which, result.upper(), by=by, now=house.clock.now())
+            task = await session.get_one(CallTask, found.task_id)
             done = {"call": which, "number": found.number, "result": found.result, "slot_counts": result.upper() != "CONGESTION",
                     "task": task.state, "task_from": house.hour(task.earliest_at), "done": yes}  # fmt: skip
             if not yes:

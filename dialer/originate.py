@@ -6,7 +6,7 @@ from uuid import UUID
 import structlog
 
 from backoffice_core.bus import Bus
-from backoffice_core.call_centre import attempts
+from backoffice_core.call_centre import settling
 from backoffice_core.call_centre.attempts import Placing
 from backoffice_core.call_centre.stop import stopped
 from backoffice_core.clock import Clock
@@ -51,7 +51,7 @@ class Caller:
         if reason is None:
             return True
         async with self.database.begin() as s:
-            await attempts.not_placed(s, placing.call_id, reason, self.clock.now(), self.clock.wall())
+            await settling.not_placed(s, placing.call_id, reason, self.clock.now(), self.clock.wall())
         await self.bus.publish(CallChanged(call_id=placing.call_id))
         return False
 

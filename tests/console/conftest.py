@@ -13,7 +13,7 @@ import uvicorn
 
 from agent_console.app import create_app
 from backoffice_core.bus import Bus
-from backoffice_core.call_centre import agents, attempts
+from backoffice_core.call_centre import agents, attempts, settling
 from backoffice_core.call_centre.attempts import Placing
 from backoffice_core.call_centre.rules import CallFacts
 from backoffice_core.catalogue import Catalogue
@@ -119,7 +119,7 @@ class Talk:
         """The borrower hangs up: the agent is in wrap-up."""
         async with self.console.database.begin() as s:
             facts = CallFacts(ended_at=self.console.clock.wall(), cause=16)
-            await attempts.settle(s, self.call, facts, self.console.clock.now())
+            await settling.settle(s, self.call, facts, self.console.clock.now())
 
 
 async def begin_talk(console: RunningConsole, login: str = "ivanka", extension: int = 101, talk_s: int = 30) -> Talk:

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import func, select
 
 from backoffice_core.borrowers.models import ContactPoint, PhoneEvidence
-from backoffice_core.call_centre import agents, attempts
+from backoffice_core.call_centre import agents, attempts, settling
 from backoffice_core.call_centre.attempts import Passed, Placing
 from backoffice_core.call_centre.models import AgentSession, AgentStateChange, CallAttempt, CallTask, Recording
 from backoffice_core.call_centre.rules import CallFacts
@@ -134,7 +134,7 @@ async def test_settling_twice_writes_once(
     facts = CallFacts(ended_at=began + 32 * S, cause=16)
     for _ in range(2):
         async with database.begin() as s:
-            await attempts.settle(s, placing.call_id, facts, clock.now())
+            await settling.settle(s, placing.call_id, facts, clock.now())
     async with database.begin() as s:
         call = await s.get_one(CallAttempt, placing.call_id)
         lines = (await s.execute(select(CaseEvent).where(CaseEvent.call_id == placing.call_id))).scalars().all()
@@ -172,7 +172,7 @@ async def test_a_refusal_ends_as_its_result(
     placing = await placed(database, live_settings, clock)
     async with database.begin() as s:
         facts = CallFacts(ended_at=clock.wall(), cause=cause, sip_code=sip)
-        await attempts.settle(s, placing.call_id, facts, clock.now())
+        await settling.settle(s, placing.call_id, facts, clock.now())
     async with database.begin() as s:
         call = await s.get_one(CallAttempt, placing.call_id)
         ledger = (await s.execute(select(ContactLedger).where(ContactLedger.call_id == placing.call_id))).scalar_one()
@@ -196,7 +196,7 @@ async def test_nobody_free_is_abandoned_and_counted(
         assert await attempts.connect(s, placing.call_id, clock.wall()) is None, "message or agent, never both"
         wall = clock.wall()
         facts = CallFacts(answered_at=wall, message_at=wall + 2 * S, ended_at=wall + 7 * S, cause=16)
-        await attempts.settle(s, placing.call_id, facts, clock.now())
+        await settling.settle(s, placing.call_id, facts, clock.now())
     async with database.begin() as s:
         call = await s.get_one(CallAttempt, placing.call_id)
         slot = (await s.execute(select(ContactLedger).where(ContactLedger.call_id == placing.call_id))).scalar_one()
@@ -213,7 +213,7 @@ async def test_a_borrower_who_hangs_up_before_the_bridge_gives_the_agent_back(
         seat = await house.agent(s, clock)
         assert await attempts.connect(s, placing.call_id, clock.wall())
         wall = clock.wall()
-        await attempts.settle(s, placing.call_id, CallFacts(answered_at=wall, ended_at=wall + 0.5 * S), clock.now())
+        await settling.settle(s, placing.call_id, CallFacts(answered_at=wall, ended_at=wall + 0.5 * S), clock.now())
     async with database.begin() as s:
         assert (await s.get_one(AgentSession, seat.id)).state == "READY"
         assert (await s.get_one(CallAttempt, placing.call_id)).result == "SILENT"
@@ -225,9 +225,9 @@ async def test_a_call_nobody_heard_of_is_unknown_counted_and_never_redialed(
     """Design: a lease that runs out goes to SETTLING, and absent after the quarantine to UNKNOWN."""
     placing = await placed(database, live_settings, clock)
     async with database.begin() as s:
-        await attempts.start_settling(s, placing.call_id)
+        await settling.start_settling(s, placing.call_id)
     async with database.begin() as s:
-        await attempts.settle(s, placing.call_id, CallFacts(ended_at=clock.wall(), heard=False), clock.now())
+        await settling.settle(s, placing.call_id, CallFacts(ended_at=clock.wall(), heard=False), clock.now())
     async with database.begin() as s:
         call = await s.get_one(CallAttempt, placing.call_id)
         task = await s.get_one(CallTask, world.task.id)
@@ -242,7 +242,7 @@ async def test_what_never_left_us_costs_nobody_an_attempt(
     """FL-01: a claim that the stop caught before Originate gives slot and attempt back."""
     placing = await placed(database, live_settings, clock)
     async with database.begin() as s:
-        await attempts.not_placed(s, placing.call_id, "STOPPED", clock.now(), clock.wall())
+        await settling.not_placed(s, placing.call_id, "STOPPED", clock.now(), clock.wall())
     async with database.begin() as s:
         task = await s.get_one(CallTask, world.task.id)
         slot = (await s.execute(select(ContactLedger).where(ContactLedger.call_id == placing.call_id))).scalar_one()

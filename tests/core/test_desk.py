@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from backoffice_core.borrowers.models import ContactPoint, PersonFlag
-from backoffice_core.call_centre import agents, attempts, desk
+from backoffice_core.call_centre import agents, attempts, desk, settling
 from backoffice_core.call_centre.attempts import Placing
 from backoffice_core.call_centre.desk import IdentityLocked, OutcomeNeedsConfirmation, Result
 from backoffice_core.call_centre.models import AgentSession, CallAttempt
@@ -60,7 +60,7 @@ async def talk(database: Database, live_settings: Settings, clock: Clock) -> Tal
     async with database.begin() as s:
         await attempts.connect(s, placing.call_id, wall)
         await attempts.heard(s, placing.call_id, answered_at=wall, bridged_at=wall)
-        await attempts.settle(s, placing.call_id, CallFacts(ended_at=wall + 30 * S, cause=16), clock.now())
+        await settling.settle(s, placing.call_id, CallFacts(ended_at=wall + 30 * S, cause=16), clock.now())
     return Talk(database, clock, borrower, seat.user_id, placing.call_id)
 
 

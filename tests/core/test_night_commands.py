@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from backoffice_core.call_centre import attempts
+from backoffice_core.call_centre import attempts, settling
 from backoffice_core.call_centre.models import CallTask, DialingStop, NotCallable
 from backoffice_core.call_centre.rules import CallFacts
 from backoffice_core.cases.models import Case, CaseEvent
@@ -212,7 +212,7 @@ async def test_a_call_of_unknown_end_is_settled_by_a_named_person_in_two_steps(
     code, _, err = await run(live_settings, *words)
     assert (code, "known" in err) == (1, True), "the call is still going on"
     async with database.begin() as session:
-        await attempts.settle(session, placing.call_id, CallFacts(ended_at=clock.wall(), heard=False), clock.now())
+        await settling.settle(session, placing.call_id, CallFacts(ended_at=clock.wall(), heard=False), clock.now())
     assert not (await said(live_settings, *words))["done"]
     async with database.begin() as session:
         assert (await session.get_one(attempts.CallAttempt, placing.call_id)).result == "UNKNOWN"

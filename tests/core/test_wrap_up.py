@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from backoffice_core.bus import Bus
-from backoffice_core.call_centre import agents, attempts, desk, wrap_up
+from backoffice_core.call_centre import agents, attempts, desk, settling, wrap_up
 from backoffice_core.call_centre.attempts import Passed, Placing
 from backoffice_core.call_centre.desk import OutcomeNeedsConfirmation, Result
 from backoffice_core.call_centre.models import CallAttempt, CallTask, NotCallable
@@ -49,7 +49,7 @@ class LeftDesk:
             (await s.get_one(CallAttempt, self.call)).claimed_at = at - 60 * S
             await attempts.connect(s, self.call, at - 50 * S)
             await attempts.heard(s, self.call, answered_at=at - 50 * S, bridged_at=at - 50 * S)
-            await attempts.settle(s, self.call, CallFacts(ended_at=at, cause=16), self.clock.now())
+            await settling.settle(s, self.call, CallFacts(ended_at=at, cause=16), self.clock.now())
 
     async def _claim(self, s: object) -> Placing | Passed | None:
         clock = self.clock

@@ -1,0 +1,186 @@
+"""The end of a call attempt (design: "Following one call", step 9), and the calls whose end nobody heard.
+
+A settlement is one transaction and happens once for each call: the attempt, its slot in the contact ledger, the task,
+the case history, the evidence on the number and the agent's seat change together.
+"""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backoffice_core.call_centre import agents
+from backoffice_core.call_centre.models import CallAttempt, CallTask, Recording
+from backoffice_core.call_centre.rules import (
+    SETTLED_BY_HAND,
+    CallFacts,
+    counts_as_contact,
+    evidence,
+    is_abandoned,
+    is_trunks_own,
+    task_after_call,
+    telephony_result,
+)
+from backoffice_core.cases import service as cases
+from backoffice_core.compliance import service as compliance
+from backoffice_core.errors import BadInput, Conflict, NotFound
+
+
+async def not_placed(s: AsyncSession, call_id: UUID, reason: str, now: datetime, wall: datetime) -> None:
+    """Nothing left us (dialing was stopped, our own exchange refused): the slot is given back, the task waits again."""
+    attempt = await s.get(CallAttempt, call_id, with_for_update=True)
+    if attempt is None or attempt.ended_at is not None:
+        return
+    attempt.state, attempt.ended_at, attempt.result = "ENDED", wall, "FAILED"
+    await compliance.free_slot(s, call_id)
+    await _no_recording(s, call_id)
+    task = await s.get_one(CallTask, attempt.task_id, with_for_update=True)
+    task.state, task.state_reason = "RETRY_WAIT", reason
+    task.attempts -= 1
+    task.earliest_at = now + timedelta(seconds=0 if reason == "STOPPED" else 60)
+    await _write_history(s, attempt, seconds=0)
+
+
+async def settle(s: AsyncSession, call_id: UUID, facts: CallFacts, now: datetime) -> CallAttempt | None:
+    """Closes the attempt with everything that follows from it, once. None when it is unknown or already closed.
+
+    `now` is business time: retries and evidence are counted in it.
+    """
+    attempt = await s.get(CallAttempt, call_id, with_for_update=True)
+    if attempt is None or attempt.ended_at is not None:
+        return None
+    facts = _with_what_is_known(attempt, facts)
+    result = telephony_result(facts, reserved=attempt.agent_id is not None)
+    attempt.state, attempt.ended_at, attempt.result = "ENDED", facts.ended_at, result
+    attempt.cause, attempt.sip_code = facts.cause, facts.sip_code
+    attempt.ringing_at, attempt.answered_at = facts.rang_at, facts.answered_at
+    attempt.bridged_at, attempt.message_played = facts.bridged_at, facts.message_at is not None
+    attempt.abandoned = is_abandoned(facts, result)
+    seconds = (facts.ended_at - facts.answered_at).total_seconds() if facts.answered_at else 0.0
+    if is_trunks_own(result, facts):
+        await compliance.free_slot(s, call_id)
+    else:
+        await compliance.commit_slot(
+            s, call_id, conversation=counts_as_contact(result), abandoned=attempt.abandoned, machine_message=False,
+            uncertain=result == "UNKNOWN",
+            minutes=Decimal(str(round((facts.ended_at - attempt.claimed_at).total_seconds() / 60, 2))),
+        )  # fmt: skip
+    if facts.answered_at is None and result != "UNKNOWN":
+        await _no_recording(s, call_id)
+    await _settle_task(s, attempt, result, now, counts=not is_trunks_own(result, facts))
+    await _write_history(s, attempt, seconds=seconds)
+    if sign := evidence(result, facts):
+        await cases.number_evidence(
+            s, attempt.case_id, attempt.contact_point_id, sign, at=now, call_id=call_id, trunk=attempt.trunk,
+            sip_code=facts.sip_code, cause=facts.cause,
+        )  # fmt: skip
+    if attempt.agent_session_id:
+        await agents.call_over(
+            s, attempt.agent_session_id, call_id, facts.ended_at, talked=facts.bridged_at is not None,
+            has_outcome=attempt.outcome is not None,
+        )  # fmt: skip
+    return attempt
+
+
+def _with_what_is_known(attempt: CallAttempt, facts: CallFacts) -> CallFacts:
+    """Facts joined with what was already written: after a restart the listener knows only the end."""
+    return CallFacts(
+        rang_at=facts.rang_at or attempt.ringing_at,
+        answered_at=facts.answered_at or attempt.answered_at,
+        bridged_at=facts.bridged_at or attempt.bridged_at,
+        message_at=facts.message_at or (facts.ended_at if attempt.message_played else None),
+        ended_at=max(facts.ended_at, attempt.claimed_at),
+        cause=facts.cause,
+        sip_code=facts.sip_code,
+        heard=facts.heard or attempt.answered_at is not None,
+        far_side_hung_up=facts.far_side_hung_up,
+    )
+
+
+async def _settle_task(s: AsyncSession, attempt: CallAttempt, result: str, now: datetime, *, counts: bool) -> None:
+    task = await s.get_one(CallTask, attempt.task_id, with_for_update=True)
+    if task.fence != attempt.fence or task.state not in {"DIALING", "SETTLING"}:
+        return  # the task has moved on (cancelled by a payment, or a later attempt owns it)
+    task.attempts -= 0 if counts else 1  # a fault of our trunk uses up nobody's attempts
+    step = task_after_call(result, task.attempts, now)
+    task.state, task.state_reason, task.earliest_at = step.state, result, step.earliest_at
+
+
+async def _no_recording(s: AsyncSession, call_id: UUID) -> None:
+    recording = await s.get(Recording, call_id)
+    if recording is not None and recording.state == "EXPECTED":
+        recording.state = "NONE"
+
+
+async def _write_history(s: AsyncSession, attempt: CallAttempt, *, seconds: float) -> None:
+    await cases.add_event(
+        s, attempt.case_id, "call", at=attempt.business_at, actor_id=attempt.agent_id, call_id=attempt.id,
+        data={
+            "direction": "out", "result": attempt.result, "number": attempt.number, "seconds": round(seconds, 1),
+            "abandoned": attempt.abandoned, "campaign": attempt.campaign, "decision": str(attempt.decision_id or ""),
+        },
+    )  # fmt: skip
+
+
+# --- calls whose end nobody heard --------------------------------------------------------------------------------
+
+
+async def live(s: AsyncSession) -> list[CallAttempt]:
+    """All attempts that are not ended, oldest first."""
+    query = select(CallAttempt).where(CallAttempt.ended_at.is_(None)).order_by(CallAttempt.claimed_at)
+    return list((await s.execute(query)).scalars())
+
+
+async def start_settling(s: AsyncSession, call_id: UUID) -> None:
+    """The exchange does not know this call any more: its true end is looked for; it is never dialed again by itself."""
+    attempt = await s.get(CallAttempt, call_id, with_for_update=True)
+    if attempt is not None and attempt.ended_at is None:
+        attempt.state = "SETTLING"
+        task = await s.get_one(CallTask, attempt.task_id, with_for_update=True)
+        if task.state == "DIALING":
+            task.state = "SETTLING"
+
+
+async def settle_unknown(s: AsyncSession, call_id: UUID, result: str, *, by: str, now: datetime) -> CallAttempt:
+    """A person (`by`) found out how a call ended whose end nobody heard: the task goes on as after any such call.
+
+    The slot counts with certainty now; after CONGESTION, which never reached the borrower's network, it is given back.
+    Raises NotFound, BadInput for a result that is none, Conflict when the call is not UNKNOWN.
+    """
+    if result not in SETTLED_BY_HAND:
+        raise BadInput(f"{result!r} is no result.", remedy=f"One of: {', '.join(SETTLED_BY_HAND)}.", field="result")
+    attempt = await unknown_call(s, call_id)
+    lost = result == "CONGESTION"
+    attempt.result, attempt.abandoned = result, result == "ABANDONED"
+    if lost:
+        await compliance.free_slot(s, call_id, uncertain_too=True)
+    else:
+        await compliance.commit_slot(
+            s, call_id, conversation=counts_as_contact(result), abandoned=attempt.abandoned,
+            machine_message=result == "ANSWERED_MACHINE", uncertain=False, minutes=None,
+        )  # fmt: skip
+    task = await s.get_one(CallTask, attempt.task_id, with_for_update=True)
+    if task.fence == attempt.fence and task.state == "UNKNOWN":
+        task.attempts -= 1 if lost else 0
+        step = task_after_call(result, task.attempts, now)
+        task.state, task.state_reason, task.earliest_at = step.state, result, step.earliest_at
+    data = {"result": result, "by": by, "number": attempt.number}
+    await cases.add_event(s, attempt.case_id, "settled", at=now, call_id=call_id, data=data)
+    sign = "dead" if result == "INVALID_NUMBER" else "alive" if result.startswith("ANSWERED") else ""
+    if sign:
+        await cases.number_evidence(
+            s, attempt.case_id, attempt.contact_point_id, sign, at=now, call_id=call_id, trunk=attempt.trunk
+        )
+    return attempt
+
+
+async def unknown_call(s: AsyncSession, call_id: UUID) -> CallAttempt:
+    """The call, locked. Raises NotFound, Conflict when its result is known."""
+    attempt = await s.get(CallAttempt, call_id, with_for_update=True)
+    if attempt is None:
+        raise NotFound("There is no such call.", remedy="`backoffice calls --json` tells their ids.")
+    if attempt.result != "UNKNOWN":
+        raise Conflict(f"The result of this call is known: {attempt.result or 'it is going on'}.")
+    return attempt

@@ -32,6 +32,7 @@ CEL_COLUMNS = (
     "appname",
     "userevent",
     "extra",
+    "account",  # `<task>.<contact point>` of a borrower's call, so that a restored database can tie it
 )
 
 # what Asterisk's configuration and dialplan give no meaning to; anything else in a value could end the line,

@@ -14,7 +14,7 @@ from backoffice_core.config import Settings
 from backoffice_core.db import Database
 from backoffice_core.errors import BadInput
 from backoffice_core.events import CallChanged
-from backoffice_core.pbx.actions import hang_up, originate_borrower
+from backoffice_core.pbx.actions import account_of, hang_up, originate_borrower
 from backoffice_core.pbx.ami import Ami
 from backoffice_core.pbx.frames import ActionRefused, ActionUnknown, LinkDown
 
@@ -39,6 +39,7 @@ class Caller:
                     self.ami, call_id=placing.call_id, number=placing.number, trunk=placing.trunk,
                     caller_id=placing.trunk.caller_id, ring_timeout_s=self.settings.ring_timeout_s,
                     recording=placing.recording, language=placing.language,
+                    account=account_of(placing.task_id, placing.contact_point_id),
                 )  # fmt: skip
             except ActionUnknown:
                 log.warning("originate without an answer; the listener settles it", call_id=str(placing.call_id))

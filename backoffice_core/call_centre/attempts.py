@@ -32,6 +32,7 @@ class Placing:
     call_id: UUID
     task_id: UUID
     case_id: UUID
+    contact_point_id: UUID
     number: str
     trunk: Trunk
     language: str
@@ -105,8 +106,8 @@ async def claim(
     s.add(Recording(call_id=call_id, case_id=task.case_id, path=recording, created_at=wall))
     await s.flush()
     return Placing(
-        call_id=call_id, task_id=task.id, case_id=task.case_id, number=phone.value, trunk=trunk,
-        language=person.language, recording=recording,
+        call_id=call_id, task_id=task.id, case_id=task.case_id, contact_point_id=phone.id, number=phone.value,
+        trunk=trunk, language=person.language, recording=recording,
     )  # fmt: skip
 
 

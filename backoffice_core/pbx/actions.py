@@ -22,6 +22,7 @@ _RECORDING = re.compile(r"[0-9a-f-]+(/[0-9a-f-]+)*")
 _LANGUAGE = re.compile(r"[a-z]{2}")
 _ENDPOINT = re.compile(r"agent-[0-9]{2,6}(-web)?")
 _LEG = re.compile(r"leg-[0-9A-Za-z]+(-[0-9A-Za-z]+)+")
+_ACCOUNT = re.compile(r"[0-9a-f]{32}\.[0-9a-f]{32}")
 _CHANNEL = re.compile(r"[0-9A-Za-z][0-9A-Za-z@/.+_-]{0,149}")
 
 
@@ -49,12 +50,14 @@ async def originate_borrower(
     ring_timeout_s: int,
     recording: str,
     language: str,
+    account: str = "",
 ) -> None:
     """Ring a borrower; on answer the dialplan's `borrower` takes over. Returns when Asterisk has queued the call.
 
     `call_id` becomes the channel's Uniqueid and the ActionID, which OriginateResponse carries even when no channel came
     to be. `number`: E.164 digits, the trunk's prefix is put before them. `recording`: path below the recordings folder
-    without extension, of hexadecimal digits, `-` and `/`. Raises ActionRefused when it was not queued.
+    without extension, of hexadecimal digits, `-` and `/`. `account` stands in each line of the CEL file (`account_of`).
+    Raises ActionRefused when it was not queued.
     """
     digits = _form(_NUMBER, number, "a telephone number").lstrip("+")
     await _originate(
@@ -65,11 +68,17 @@ async def originate_borrower(
         Context="borrower",
         Timeout=_milliseconds(ring_timeout_s),
         CallerID=_form(_CALLER_ID, caller_id, "a caller id"),
+        **({"Account": _form(_ACCOUNT, account, "an account")} if account else {}),
         Variable=[
             f"BO_REC={_form(_RECORDING, recording, 'a path of a recording')}",
             f"BO_LANG={_form(_LANGUAGE, language, 'a language')}",
         ],
     )
+
+
+def account_of(task_id: UUID, contact_point_id: UUID) -> str:
+    """Whose call it is, for the CEL file: ids only, never the number. Asterisk keeps at most 80 characters."""
+    return f"{task_id.hex}.{contact_point_id.hex}"
 
 
 async def originate_leg(ami: Ami, *, channel_id: str, endpoint: str, caller_id: str = "", ring_timeout_s: int) -> None:

@@ -74,6 +74,7 @@ async def test_a_shift_is_refused_at_originate_too(database: Database, live_sett
         call_id=uuid4(),
         task_id=uuid4(),
         case_id=uuid4(),
+        contact_point_id=uuid4(),
         number="+380671234020",
         trunk=OUTSIDE,
         language="uk",

@@ -55,6 +55,7 @@ class Exchange:
             ring_timeout_s=15,
             recording=self.recording(str(call_id)),
             language=language,
+            account=f"{call_id.hex}.{call_id.hex}",
         )
         return str(call_id)
 

@@ -63,6 +63,8 @@ async def test_a_borrower_talks_to_an_agent_and_the_agents_line_waits_again(
             assert kind in kinds
         answered = next(row for row in cel(exchange, call_id) if row["eventtype"] == "ANSWER")
         assert abs(float(answered["eventtime"]) - float(up.get("Timestamp"))) < 1.0
+        accounts = {row["account"] for row in cel(exchange, call_id) if row["eventtype"] != "CHAN_START"}
+        assert accounts == {".".join([call_id.replace("-", "")] * 2)}, "FL-13: the file alone says whose call it was"
         assert "hangupcause" in json.loads(
             next(r["extra"] for r in cel(exchange, call_id) if r["eventtype"] == "HANGUP")
         )

@@ -3,12 +3,13 @@
 import getpass
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.command_line import House, Json, bar, run, say, say_json, table
 from backoffice_core.errors import BadInput
@@ -72,6 +73,7 @@ def portfolio_command(
                     done = await import_portfolio(
                         session, portfolio, at=house.clock.now(), by=by, demo=demo, progress=step, source=wanted,
                         today=house.clock.today(), business_date=said, confirm=confirm,
+                        days_off=await _days_off(session, house),
                     )  # fmt: skip
                     if wanted is not None:
                         await sources.save(session, wanted, at=house.clock.now(), by=by)
@@ -90,6 +92,15 @@ def portfolio_command(
         _tell(refused, as_json)
         raise
     _report(done, file.name, dry_run, as_json)
+
+
+async def _days_off(session: AsyncSession, house: House) -> set[date]:
+    """Of the last thirty days, those on which the bank's country does not work."""
+    from backoffice_core.compliance.service import working_days
+
+    first = house.clock.today() - timedelta(days=30)
+    working = await working_days(session, house.settings.jurisdiction, first, days=31)
+    return {day for day, works in working.items() if not works}
 
 
 def _report(done: Any, name: str, dry_run: bool, as_json: bool) -> None:

@@ -30,11 +30,13 @@ def _utc(at: datetime | None) -> str:
 @imports.command("sources")
 def sources_command(as_json: Json = False) -> None:
     """Who sends lists, and whether today's is here. Exit code 1 when one is late."""
+    from backoffice_core.compliance.service import last_working_day
     from backoffice_core.loans import sources
 
     async def work(house: House) -> list[sources.SourceState]:
         async with house.database.begin() as session:
-            return await sources.states(session, house.clock.now().astimezone(house.clock.zone), house.clock.today())
+            day = await last_working_day(session, house.settings.jurisdiction, house.clock.today())
+            return await sources.states(session, house.clock.now().astimezone(house.clock.zone), day)
 
     found = run(work)
     if as_json:

@@ -14,6 +14,8 @@ from fastapi.responses import HTMLResponse
 from agent_console.deps import FloorWork, Work
 from agent_console.view import page
 from backoffice_core.call_centre import agents, history, stop, wrap_up
+from backoffice_core.compliance.service import last_working_day
+from backoffice_core.loans import sources
 
 router = APIRouter(prefix="/floor")
 
@@ -42,9 +44,18 @@ async def _context(work: Work) -> dict[str, Any]:
         "reasons": await history.not_callable_counts(work.s, today),
         "stopped": stop.stopped(work.console.settings),
         "no_results": await wrap_up.all_waiting(work.s),
+        "late_lists": await _late_lists(work),
         "limit": ABANDON_LIMIT,
         "long_pause_s": LONG_PAUSE_S,
     }
+
+
+async def _late_lists(work: Work) -> list[str]:
+    """Sources whose list of today has not come by its hour (FL-07)."""
+    clock, settings = work.console.clock, work.console.settings
+    day = await last_working_day(work.s, settings.jurisdiction, clock.today())
+    found = await sources.states(work.s, clock.now().astimezone(clock.zone), day)
+    return [one.name for one in found if one.state == "LATE"]
 
 
 @router.get("")

@@ -91,7 +91,7 @@ async def build_queue(
     day_begins = datetime.combine(business_date, time(), zone)
     day_ends = datetime.combine(business_date + timedelta(days=1), time(), zone)
     at = max(now, day_begins)
-    material = await _read(session, at, business_date)
+    material = await _read(session, at, business_date, settings.jurisdiction)
     choices = [_choose(case, person, material, business_date, zone) for case, person in material.cases]
     await _ask_the_law(session, choices, material, at, day_ends, settings, progress)
     callable_now = [c for c in choices if c.refused is None and c.phone is not None]
@@ -113,7 +113,7 @@ async def build_queue(
 # --- reading -------------------------------------------------------------------------------------------------------
 
 
-async def _read(session: AsyncSession, at: datetime, day: date) -> _Material:
+async def _read(session: AsyncSession, at: datetime, day: date, jurisdiction: str) -> _Material:
     query = select(Case, Person).join(Person, Person.id == Case.person_id).where(Case.closed_at.is_(None))
     found = (await session.execute(query.order_by(Case.number))).all()
     material = _Material(list(found), await loans.debts(session))
@@ -139,7 +139,8 @@ async def _read(session: AsyncSession, at: datetime, day: date) -> _Material:
     material.no_disposition = set(await session.scalars(waiting))
     material.stops = await stop_list.stopped_persons(session, day)
     material.stopped_numbers = await stop_list.stopped_numbers(session, day)
-    material.list_holds = await sources.held(session, day)
+    list_day = await compliance.last_working_day(session, jurisdiction, day)
+    material.list_holds = await sources.held(session, list_day)
     return material
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backoffice_core.borrowers import service as borrowers
 from backoffice_core.borrowers.models import ContactPoint, Person
 from backoffice_core.cases.models import Case, CaseEvent, Task
-from backoffice_core.cases.rules import REFRESH_CONTACT, may_move, next_working_day, one_per_case
+from backoffice_core.cases.rules import CHECK_NUMBER, REFRESH_CONTACT, may_move, next_working_day, one_per_case
 from backoffice_core.db import new_key
 from backoffice_core.errors import Conflict, NotFound
 from backoffice_core.loans.models import Loan
@@ -184,10 +184,32 @@ async def number_evidence(
     """What a call says of the number it went to (`borrowers.add_evidence`), and, when the number is lost by it, the one
     open task to refresh the person's contact data (CC-10, CC-12). Its control date is the next weekday."""
     verdict = await borrowers.add_evidence(session, contact_point_id, sign, at=at, **seen)
+    due = next_working_day(at.date(), lambda day: day.weekday() < 5)
     if verdict.lost:
-        due = next_working_day(at.date(), lambda day: day.weekday() < 5)
         await refresh_contact(session, case_id, due, at=at, state=verdict.state)
+    if verdict.state == "WRONG_PARTY" and verdict.before != "WRONG_PARTY":
+        await _doubt_elsewhere(session, contact_point_id, due, at=at)
     return verdict
+
+
+async def _doubt_elsewhere(session: AsyncSession, contact_point_id: UUID, control_date: date, *, at: datetime) -> None:
+    """A number proven wrong for one person is a question for everybody who works a case with the same number (FL-05)."""
+    wrong = select(ContactPoint.value).where(ContactPoint.id == contact_point_id).scalar_subquery()
+    others = await session.execute(
+        select(Case.id, ContactPoint.id)
+        .join(ContactPoint, ContactPoint.person_id == Case.person_id)
+        .where(Case.closed_at.is_(None), ContactPoint.kind == "phone", ContactPoint.value == wrong)
+        .where(ContactPoint.id != contact_point_id, ContactPoint.state.not_in(borrowers.UNUSABLE))
+    )
+    for case_id, point_id in others.all():
+        raised = await raise_task(
+            session, case_id, CHECK_NUMBER, control_date, f"{CHECK_NUMBER}:{point_id}",
+            data={"contact_point": str(point_id)}, at=at,
+        )  # fmt: skip
+        if raised:
+            await add_event(
+                session, case_id, "task", at, data={"task": CHECK_NUMBER, "control_date": str(control_date)}
+            )
 
 
 async def refresh_contact(

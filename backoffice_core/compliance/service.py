@@ -36,8 +36,8 @@ from backoffice_core.errors import BadInput, NotFound
 
 __all__ = [
     "AbandonAccount", "ContactsOfDay", "Decision", "DialerLimits", "RuleBook", "ask", "ask_and_reserve", "ask_many",
-    "calendar", "commit_slot", "contacts_of_day", "dialer_limits", "free_slot", "load_rules", "record", "rulebook",
-    "seed_calendar", "working_days",
+    "calendar", "commit_slot", "contacts_of_day", "dialer_limits", "free_slot", "last_working_day", "load_rules", "record",
+    "rulebook", "seed_calendar", "working_days",
 ]  # fmt: skip
 
 GUARD_MINUTES = 5  # default of the setting `guard_minutes`
@@ -134,6 +134,12 @@ async def working_days(session: AsyncSession, jurisdiction: str, first: date, da
         working = known.working(jurisdiction, day)
         found[day] = day.weekday() < 5 if working is None else working
     return found
+
+
+async def last_working_day(session: AsyncSession, jurisdiction: str, day: date) -> date:
+    """`day` itself, or the nearest working day before it (at most 30 days back): the date of the newest list there is."""
+    working = await working_days(session, jurisdiction, day - timedelta(days=30), days=31)
+    return max((one for one, works in working.items() if works), default=day)
 
 
 # --- asking --------------------------------------------------------------------------------------------------------

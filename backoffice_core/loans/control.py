@@ -5,7 +5,7 @@ code that belongs to this very file and these very figures.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
@@ -103,24 +103,25 @@ def check_trailer(trailer: Trailer | None, figures: Figures, loans: Iterable[Loa
             problems.add(trailer.line, name, f"the trailer line says {said}, the rows make {counted}")
 
 
-def oldest_expected(today: date, lag_days: int) -> date:
-    """The date that a list of today must bear at least: `lag_days` before, and then back to a day from Monday to Friday."""
+def oldest_expected(today: date, lag_days: int, days_off: Collection[date] = ()) -> date:
+    """The date that a list of today must bear at least: `lag_days` before, and then back to a working day: one from
+    Monday to Friday that is none of `days_off` (holidays)."""
     day = today - timedelta(days=lag_days)
-    while lag_days and day.weekday() >= 5:
+    while lag_days and (day.weekday() >= 5 or day in days_off):
         day -= timedelta(days=1)
     return day
 
 
 def doubts(
     now: Figures, before: Figures | None, *, of: date, today: date, lag_days: int, last_day: date | None,
-    share: Decimal = MAX_MOVE, full: bool = True,
+    share: Decimal = MAX_MOVE, full: bool = True, days_off: Collection[date] = (),
 ) -> list[Doubt]:  # fmt: skip
     """What a person has to explain. `of`: the list's business date; `last_day`: that of the last one accepted.
 
     A delta list has its own size each day: only its date is looked at.
     """
     found: list[Doubt] = []
-    oldest = oldest_expected(today, lag_days)
+    oldest = oldest_expected(today, lag_days, days_off)
     if not oldest <= of <= today:
         found.append(Doubt("BUSINESS_DATE", str(oldest), str(of)))
     if last_day is not None and of < last_day:

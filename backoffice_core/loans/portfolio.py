@@ -6,7 +6,7 @@ Only the full list of a named source says something by its silence: a contract t
 person explains it (sources.py).
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -55,12 +55,13 @@ async def import_portfolio(
     today: date | None = None,
     business_date: date | None = None,
     confirm: str = "",
+    days_off: Collection[date] = (),
 ) -> Imported:
     """Writes a checked file; the caller commits, or rolls back for a rehearsal. `at` is business time.
 
     With a `source` (and `today`, the business date) the list is controlled before: its trailer line, its date, its
     figures against those of the last one accepted. `business_date`: that of the list, when neither a trailer nor its
-    balances say it. `confirm`: the code of the question that a person has answered.
+    balances say it. `confirm`: the code of the question that a person has answered. `days_off`: days without a list.
 
     Raises BadFile when rows contradict what is there: a contract of another person, older balances than the loaded;
     ImportQuestion when the list is strange and `confirm` does not answer for it.
@@ -74,7 +75,7 @@ async def import_portfolio(
         imported_at=at, imported_by=by,
     )  # fmt: skip
     if source is not None:
-        await _control(session, portfolio, record, source, today or at.date(), business_date, confirm)
+        await _control(session, portfolio, record, source, today or at.date(), business_date, confirm, days_off)
     session.add(record)
     await session.flush()
     steps = 6
@@ -105,6 +106,7 @@ async def _control(
     today: date,
     said: date | None,
     confirm: str,
+    days_off: Collection[date],
 ) -> None:
     """Fills the record's part about the source. Raises BadFile, ImportQuestion."""
     figures = figures_of(portfolio.loans.values())
@@ -118,7 +120,7 @@ async def _control(
     full = await sources.last_accepted(session, source.name, mode="full")
     found = doubts(
         figures, Figures.from_json(full.figures) if full else None, of=of, today=today, lag_days=source.lag_days,
-        last_day=last.business_date if last else None, share=source.max_move, full=source.mode == "full",
+        last_day=last.business_date if last else None, share=source.max_move, full=source.mode == "full", days_off=days_off,
     )  # fmt: skip
     code = confirmation(portfolio.digest, found)
     if found and confirm.strip().upper() != code:

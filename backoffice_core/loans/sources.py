@@ -112,8 +112,9 @@ class SourceState:
     figures: dict[str, Any] = field(default_factory=dict)
 
 
-async def states(session: AsyncSession, now: datetime, today: date) -> list[SourceState]:
-    """How each source stands. `now`: business time in the bank's zone (its hour is compared), `today`: business date."""
+async def states(session: AsyncSession, now: datetime, list_day: date) -> list[SourceState]:
+    """How each source stands. `now`: business time in the bank's zone (its hour is compared); `list_day`: the newest
+    day that has a list, today or the last working day before."""
     out = []
     for name in await session.scalars(select(ImportSource.name).order_by(ImportSource.name)):
         source = await load(session, name)
@@ -121,8 +122,9 @@ async def states(session: AsyncSession, now: datetime, today: date) -> list[Sour
         last = await last_accepted(session, name)
         state = "FREE"
         if source.due_by:
-            fresh = last is not None and last.valid_for is not None and last.valid_for >= today
-            state = "FRESH" if fresh else "LATE" if f"{now:%H:%M}" >= source.due_by else "WAITING"
+            fresh = last is not None and last.valid_for is not None and last.valid_for >= list_day
+            over = now.date() > list_day or f"{now:%H:%M}" >= source.due_by
+            state = "FRESH" if fresh else "LATE" if over else "WAITING"
         out.append(
             SourceState(
                 name=name, state=state, mode=source.mode, due_by=source.due_by,
@@ -143,8 +145,8 @@ async def without_list(session: AsyncSession, day: date) -> list[str]:
 
 
 async def held(session: AsyncSession, day: date, person_ids: Iterable[UUID] | None = None) -> dict[UUID, str]:
-    """Persons whom nobody calls on this business date because of the lists: NO_FILE, or NOT_IN_FILE for a contract that
-    the last full list left out and nobody has explained. Only loans with a sum or days late count."""
+    """Persons whom nobody calls because of the lists of this day (the last working one): NO_FILE, or NOT_IN_FILE for a
+    contract that the last full list left out and nobody has explained. Only loans with a sum or days late count."""
     late = await without_list(session, day)
     left_out = Loan.missing_since.is_not(None) & (Loan.missing_note == "")
     query = (

@@ -231,6 +231,7 @@ task-SPECIALIST = Hand to a specialist
 task-NEXT_STAGE = Move to the next stage
 task-DISPUTE = Handle the dispute
 task-REFRESH_CONTACT_DATA = Refresh contact data
+task-CHECK_NUMBER = Check the number: it is wrong for another borrower
 task-EVIDENCE = Obtain evidence
 task-STOP_REQUEST = File the stop request
 recording-EXPECTED = recording on its way
@@ -597,6 +598,18 @@ next-page = Next
 
 ## Lists and prompts
 
+late-list-title = The list has not come: { $names }
+late-list-do = its borrowers are not called today until the list is accepted
+rule-NO_FILE = Today's list is not here yet
+rule-NOT_IN_FILE = The list left the contract out, nobody explained why
+rule-DPD_0 = Nothing overdue
+rule-NO_DISPOSITION = Talk without a result
+rule-DISPUTE = Dispute
+rule-EVIDENCE = Evidence is awaited
+rule-STOP_REQUEST = Asked not to be called
+rule-SPECIALIST = With a specialist
+rule-CHECK_POSTING = The posting is being checked
+rule-CALLBACK = A call back was promised
 
 ## Polish
 

@@ -232,6 +232,7 @@ task-SPECIALIST = Передать специалисту
 task-NEXT_STAGE = Перевести на следующий этап
 task-DISPUTE = Рассмотреть спор
 task-REFRESH_CONTACT_DATA = Обновить контактные данные
+task-CHECK_NUMBER = Проверить номер: у другого заёмщика он неверный
 task-EVIDENCE = Получить подтверждение
 task-STOP_REQUEST = Оформить отказ от взаимодействия
 recording-EXPECTED = запись готовится
@@ -604,6 +605,18 @@ next-page = Дальше
 
 ## Lists and prompts
 
+late-list-title = Список не пришёл: { $names }
+late-list-do = его заёмщикам сегодня не звонят, пока список не принят
+rule-NO_FILE = Списка на сегодня ещё нет
+rule-NOT_IN_FILE = Договора нет в списке, объяснения нет
+rule-DPD_0 = Нет просрочки
+rule-NO_DISPOSITION = Разговор без результата
+rule-DISPUTE = Спор
+rule-EVIDENCE = Ждут доказательств
+rule-STOP_REQUEST = Просьба не звонить
+rule-SPECIALIST = У специалиста
+rule-CHECK_POSTING = Проверка зачисления
+rule-CALLBACK = Обещано перезвонить
 
 ## Polish
 

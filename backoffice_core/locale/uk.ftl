@@ -233,6 +233,7 @@ task-SPECIALIST = Передати фахівцю
 task-NEXT_STAGE = Перевести на наступний етап
 task-DISPUTE = Розглянути спір
 task-REFRESH_CONTACT_DATA = Оновити контактні дані
+task-CHECK_NUMBER = Перевірити номер: в іншого позичальника він хибний
 task-EVIDENCE = Отримати підтвердження
 task-STOP_REQUEST = Оформити відмову від взаємодії
 recording-EXPECTED = запис готується
@@ -605,6 +606,18 @@ next-page = Далі
 
 ## Lists and prompts
 
+late-list-title = Список не прийшов: { $names }
+late-list-do = його позичальникам сьогодні не телефонують, доки список не прийнято
+rule-NO_FILE = Списку на сьогодні ще немає
+rule-NOT_IN_FILE = Договору немає у списку, пояснення немає
+rule-DPD_0 = Немає прострочення
+rule-NO_DISPOSITION = Розмова без результату
+rule-DISPUTE = Спір
+rule-EVIDENCE = Чекають доказів
+rule-STOP_REQUEST = Прохання не телефонувати
+rule-SPECIALIST = У фахівця
+rule-CHECK_POSTING = Перевірка зарахування
+rule-CALLBACK = Обіцяно передзвонити
 
 ## Polish
 

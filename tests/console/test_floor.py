@@ -6,6 +6,8 @@ from sqlalchemy import select
 
 from backoffice_core.call_centre import stop, wrap_up
 from backoffice_core.call_centre.models import DialingStop, NotCallable, Recording
+from backoffice_core.loans import sources
+from backoffice_core.loans.sources import Source
 from backoffice_core.staff.models import AccessEntry
 from recordings.naming import SEALED, part
 from tests.browser import world
@@ -156,3 +158,13 @@ async def test_a_talk_without_a_result_is_an_alarm_until_a_supervisor_completes_
     async with console.database.begin() as s:
         acts = (await s.scalars(select(AccessEntry.object_id).where(AccessEntry.act == "RESULT_COMPLETED"))).all()
     assert set(acts) == {str(talk.call)}
+
+
+async def test_a_late_list_is_told_on_the_floor(console: RunningConsole) -> None:
+    """FL-07: no file by the set hour, and the supervisor reads whose borrowers are not called today."""
+    browser = await console.logged_in("olha", "supervisor")
+    async with console.database.begin() as s:
+        await sources.save(s, Source("abs", due_by="00:00"), at=console.clock.now(), by="test")
+        await sources.save(s, Source("later", due_by="23:59"), at=console.clock.now(), by="test")
+    told = (await browser.get("/floor")).text.split('id="alarm-late-list"')[1].split("</div>")[0]
+    assert "Список не прийшов: abs<" in told

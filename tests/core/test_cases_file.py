@@ -166,3 +166,20 @@ async def test_flag_is_written_once_and_an_unknown_one_is_refused(bank: Bank) ->
         with pytest.raises(BadInput, match="Unknown flag"):
             await borrowers.set_flag(session, person, "sleepy", since=WEDNESDAY)
         assert await session.scalar(select(func.count()).select_from(PersonFlag)) == 1
+
+
+async def test_a_number_wrong_for_one_is_a_question_for_everybody_who_has_it(bank: Bank) -> None:
+    """FL-05: one task for each other open case with that number, once; nobody's verdict is changed by it."""
+    await bank.file({"n": 1, "phones": "+380671000001"}, {"n": 2, "phones": "+380671000001"}, {"n": 3})
+    await bank.night()
+    here, there, elsewhere = [await bank.case(n) for n in (1, 2, 3)]
+    phone = await bank.phone(1)
+    for sign in ("wrong_party", "alive", "wrong_party"):
+        async with bank.database.begin() as s:
+            await cases.number_evidence(s, here.id, phone.id, sign, at=bank.now)
+    async with bank.database.begin() as s:
+        kinds = {c.number: [t.kind for t in await cases.tasks_of(s, c.id)] for c in (here, there, elsewhere)}
+        lines = [e.data for e in await cases.events(s, there.id) if e.kind == "task"]
+    assert kinds == {here.number: ["REFRESH_CONTACT_DATA"], there.number: ["CHECK_NUMBER"], elsewhere.number: []}
+    assert [line["task"] for line in lines] == ["CHECK_NUMBER"]
+    assert (await bank.phone(2)).state == "UNVERIFIED"

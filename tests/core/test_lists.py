@@ -13,6 +13,7 @@ from sqlalchemy import select
 from backoffice_core.borrowers import service as borrowers
 from backoffice_core.borrowers.models import ContactPoint, Person
 from backoffice_core.clock import Clock
+from backoffice_core.compliance import service as compliance
 from backoffice_core.config import Settings
 from backoffice_core.db import Database
 from backoffice_core.errors import BadInput
@@ -313,9 +314,23 @@ async def test_fl07_without_today_s_list_yesterday_s_is_not_dialed(bank: Bank) -
     assert len(await bank.tasks()) == 3
 
 
+async def test_fl07_no_list_is_missed_on_a_day_off(bank: Bank) -> None:
+    """Friday's list serves Saturday and Sunday, and the days of a holiday; on the next working day it is yesterday's."""
+    daily = Source("abs", MAP, CONSTANTS, due_by="08:30")
+    friday = date(2027, 2, 5)
+    bank.at(friday, 7)
+    await take(bank, write(bank, rows(bank, 1, 2)), daily)
+    for ahead, held, stands in ((1, 0, "FRESH"), (2, 0, "FRESH"), (3, 2, "LATE")):
+        bank.at(friday + timedelta(days=ahead), 9)
+        report = await bank.night()
+        assert (report.counts("build_queue").get("NO_FILE", 0), await state(bank)) == (held, stands)
+    assert oldest_expected(MONDAY, 1, {MONDAY - timedelta(days=3)}) == MONDAY - timedelta(days=4)
+
+
 async def state(bank: Bank) -> str:
     async with bank.database.begin() as session:
-        return (await sources.states(session, bank.now, bank.now.date()))[0].state
+        day = await compliance.last_working_day(session, bank.settings.jurisdiction, bank.now.date())
+        return (await sources.states(session, bank.now, day))[0].state
 
 
 @pytest.mark.parametrize(

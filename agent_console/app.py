@@ -21,7 +21,7 @@ from agent_console.deps import ForeignRequest, LoginNeeded
 from agent_console.pages import case, desk, floor, health, login, queue, recording, stop
 from agent_console.view import STATIC, render, warm_up
 from backoffice_core.bus import Bus
-from backoffice_core.catalogue import Catalogue
+from backoffice_core.catalogue import FOLDER, Catalogue
 from backoffice_core.clock import Clock
 from backoffice_core.config import Settings
 from backoffice_core.db import Database
@@ -50,7 +50,7 @@ def create_app(
     catalogue: Catalogue | None = None,
 ) -> FastAPI:
     """The app over connections that the caller opened and closes."""
-    console = Console(settings, database, bus, clock, catalogue or Catalogue.load(), ami)
+    console = Console(settings, database, bus, clock, catalogue or Catalogue.load(FOLDER, settings.own_words), ami)
     console.hub = live.Hub(console)
 
     @asynccontextmanager

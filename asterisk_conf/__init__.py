@@ -99,12 +99,8 @@ def render(settings: Settings, install: AsteriskInstall, phones: list[Phone], ta
         for name in sorted(environment.list_templates(extensions=["j2"]))
     }
     _make_folders(settings, target)
-    prompts.provide(settings, sounds_dir(settings))
+    prompts.provide(settings)
     return [file for file, text in texts.items() if _write(file, text)]
-
-
-def sounds_dir(settings: Settings) -> Path:
-    return settings.data / "asterisk" / "sounds"
 
 
 def _refuse(settings: Settings, phones: list[Phone]) -> None:
@@ -132,7 +128,7 @@ def _values(settings: Settings, install: AsteriskInstall, phones: list[Phone], t
         "data": settings.data,
         "run_dir": settings.run_dir,
         "recordings": settings.recordings_dir,
-        "sounds": sounds_dir(settings),
+        "sounds": prompts.sounds_dir(settings),
         "bind": settings.bind,
         "media_address": settings.bind if _is_loopback(settings.bind) else "",
         "ports": settings.ports,
@@ -141,7 +137,7 @@ def _values(settings: Settings, install: AsteriskInstall, phones: list[Phone], t
         "secrets": {user: settings.derived_secret(f"ami:{user}") for user in AMI_USERS},
         "agi_seconds": AGI_SILENCE_S,
         "language": settings.language,
-        "languages": prompts.languages(),
+        "languages": prompts.languages(settings),
     }
 
 

@@ -1,6 +1,6 @@
 """Every word a person sees, and how numbers, money, dates and phones are written, in each language.
 
-A language is a file `locale/<code>.ftl` (Fluent); dropping a further file in the folder offers the language.
+A language is a file `locale/<code>.ftl` (Fluent), here or in the data folder; a further file offers a further language.
 Codes are stored, words live here: `outcome-PTP_FULL`, `reason-OUT_OF_HOURS`. Formats are CLDR's with a few overrides.
 """
 
@@ -33,10 +33,13 @@ class Catalogue:
         self.strict = strict
 
     @classmethod
-    def load(cls, folder: Path = FOLDER, *, strict: bool = False) -> "Catalogue":
-        """Raises ValueError, naming file and line, when a file is not Fluent."""
+    def load(cls, folder: Path = FOLDER, *further: Path, strict: bool = False) -> "Catalogue":
+        """A file of a later folder takes the place of one with the same name (FL-19).
+
+        Raises ValueError, naming file and line, when a file is not Fluent.
+        """
         bundles = {}
-        for file in sorted(folder.glob("*.ftl")):
+        for file in [one for where in (folder, *further) for one in sorted(where.glob("*.ftl"))]:
             resource = FluentResource(file.read_text(encoding="utf-8"))
             for entry in resource.body:
                 if isinstance(entry, Junk):

@@ -213,9 +213,9 @@ def _lines(raw: bytes) -> list[str]:
 
 
 def _sentences(language: str) -> Callable[[Any], str]:
-    from backoffice_core.catalogue import Catalogue
+    from backoffice_core.catalogue import FOLDER, Catalogue
 
-    catalogue = Catalogue.load()
+    catalogue = Catalogue.load(FOLDER, config.load().own_words)
     if language not in catalogue.languages:
         raise BadInput(f"“{language}” is not spoken here.", remedy=f"Say one of {', '.join(catalogue.languages)}.")
     words = catalogue.words(language)

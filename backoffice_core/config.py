@@ -87,7 +87,9 @@ class Settings(BaseSettings):
     bank_time_zone: str = "Europe/Kyiv"
     jurisdiction: str = Field(default="UA", pattern="^[A-Z]{2}$")
     bound: Literal["bank", "mfo", "agency"] = "bank"
-    language: Literal["uk", "ru", "en"] = "uk"
+    language: str = Field(
+        default="uk", pattern="^[a-z]{2,3}$", description="of the house: uk, ru, en, or one added by file"
+    )
     secret: SecretStr = Field(default=SecretStr(""), description="empty = made once and kept in the data folder")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     wrap_up_s: int = Field(default=45, ge=5, le=600)
@@ -173,6 +175,16 @@ class Settings(BaseSettings):
     @property
     def recordings_dir(self) -> Path:
         return self.data / "recordings"
+
+    @property
+    def own_words(self) -> Path:
+        """Further languages of the screens: `<code>.ftl`."""
+        return self.data / "locale"
+
+    @property
+    def own_prompts(self) -> Path:
+        """Further or other spoken messages: `<language>/<name>.wav` or `.txt`."""
+        return self.data / "prompts"
 
     @property
     def stop_file(self) -> Path:

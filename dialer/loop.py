@@ -10,6 +10,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from asterisk_conf import prompts
 from backoffice_core.bus import Bus
 from backoffice_core.call_centre import agents, attempts
 from backoffice_core.call_centre.models import CallAttempt
@@ -46,6 +47,7 @@ class Dialer:
         self.legs = Legs(database, bus, clock, self.ami)
         self.wake = asyncio.Event()
         self.last: Decision | None = None
+        self.lacking: list[str] = []  # prompts
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -121,8 +123,16 @@ class Dialer:
                     await self.legs.hang_up_ownerless()
             except (LinkDown, ActionUnknown, ActionRefused) as error:
                 log.warning("lines not looked after", error=error.code)
-            if not stopped(self.settings):
+            if not stopped(self.settings) and not self._speechless():
                 await self.step()
+
+    def _speechless(self) -> bool:
+        """A message that a call may need is missing: no call is begun that might end in silence (FL-19)."""
+        lacking = prompts.missing(self.settings)
+        if lacking != self.lacking:
+            log.warning("not dialing: prompts are missing" if lacking else "all prompts are there", missing=lacking)
+        self.lacking = lacking
+        return bool(lacking)
 
     async def step(self) -> Decision:
         """One observation, one decision, and the calls it leads to."""

@@ -1,14 +1,15 @@
 """The spoken messages: one folder a language, text and sound side by side.
 
-`python -m asterisk_conf.prompts` makes the sounds again. A further language is a further folder. Own recordings
-go to `<data>/prompts/<language>/<name>.wav` (8 kHz, mono, 16 bit) and win over the shipped ones, which name the default
-bank and its default number.
+`python -m asterisk_conf.prompts` makes the shipped sounds again; they name the default bank and its default number.
+A bank's own recordings `<data>/prompts/<language>/<name>.wav` (8 kHz, mono, 16 bit) or texts (`.txt`) win over them, and
+a further language is a further folder there.
 """
 
 import io
 import re
 import shutil
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,39 +23,97 @@ HERE = Path(__file__).parent
 RATE_HZ = 8000  # what the telephone network carries
 
 
-def languages() -> list[str]:
-    return sorted(folder.name for folder in HERE.iterdir() if (folder / "abandoned.txt").exists())
+def names() -> tuple[str, ...]:
+    """What a call may need to say: the prompts of the language that is always there."""
+    return tuple(sorted(file.stem for file in (HERE / "uk").glob("*.txt")))
 
 
-def provide(settings: Settings, target: Path) -> None:
-    """Put every prompt into `target/<language>/`: the bank's own recording, else the shipped one, else one made now.
+def languages(settings: Settings) -> list[str]:
+    """Those of the shipped folders and of the data folder (FL-19)."""
+    folders = [*HERE.iterdir(), *(settings.own_prompts.iterdir() if settings.own_prompts.is_dir() else ())]
+    return sorted({f.name for f in folders if re.fullmatch("[a-z]{2,3}", f.name) and any(f.glob("*.[tw][xa][tv]"))})
 
-    The shipped sound is used only while it says the right name and number.
-    Raises PartMissing when a sound has to be made and espeak-ng is not there.
+
+def sounds_dir(settings: Settings) -> Path:
+    """Where Asterisk finds them: `<language>/<name>.wav`."""
+    return settings.data / "asterisk" / "sounds"
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """`origin`: RECORDING (the bank's own), TEXT (the bank's own, spoken), SHIPPED, SPOKEN (the shipped text with this
+    bank's name and number), MISSING (no text in this language)."""
+
+    language: str
+    name: str
+    origin: str
+    text: str
+    source: Path | None
+
+    def file(self, settings: Settings) -> Path:
+        return sounds_dir(settings) / self.language / f"{self.name}.wav"
+
+
+def wanted(settings: Settings) -> list[Prompt]:
+    """Each prompt in each language that is offered."""
+    return [_choose(settings, language, name) for language in languages(settings) for name in names()]
+
+
+def _choose(settings: Settings, language: str, name: str) -> Prompt:
+    own, shipped = settings.own_prompts / language / name, HERE / language / name
+    if own.with_suffix(".wav").exists():
+        return Prompt(language, name, "RECORDING", "", own.with_suffix(".wav"))
+    for base, origin in ((own, "TEXT"), (shipped, "SPOKEN")):
+        file = base.with_suffix(".txt")
+        if file.exists():
+            text = _text(file, settings)
+            if origin == "SPOKEN" and text == _text(file, _default()):
+                return Prompt(language, name, "SHIPPED", text, shipped.with_suffix(".wav"))
+            return Prompt(language, name, origin, text, None)
+    return Prompt(language, name, "MISSING", "", None)
+
+
+def missing(settings: Settings) -> list[str]:
+    """`language/name` of each prompt that Asterisk would not find: nothing is dialed while there is one (FL-19)."""
+    return [f"{one.language}/{one.name}" for one in wanted(settings) if not one.file(settings).exists()]
+
+
+def provide(settings: Settings) -> list[Prompt]:
+    """Puts every prompt where Asterisk plays it from: the bank's own recording, else its own text or the shipped one
+    spoken, else the shipped sound while that says the right name and number. Returns those it wrote.
+
+    Raises PartMissing when a sound has to be made and espeak-ng is not there or knows no such voice.
     """
-    for text_file in sorted(HERE.glob("*/*.txt")):
-        language, name = text_file.parent.name, text_file.stem
-        out = target / language / f"{name}.wav"
-        out.parent.mkdir(parents=True, exist_ok=True)
-        text = _text(text_file, settings)
-        own = settings.data / "prompts" / language / f"{name}.wav"
+    written = []
+    for one in wanted(settings):
+        out = one.file(settings)
         said = out.with_suffix(".said")  # what the sound beside it says, so that it is made anew only when that changes
-        if own.exists():
-            shutil.copyfile(own, out)
+        if one.origin == "MISSING":
+            continue
+        out.parent.mkdir(parents=True, exist_ok=True)
+        if one.source is not None:
+            if not out.exists() or out.read_bytes() != one.source.read_bytes():
+                shutil.copyfile(one.source, out)
+                written.append(one)
             said.unlink(missing_ok=True)
-        elif text == _text(text_file, _default()):
-            shutil.copyfile(text_file.with_suffix(".wav"), out)
-            said.unlink(missing_ok=True)
-        elif not (out.exists() and said.exists() and said.read_text(encoding="utf-8") == text):
-            out.write_bytes(speak(text, language))
-            said.write_text(text, encoding="utf-8")
+        elif not (out.exists() and said.exists() and said.read_text(encoding="utf-8") == one.text):
+            out.write_bytes(speak(one.text, one.language))
+            said.write_text(one.text, encoding="utf-8")
+            written.append(one)
+    return written
 
 
 def speak(text: str, language: str) -> bytes:
-    """A WAV file of the telephone's kind. Raises PartMissing without espeak-ng."""
+    """A WAV file of the telephone's kind. A first line `voice: NAME` chooses espeak-ng's voice, else it is the language's.
+
+    Raises PartMissing without espeak-ng, or when it has no such voice.
+    """
+    first, _, rest = text.partition("\n")
+    voice = first.removeprefix("voice:").strip() if first.startswith("voice:") else language
+    text = rest if first.startswith("voice:") else text
     try:
         run = subprocess.run(
-            ["espeak-ng", "-v", language, "-s", "165", "--stdin", "--stdout"],
+            ["espeak-ng", "-v", voice, "-s", "165", "--stdin", "--stdout"],
             input=text.encode(),
             capture_output=True,
             check=True,
@@ -64,6 +123,11 @@ def speak(text: str, language: str) -> bytes:
         raise PartMissing(
             "The announcement must be spoken anew for this bank's name and number, and espeak-ng is not installed.",
             remedy="Install espeak-ng, or put your own recordings into <data>/prompts/<language>/abandoned.wav.",
+        ) from None
+    except subprocess.CalledProcessError:
+        raise PartMissing(
+            f"espeak-ng has no voice {voice!r} for the prompts of the language {language}.",
+            remedy="Begin the text with a line as `voice: en` (`espeak-ng --voices` lists them), or give recordings.",
         ) from None
     import numpy as np
     import soundfile

@@ -598,6 +598,8 @@ next-page = Next
 
 ## Lists and prompts
 
+no-prompts-title = Not dialing: messages are missing
+no-prompts-do = { $names } · give a text or a recording, then backoffice prompts make
 late-list-title = The list has not come: { $names }
 late-list-do = its borrowers are not called today until the list is accepted
 rule-NO_FILE = Today's list is not here yet

@@ -605,6 +605,8 @@ next-page = Дальше
 
 ## Lists and prompts
 
+no-prompts-title = Набор не идёт: нет сообщений
+no-prompts-do = { $names } · дайте текст или запись, затем backoffice prompts make
 late-list-title = Список не пришёл: { $names }
 late-list-do = его заёмщикам сегодня не звонят, пока список не принят
 rule-NO_FILE = Списка на сегодня ещё нет

@@ -606,6 +606,8 @@ next-page = Далі
 
 ## Lists and prompts
 
+no-prompts-title = Набір не йде: немає повідомлень
+no-prompts-do = { $names } · дайте текст або запис, тоді backoffice prompts make
 late-list-title = Список не прийшов: { $names }
 late-list-do = його позичальникам сьогодні не телефонують, доки список не прийнято
 rule-NO_FILE = Списку на сьогодні ще немає

@@ -12,6 +12,7 @@ import pytest
 import uvicorn
 
 from agent_console.app import create_app
+from asterisk_conf import prompts
 from backoffice_core.bus import Bus
 from backoffice_core.call_centre import agents, attempts, settling
 from backoffice_core.call_centre.attempts import Placing
@@ -90,6 +91,7 @@ async def console(
     live_settings: Settings, valkey: Settings, database: Database, clock: Clock
 ) -> AsyncIterator[RunningConsole]:
     settings = live_settings.model_copy(update={"data": live_settings.data / f"console-{id(database)}"})
+    prompts.provide(settings)  # as `backoffice up` does
     bus, ami = Bus(settings), FakeAmi()
     pool = Database(settings, name="console-test")
     app = create_app(settings, pool, bus, clock, ami, catalogue=Catalogue.load(strict=True))

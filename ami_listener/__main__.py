@@ -1,11 +1,15 @@
-"""`python -m ami_listener`: hears the exchange and writes every call into the case."""
+"""`python -m ami_listener`: hears the exchange and writes every call into the case.
+
+Several may run: one owns an Asterisk node by lease, the others wait; the next one catches up from Asterisk's own files.
+"""
 
 import asyncio
 
 from ami_listener.wire import Listener
-from backoffice_core import clock, config
+from backoffice_core import clock, config, leases
 from backoffice_core.bus import Bus
 from backoffice_core.db import Database
+from backoffice_core.parts.ready import mark_ready
 from backoffice_core.program import run_program
 
 
@@ -13,7 +17,13 @@ async def main() -> None:
     settings = config.load()
     bus, database = Bus(settings), Database(settings, name="ami_listener")
     try:
-        await Listener(settings, database, bus, clock.load(settings)).run()
+        shared = clock.load(settings)
+        await leases.lead(
+            database,
+            leases.node(settings.asterisk_host, settings.ports.ami),
+            lambda _: Listener(settings, database, bus, shared).run(),
+            waiting=lambda: mark_ready(settings, "ami_listener"),
+        )
     finally:
         await asyncio.gather(bus.close(), database.close())
 

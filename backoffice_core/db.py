@@ -57,10 +57,21 @@ class Database:
     """The engine and its sessions. `pool` bounds the connections of this program.
 
     `durable` False: a commit does not wait for the disk, and the last moments are lost should the server's machine die.
+    `idle_s`: a program that is paused in the middle of a transaction holds its locks no longer than this.
     """
 
-    def __init__(self, settings: Settings, *, pool: int = 8, name: str = "backoffice", durable: bool = True) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        pool: int = 8,
+        name: str = "backoffice",
+        durable: bool = True,
+        idle_s: float | None = None,
+    ) -> None:
         server = {"application_name": name, "timezone": "UTC"} | ({} if durable else {"synchronous_commit": "off"})
+        if idle_s is not None:
+            server["idle_in_transaction_session_timeout"] = f"{idle_s * 1000:.0f}"
         self.engine: AsyncEngine = create_async_engine(
             settings.database,
             pool_size=pool,

@@ -2,12 +2,14 @@
 
 import structlog
 
+from backoffice_core import leases
 from backoffice_core.bus import Bus
 from backoffice_core.call_centre import agents
 from backoffice_core.clock import Clock
 from backoffice_core.db import Database
 from backoffice_core.errors import BadInput
 from backoffice_core.events import AgentChanged
+from backoffice_core.leases import Held
 from backoffice_core.pbx.actions import hang_up, list_channels, originate_leg
 from backoffice_core.pbx.ami import Ami
 from backoffice_core.pbx.frames import ActionRefused, ActionUnknown, LinkDown
@@ -20,11 +22,12 @@ class Legs:
     def __init__(self, database: Database, bus: Bus, clock: Clock, ami: Ami) -> None:
         self.database, self.bus, self.clock, self.ami = database, bus, clock, ami
 
-    async def call_missing(self) -> None:
-        """Calls each phone whose seat wants a line and has none. The listener says when it is up."""
+    async def call_missing(self, lease: Held) -> None:
+        """Calls each phone whose seat wants a line and has none. The listener says when it is up. Raises LeaseLost."""
         if not self.ami.up:
             return
         async with self.database.begin() as s:
+            await leases.confirm(s, lease)
             wanted = await agents.lines_to_call(s, self.clock.wall())
             for agent in wanted:
                 agent.line, agent.line_n = "CALLING", agent.line_n + 1

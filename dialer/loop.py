@@ -1,16 +1,18 @@
-"""The dialer's loop: observe, decide, claim, place. One dialer leads; the others wait for its lock."""
+"""The dialer's loop: observe, decide, claim, place. One dialer leads by lease; the others wait."""
 
 import asyncio
 import contextlib
 import time
+from collections import deque
 from uuid import UUID
 
 import structlog
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from asterisk_conf import prompts
+from backoffice_core import leases
 from backoffice_core.bus import Bus
 from backoffice_core.call_centre import agents, attempts
 from backoffice_core.call_centre.models import CallAttempt
@@ -19,6 +21,7 @@ from backoffice_core.clock import Clock
 from backoffice_core.config import Settings, Trunk
 from backoffice_core.db import Database
 from backoffice_core.events import AgentChanged, CallChanged, QueueChanged, StopChanged
+from backoffice_core.leases import Held, LeaseLost
 from backoffice_core.parts.ready import mark_ready
 from backoffice_core.pbx.ami import Ami
 from backoffice_core.pbx.frames import ActionRefused, ActionUnknown, Event, LinkDown
@@ -32,7 +35,6 @@ TICK_S = 0.5  # re-read without news
 GATHER_S = 0.04  # news come in flocks: one step serves them all
 STOP_LOOK_S = 0.2
 SWEEP_S = 5.0
-LEADER_LOCK = 0x0B0D1A1  # pg_advisory_lock key of "the dialer that leads"
 MAX_PASSED = 200  # refused tasks looked at in one step, so that a long refused head of the queue cannot stall the loop
 
 
@@ -48,6 +50,9 @@ class Dialer:
         self.wake = asyncio.Event()
         self.last: Decision | None = None
         self.lacking: list[str] = []  # prompts
+        self.lease: Held | None = None
+        self.no_more_ringing: deque[UUID] = deque(maxlen=1000)
+        self.swept = 0.0  # when lines were last compared, monotonic
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -67,7 +72,8 @@ class Dialer:
                 event.name == "Hangup" or (event.name == "Newstate" and event.get("ChannelState") == "6")
             ):
                 with contextlib.suppress(ValueError):
-                    self.caller.ringing.discard(UUID(event.get("Uniqueid")))
+                    self.no_more_ringing.append(call_id := UUID(event.get("Uniqueid")))
+                    self.caller.ringing.discard(call_id)
 
     async def _hear_news(self) -> None:
         async for news in self.bus.hear():
@@ -85,46 +91,49 @@ class Dialer:
     # --- leading -------------------------------------------------------------------------------------------------
 
     async def _lead(self) -> None:
-        while True:
-            try:
-                async with self.database.engine.connect() as connection:
-                    if await self._try_lock(connection):
-                        log.info("this dialer leads")
-                        mark_ready(self.settings, "dialer")
-                        await self._work(connection)
-                    else:
-                        mark_ready(self.settings, "dialer")
-            except (DBAPIError, OSError, TimeoutError) as error:
-                log.warning("no database; not dialing", error=type(error).__name__)
-            await asyncio.sleep(1.0)
+        await leases.lead(self.database, leases.POOL, self._work, waiting=lambda: mark_ready(self.settings, "dialer"))
 
-    @staticmethod
-    async def _try_lock(connection: AsyncConnection) -> bool:
-        await connection.execution_options(isolation_level="AUTOCOMMIT")
-        return bool(
-            (await connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": LEADER_LOCK})).scalar()
-        )
-
-    async def _work(self, lock: AsyncConnection) -> None:
-        """Leads as long as the connection that holds the lock lives. Raises DBAPIError when it does not."""
-        swept = 0.0
+    async def _work(self, lease: Held) -> None:
+        """Until the lease is lost. Each claim asks the database whether it is."""
+        self.lease = lease
+        away = True
         while True:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.wake.wait(), TICK_S)
             await asyncio.sleep(GATHER_S)
             self.wake.clear()
-            await lock.execute(text("SELECT 1"))
-            if not self.ami.up:
-                continue
             try:
-                await self.legs.call_missing()
-                if time.monotonic() - swept > SWEEP_S:
-                    swept = time.monotonic()
-                    await self.legs.hang_up_ownerless()
-            except (LinkDown, ActionUnknown, ActionRefused) as error:
-                log.warning("lines not looked after", error=error.code)
-            if not stopped(self.settings) and not self._speechless():
-                await self.step()
+                if away:
+                    await self._take_over()
+                away = False
+                mark_ready(self.settings, "dialer")
+                if self.ami.up:
+                    await self._look_after_lines(lease)
+                if self.ami.up and not stopped(self.settings) and not self._speechless():
+                    await self.step()
+            except LeaseLost:
+                log.warning("not leading; nothing is claimed")
+                await asyncio.sleep(leases.RENEW_S)
+            except (DBAPIError, PoolTimeout, OSError, TimeoutError) as error:
+                log.warning("no database; not dialing", error=type(error).__name__)
+                away = True
+                await asyncio.sleep(1.0)
+
+    async def _take_over(self) -> None:
+        """What the last leader left ringing is ours to take back on stop."""
+        ringing = select(CallAttempt.id).where(CallAttempt.ended_at.is_(None), CallAttempt.answered_at.is_(None))
+        async with self.database.begin() as s:
+            found = (await s.execute(ringing)).scalars()
+        self.caller.ringing.update(set(found) - set(self.no_more_ringing))  # the listener may write a moment later
+
+    async def _look_after_lines(self, lease: Held) -> None:
+        try:
+            await self.legs.call_missing(lease)
+            if time.monotonic() - self.swept > SWEEP_S:
+                self.swept = time.monotonic()
+                await self.legs.hang_up_ownerless()
+        except (LinkDown, ActionUnknown, ActionRefused) as error:
+            log.warning("lines not looked after", error=error.code)
 
     def _speechless(self) -> bool:
         """A message that a call may need is missing: no call is begun that might end in silence (FL-19)."""
@@ -152,6 +161,7 @@ class Dialer:
                     now=self.clock.now(),
                     today=self.clock.today(),
                     wall=self.clock.wall(),
+                    lease=self.lease,
                 )
             if taken is None:
                 break

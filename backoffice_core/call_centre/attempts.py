@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from backoffice_core import leases
 from backoffice_core.borrowers.models import ContactPoint, Person
 from backoffice_core.call_centre import agents, wrap_up
 from backoffice_core.call_centre.contacts import call_contact, flags_of
@@ -20,6 +21,7 @@ from backoffice_core.cases.models import Case
 from backoffice_core.compliance import service as compliance
 from backoffice_core.config import Settings, Trunk
 from backoffice_core.db import new_key
+from backoffice_core.leases import Held
 from backoffice_core.loans import stop_list
 
 UNDIALABLE = {"DEAD", "UNREACHABLE", "WRONG_PARTY"}
@@ -48,12 +50,22 @@ class Passed:
 
 
 async def claim(
-    s: AsyncSession, settings: Settings, *, trunk: Trunk, now: datetime, today: date, wall: datetime
+    s: AsyncSession,
+    settings: Settings,
+    *,
+    trunk: Trunk,
+    now: datetime,
+    today: date,
+    wall: datetime,
+    lease: Held | None = None,
 ) -> Placing | Passed | None:
     """Takes the next callable task of `today`. None = nothing is callable now. `now` is business time.
 
-    A demo borrower is refused on a trunk that leads off this machine.
+    A demo borrower is refused on a trunk that leads off this machine. `lease`: the dialer's own; raises LeaseLost when
+    another leads. Only tests and tools, which place no call, go without.
     """
+    if lease is not None:
+        await leases.confirm(s, lease)
     query = (
         select(CallTask)
         .where(

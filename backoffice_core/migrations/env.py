@@ -18,7 +18,8 @@ LOCK = 0x6261636B  # "back"; any number that nothing else in this database uses
 for module in pkgutil.iter_modules(backoffice_core.__path__, "backoffice_core."):
     if module.ispkg and importlib.util.find_spec(f"{module.name}.models"):
         importlib.import_module(f"{module.name}.models")
-importlib.import_module("backoffice_core.nightly")  # its table night_steps belongs to no noun
+for name in ("nightly", "leases"):  # their tables belong to no noun
+    importlib.import_module(f"backoffice_core.{name}")
 
 
 def _upgrade(connection: Connection) -> None:

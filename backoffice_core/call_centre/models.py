@@ -60,14 +60,31 @@ class NotCallable(Base):
 
 
 class CallAttempt(Base):
-    """One call. Its id is Asterisk's Uniqueid, the recording's name and the key of the case history."""
+    """One call. Its id is Asterisk's Uniqueid, the recording's name and the key of the case history.
+
+    A call that came `in` (FL-02) has no task, and the exchange's own id beside it in `channel_id`; `caller_id` is the
+    number of ours that was called.
+    """
 
     __tablename__ = "call_attempts"
     __table_args__ = (
         Index(None, "case_id", "claimed_at"),
         Index(None, "claimed_at"),
-        Index("uq_call_attempts_live_person", "person_id", unique=True, postgresql_where="ended_at IS NULL"),
-        Index("uq_call_attempts_live_number", "number", unique=True, postgresql_where="ended_at IS NULL"),
+        Index(
+            "uq_call_attempts_live_person",
+            "person_id",
+            unique=True,
+            postgresql_where="ended_at IS NULL AND direction = 'out'",
+        ),
+        Index(
+            "uq_call_attempts_live_number",
+            "number",
+            unique=True,
+            postgresql_where="ended_at IS NULL AND direction = 'out'",
+        ),
+        Index("ix_call_attempts_channel", "channel_id", postgresql_where="channel_id <> ''"),
+        Index(None, "contact_point_id", "claimed_at"),
+        CheckConstraint("direction IN ('out','in')", name="direction"),
         Index("ix_call_attempts_live", "id", postgresql_where="ended_at IS NULL"),
         CheckConstraint(
             "state IN ('INTENT','RINGING','ANSWERED','CONNECTED','SETTLING','ENDED')",
@@ -76,10 +93,13 @@ class CallAttempt(Base):
     )
 
     id: Mapped[Key]
-    task_id: Mapped[UUID] = mapped_column(ForeignKey("call_tasks.id"))
+    task_id: Mapped[UUID | None] = mapped_column(ForeignKey("call_tasks.id"))
     case_id: Mapped[UUID] = mapped_column(ForeignKey("cases.id"))
     person_id: Mapped[UUID] = mapped_column(ForeignKey("persons.id"))
     contact_point_id: Mapped[UUID] = mapped_column(ForeignKey("contact_points.id"))
+    direction: Mapped[str] = mapped_column(default="out")
+    channel_id: Mapped[str] = mapped_column(default="")  # Asterisk's Uniqueid, where it is not our id
+    candidates: Mapped[int] = mapped_column(default=1)  # borrowers with this number, of whom this is the likeliest
     number: Mapped[str]
     campaign: Mapped[str]
     purpose: Mapped[str]
@@ -110,6 +130,18 @@ class CallAttempt(Base):
     outcome_at: Mapped[datetime | None]
     note: Mapped[str] = mapped_column(default="")
     recording: Mapped[str] = mapped_column(default="")  # path below the recordings folder, without extension
+
+
+class UnknownCaller(Base):
+    """A call to a number of ours from a number that stands with no open case: he heard the neutral message (FL-02)."""
+
+    __tablename__ = "unknown_callers"
+    __table_args__ = (Index(None, "at"),)
+
+    id: Mapped[Serial]
+    at: Mapped[datetime]  # business time
+    number: Mapped[str]  # E.164 where it could be read, else as it came; "" = withheld
+    called: Mapped[str]
 
 
 class AgentSession(Base):

@@ -9,6 +9,7 @@ import typer
 from backoffice_core import commands_lists
 from backoffice_core.command_line import House, Json, bar, fields_of, run, say, say_json, table
 from backoffice_core.commands_admin import call, rules, stop
+from backoffice_core.commands_audit import audit
 from backoffice_core.commands_people import user
 from backoffice_core.commands_prompts import prompts
 from backoffice_core.commands_simulate import simulate
@@ -238,6 +239,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(user, name="user")
     app.add_typer(rules, name="rules")
     app.add_typer(prompts, name="prompts")
+    app.add_typer(audit, name="audit")
 
 
 def _as_help(text: str) -> str:

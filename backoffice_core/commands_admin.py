@@ -61,6 +61,7 @@ def stop(
 
 async def _note_stop(settings: Settings, notice: Any, by: str, reason: str, *, lift: bool) -> bool:
     """The row and the news, if database and Redis answer. The file is what stops."""
+    from backoffice_core.audit import service as audit
     from backoffice_core.bus import Bus
     from backoffice_core.call_centre import stop as switch
     from backoffice_core.events import StopChanged
@@ -72,6 +73,8 @@ async def _note_stop(settings: Settings, notice: Any, by: str, reason: str, *, l
                 await switch.note_lift(session, notice, by, reason, Clock.wall())
             else:
                 await switch.note_stop(session, by, reason, Clock.wall())
+            act = "STOP_LIFTED" if lift else "DIALING_STOPPED"
+            audit.note(session, f"os:{getpass.getuser()}", act, data={"by": by, "reason": reason})
     except (DBAPIError, OSError, TimeoutError):
         return False
     else:

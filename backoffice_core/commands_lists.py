@@ -88,7 +88,7 @@ def explain_command(
 
     async def work(house: House) -> None:
         async with house.database.begin() as session:
-            await sources.explain(session, contract, reason)
+            await sources.explain(session, contract, reason, by=getpass.getuser())
 
     run(work)
     say(f"{contract} is explained. Run `backoffice nightly` to build today's queue with it.")
@@ -159,7 +159,7 @@ def lift_command(
         if kind not in stop_list.KINDS:
             raise BadInput(f"“{kind}” cannot be stopped.", remedy=f"Say one of {', '.join(stop_list.KINDS)}.")
         async with house.database.begin() as session:
-            return await stop_list.lift(session, kind, said)
+            return await stop_list.lift(session, kind, said, by=getpass.getuser())
 
     say("Lifted." if run(work) else "No such entry; nothing was done.")
 

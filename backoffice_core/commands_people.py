@@ -63,7 +63,7 @@ def user_add(
         async with house.database.begin() as session:
             await staff.create_user(
                 session, login=login, full_name=name, role=role, password=password, wall=Clock.wall(),
-                extension=extension, language=language,
+                extension=extension, language=language, by=getpass.getuser(),
             )  # fmt: skip
 
     run(work)

@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from backoffice_core import clock as clocks
 from backoffice_core import config
+from backoffice_core.audit import service as audit
 from backoffice_core.bus import Bus
 from backoffice_core.call_centre import recordings as rows
 from backoffice_core.call_centre import wrap_up
@@ -29,6 +30,8 @@ from recordings import store
 log = structlog.get_logger()
 SEAL_EVERY_S = 1.0
 WRAP_UP_LOOK_S = 1.0
+HEAD_EVERY_S = 3600.0
+HEAD_RETRY_S = 60.0
 
 
 class Worker:
@@ -41,6 +44,7 @@ class Worker:
             group.create_task(self._jobs())
             group.create_task(self._seal_recordings())
             group.create_task(self._end_wrap_ups())
+            group.create_task(self._keep_audit_heads())
 
     async def _jobs(self) -> None:
         """pgqueuer runs the jobs: with several workers, each tick runs in one of them."""
@@ -95,6 +99,19 @@ class Worker:
                 agent_id, call_id = ended
                 log.warning("a talk has no result", call_id=str(call_id), agent_id=str(agent_id))
                 await self.bus.publish(AgentChanged(agent_id=agent_id), CallChanged(call_id=call_id, agent_id=agent_id))
+
+    async def _keep_audit_heads(self) -> None:
+        """The end of the audit's chain into a file, each hour and at the start: what is cut off later is found by it."""
+        while True:
+            try:
+                async with self.database.begin() as s:
+                    head = await audit.head(s, audit.secret(self.settings))
+                await asyncio.to_thread(audit.keep, self.settings, head)
+            except (DBAPIError, OSError, TimeoutError) as error:
+                log.warning("the audit's head is not kept", error=type(error).__name__)
+                await asyncio.sleep(HEAD_RETRY_S)
+            else:
+                await asyncio.sleep(HEAD_EVERY_S)
 
     async def _seal_some(self) -> bool:
         """True when there may be more. A call's files are complete a moment after its end."""

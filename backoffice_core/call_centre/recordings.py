@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.call_centre.models import CallAttempt, Recording
-from backoffice_core.staff.models import AccessEntry
+from backoffice_core.staff import service as staff
 
 MISSING_AFTER = timedelta(minutes=2)  # an answered call whose file has not come by then has none
 
@@ -31,9 +31,5 @@ async def due(s: AsyncSession, limit: int = 50) -> list[tuple[Recording, CallAtt
 async def note_access(s: AsyncSession, user_id: UUID, call_id: UUID, wall: datetime) -> None:
     """One listening, written and committed before the first byte goes out (TL-04)."""
     recording = await s.get(Recording, call_id)
-    s.add(
-        AccessEntry(
-            at=wall, user_id=user_id, act="RECORDING_HEARD", case_id=recording.case_id if recording else None,
-            object_id=str(call_id), detail={},
-        )
-    )  # fmt: skip
+    case_id = recording.case_id if recording else None
+    staff.note_access(s, user_id, "RECORDING_HEARD", wall, case_id=case_id, object_id=str(call_id))

@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from backoffice_core.audit import service as audit
 from backoffice_core.call_centre import agents
 from backoffice_core.call_centre.models import CallAttempt, CallTask, Recording
 from backoffice_core.call_centre.rules import (
@@ -168,6 +169,7 @@ async def settle_unknown(s: AsyncSession, call_id: UUID, result: str, *, by: str
         task.state, task.state_reason, task.earliest_at = step.state, result, step.earliest_at
     data = {"result": result, "by": by, "number": attempt.number}
     await cases.add_event(s, attempt.case_id, "settled", at=now, call_id=call_id, data=data)
+    audit.note(s, f"os:{by}", "CALL_SETTLED", str(call_id), {"result": result, "case": str(attempt.case_id)})
     sign = "dead" if result == "INVALID_NUMBER" else "alive" if result.startswith("ANSWERED") else ""
     if sign:
         await cases.number_evidence(

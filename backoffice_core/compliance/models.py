@@ -46,6 +46,19 @@ class ComplianceDecision(Base):
     must: Mapped[list[Any]] = mapped_column(JSONB)
     consulted: Mapped[list[Any]] = mapped_column(JSONB)
     call_id: Mapped[UUID | None]
+    inputs: Mapped[dict[str, Any] | None]  # records.Inputs: all else that the answer hangs on; NULL in old rows
+
+
+class ComplianceBook(Base):
+    """The rules and the calendar that decisions were made with, once for each state they were in; rows are only added."""
+
+    __tablename__ = "compliance_books"
+
+    digest: Mapped[str] = mapped_column(primary_key=True)
+    versions: Mapped[list[Any]] = mapped_column(JSONB)  # [rule, version, SHA-256 of its row]
+    calendar: Mapped[list[Any]] = mapped_column(JSONB)  # [jurisdiction, day, working]
+    code: Mapped[str]  # digest of the evaluator's own source
+    made_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class ContactLedger(Base):

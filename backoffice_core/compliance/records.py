@@ -1,17 +1,23 @@
-"""Questions and answers of the evaluator as JSON, as `compliance_decisions` keeps them (pure)."""
+"""Questions and answers of the evaluator as JSON, as `compliance_decisions` keeps them, and back (pure)."""
 
-from datetime import date
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, dataclass, fields
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from backoffice_core.compliance.terms import Contact, Must, Reason
+from backoffice_core.compliance.terms import Address, Contact, Decision, Entry, Flag, Must, PersonView, Reason
 
 
 def plain(value: Any) -> Any:
     """Keys, dates and decimals as text, sets and tuples as lists."""
     if isinstance(value, UUID | Decimal):
         return str(value)
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat()
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, dict):
@@ -55,3 +61,95 @@ def reason_json(reason: Reason) -> dict[str, Any]:
 
 def must_json(must: Must) -> dict[str, Any]:
     return {"kind": must.kind, "rule": must.rule_id, "params": plain(dict(must.params))}
+
+
+# --- what the answer hangs on --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Beside the contact: the state of rules and calendar (`ComplianceBook.digest`), the entries that were counted,
+    and whether another attempt was live."""
+
+    book: str
+    ledger: tuple[Entry, ...]
+    live: bool = False
+
+
+def inputs_json(inputs: Inputs) -> dict[str, Any]:
+    said: dict[str, Any] = {"book": inputs.book, "ledger": [entry_json(entry) for entry in inputs.ledger]}
+    return said | ({"live": True} if inputs.live else {})
+
+
+def inputs_of(said: Mapping[str, Any]) -> Inputs:
+    """Raises KeyError, ValueError, TypeError for what inputs_json did not write."""
+    return Inputs(said["book"], tuple(entry_of(each) for each in said["ledger"]), bool(said.get("live")))
+
+
+_ENTRY = tuple((each.name, each.default) for each in fields(Entry))
+
+
+def entry_json(entry: Entry) -> dict[str, Any]:
+    """Only what differs from an entry's defaults, in a fixed order."""
+    values = ((name, getattr(entry, name), default) for name, default in _ENTRY)
+    return {name: plain(value) for name, value, default in values if default is MISSING or value != default}
+
+
+def entry_of(said: Mapping[str, Any]) -> Entry:
+    values = dict(said)
+    values["at"] = datetime.fromisoformat(values["at"])
+    if values.get("debt"):
+        values["debt"] = UUID(values["debt"])
+    if values.get("minutes") is not None:
+        values["minutes"] = Decimal(values["minutes"])
+    if "exceptions" in values:
+        values["exceptions"] = frozenset(values["exceptions"])
+    return Entry(**values)
+
+
+def contact_of(said: Mapping[str, Any]) -> Contact:
+    """What contact_json wrote. Raises KeyError, ValueError, TypeError for anything else."""
+    person, address = said["person"], said["address"]
+    values: dict[str, Any] = {name: said[name] for name in CONTACT_FIELDS if name in said}
+    for name in ("template_tags", "given"):
+        values[name] = frozenset(values.get(name, ()))
+    values["debt"] = UUID(values["debt"]) if values.get("debt") else None
+    given = values.get("consent_at")
+    values["consent_at"] = datetime.fromisoformat(given) if given else None
+    flags = tuple(
+        Flag(flag["name"], _day(flag["since"]), _day(flag["until"]), flag["evidence"]) for flag in person["flags"]
+    )
+    view = PersonView(UUID(person["id"]), tuple(person["jurisdictions"]), tuple(person["zones"]), flags)
+    return Contact(
+        person=view, address=Address(address["value"], address["number_type"]) if address else None, **values
+    )
+
+
+def _day(said: str | None) -> date | None:
+    return date.fromisoformat(said) if said else None
+
+
+def answer_json(decision: Decision) -> dict[str, Any]:
+    """The answer as its row has it; two are the same when these are equal."""
+    return {
+        "allow": decision.allow,
+        "reasons": [reason_json(reason) for reason in decision.reasons],
+        "next_allowed_at": plain(decision.next_allowed_at),
+        "must": [must_json(must) for must in decision.must],
+        "consulted": [{"rule": rule, "version": version} for rule, version in decision.consulted],
+    }
+
+
+# --- the state of rules and calendar -------------------------------------------------------------------------------
+
+
+def row_digest(row: Mapping[str, Any]) -> str:
+    return hashlib.sha256(_canonical(row)).hexdigest()
+
+
+def book_digest(versions: Iterable[Any], calendar: Iterable[Any], code: str) -> str:
+    return hashlib.sha256(_canonical([list(versions), list(calendar), code])).hexdigest()
+
+
+def _canonical(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -15,10 +16,18 @@ from sqlalchemy import func, insert, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from backoffice_core.audit import service as audit
 from backoffice_core.compliance import loader, rules, workdays
 from backoffice_core.compliance.dialer_limits import AbandonAccount, DialerLimits, dialer_limits
-from backoffice_core.compliance.models import LIVE_CALL, ComplianceDecision, ComplianceRule, ContactLedger, WorkCalendar
-from backoffice_core.compliance.records import contact_json, must_json, reason_json
+from backoffice_core.compliance.models import (
+    LIVE_CALL,
+    ComplianceBook,
+    ComplianceDecision,
+    ComplianceRule,
+    ContactLedger,
+    WorkCalendar,
+)
+from backoffice_core.compliance.records import Inputs, answer_json, book_digest, contact_json, inputs_json, row_digest
 from backoffice_core.compliance.rulebook import RuleBook
 from backoffice_core.compliance.terms import (
     VOICE,
@@ -60,8 +69,8 @@ async def load_rules(session: AsyncSession, by: str, rows: Sequence[dict[str, An
     for row in wanted:
         loader.parse(row)
     await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _lock_key("compliance_rules")})
-    versions = (await session.execute(select(ComplianceRule).order_by(ComplianceRule.version))).scalars()
-    known = {rule.rule_id: rule for rule in versions}  # the newest stays
+    stored = (await session.execute(select(ComplianceRule).order_by(ComplianceRule.version))).scalars()
+    known = {rule.rule_id: rule for rule in stored}  # the newest stays
     added = [
         {"rule_id": row["id"], "version": known[row["id"]].version + 1 if row["id"] in known else 1, "row": row}
         for row in wanted
@@ -69,14 +78,28 @@ async def load_rules(session: AsyncSession, by: str, rows: Sequence[dict[str, An
     ]
     if added:
         await session.execute(insert(ComplianceRule), [{**each, "loaded_by": by} for each in added])
+        versions = {str(each["rule_id"]): each["version"] for each in added}
+        audit.note(session, f"os:{by}", "RULES_LOADED", data={"versions": versions})
     return len(added)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Kept:
     stamp: tuple[Any, ...]
     rules: RuleBook
     calendar: Calendar
+    row: dict[str, Any]  # its ComplianceBook
+    written: bool = False  # that row was seen committed
+
+
+def _source_digest() -> str:
+    """Of the evaluator's own files: an answer that another version of them gave can be told from a changed one."""
+    folder = Path(rules.__file__).parent
+    files = ("rules.py", "rulebook.py", "counting.py", "terms.py", "loader.py")
+    return hashlib.sha256(b"\0".join((folder / name).read_bytes() for name in files)).hexdigest()[:16]
+
+
+CODE = _source_digest()
 
 
 _kept: list[_Kept] = []  # the last one read by this process
@@ -97,12 +120,26 @@ async def _book(session: AsyncSession) -> _Kept:
     for kept in _kept:
         if kept.stamp == tuple(stamp):
             return kept
-    versions = await session.execute(select(ComplianceRule.row, ComplianceRule.version))
+    t = ComplianceRule
+    versions = (await session.execute(select(t.row, t.version).order_by(t.rule_id, t.version))).all()
     book = RuleBook(loader.parse(row, where="compliance_rules", version=version) for row, version in versions)
-    days = await session.execute(select(WorkCalendar.jurisdiction, WorkCalendar.day, WorkCalendar.working))
-    kept = _Kept(tuple(stamp), book, Calendar((place, day, working) for place, day, working in days))
+    c = WorkCalendar
+    days = (await session.execute(select(c.jurisdiction, c.day, c.working).order_by(c.jurisdiction, c.day))).all()
+    listed = [[row["id"], version, row_digest(row)] for row, version in versions]
+    dated = [[place, day.isoformat(), working] for place, day, working in days]
+    row = {"digest": book_digest(listed, dated, CODE), "versions": listed, "calendar": dated, "code": CODE}
+    kept = _Kept(tuple(stamp), book, Calendar((place, day, working) for place, day, working in days), row)
     _kept[:] = [kept]
     return kept
+
+
+async def _write_book(session: AsyncSession, book: _Kept) -> None:
+    """The state of the rules stands before the first decision by it. That it is committed is known only when a later
+    transaction finds it there; until then it is written with each."""
+    if book.written:
+        return
+    statement = pg_insert(ComplianceBook).values(book.row).on_conflict_do_nothing().returning(ComplianceBook.digest)
+    book.written = (await session.execute(statement)).first() is None
 
 
 async def rulebook(session: AsyncSession) -> RuleBook:
@@ -170,7 +207,8 @@ async def ask_many(
         for contact in contacts
     ]
     if store:
-        decisions = await _store(session, contacts, decisions, at, guard_minutes)
+        counted = [ledgers.get(contact.person.id, NOTHING) for contact in contacts]
+        decisions = await _store(session, book, contacts, decisions, counted, at, guard_minutes)
     return decisions
 
 
@@ -206,24 +244,26 @@ async def _ledgers(session: AsyncSession, persons: set[UUID], at: datetime, book
 
 async def _store(
     session: AsyncSession,
+    book: _Kept,
     contacts: Sequence[Contact],
     decisions: Sequence[Decision],
+    ledgers: Sequence[LedgerView],
     at: datetime,
     guard_minutes: int,
     call_id: UUID | None = None,
+    live: bool = False,
 ) -> list[Decision]:
+    """With all that the answers hang on, so that `recompute` can give them again."""
+    await _write_book(session, book)
     kept = [replace(decision, id=new_key()) for decision in decisions]
     rows = [
         {
-            "id": decision.id, "at": at, "person_id": contact.person.id, "allow": decision.allow,
+            **answer_json(decision), "id": decision.id, "at": at, "person_id": contact.person.id,
             "contact": {**contact_json(contact), "guard_minutes": guard_minutes},
-            "reasons": [reason_json(reason) for reason in decision.reasons],
-            "next_allowed_at": decision.next_allowed_at,
-            "must": [must_json(must) for must in decision.must],
-            "consulted": [{"rule": rule, "version": version} for rule, version in decision.consulted],
-            "call_id": call_id,
+            "next_allowed_at": decision.next_allowed_at, "call_id": call_id,
+            "inputs": inputs_json(Inputs(book.row["digest"], ledger.entries, live)),
         }
-        for contact, decision in zip(contacts, kept, strict=True)
+        for contact, decision, ledger in zip(contacts, kept, ledgers, strict=True)
     ]  # fmt: skip
     for start in range(0, len(rows), IN_ONE_GO):
         await session.execute(insert(ComplianceDecision), rows[start : start + IN_ONE_GO])
@@ -249,10 +289,13 @@ async def ask_and_reserve(
     first, second = sorted((_lock_key(f"person:{contact.person.id}"), _lock_key(f"number:{number}")))
     for key in (first, second):  # always the smaller first: two callers never wait for each other
         await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
-    decision = await ask(session, contact, at, store=False, guard_minutes=guard_minutes)
-    if await _has_live_attempt(session, contact.person.id, number):
-        decision = _one_at_a_time(decision, at)
-    decision = (await _store(session, [contact], [decision], at, guard_minutes, call_id))[0]
+    book = await _book(session)
+    ledger = (await _ledgers(session, {contact.person.id}, at, book.rules)).get(contact.person.id, NOTHING)
+    decision = rules.decide(contact, at, book.rules, book.calendar, ledger, guard_minutes=guard_minutes)
+    if live := await _has_live_attempt(session, contact.person.id, number):
+        decision = one_at_a_time(decision, at)
+    stored = await _store(session, book, [contact], [decision], [ledger], at, guard_minutes, call_id, live)
+    decision = stored[0]
     if decision.allow:
         session.add(
             ContactLedger(
@@ -270,7 +313,8 @@ async def _has_live_attempt(session: AsyncSession, person_id: UUID, number: str)
     return bool(await session.scalar(select(select(ContactLedger.id).where(mine, LIVE_CALL).exists())))
 
 
-def _one_at_a_time(decision: Decision, at: datetime) -> Decision:
+def one_at_a_time(decision: Decision, at: datetime) -> Decision:
+    """FL-20: refused while another attempt is live, whatever else was answered."""
     again = at + LIVE_RECHECK
     live = Reason(ReasonCode.RETRY_WAIT, None, {"live_attempt": True}, again)
     # When refused for another reason too, that one decides when to ask again.

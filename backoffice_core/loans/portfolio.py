@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from backoffice_core.audit import service as audit
 from backoffice_core.borrowers.models import ContactPoint, Person, PersonFlag
 from backoffice_core.db import new_key
 from backoffice_core.loans import sources
@@ -95,6 +96,8 @@ async def import_portfolio(
     progress(steps, steps)
     record.counts = counts
     await session.flush()
+    told = {"digest": portfolio.digest, "rows": len(portfolio.loans), "source": record.source, "confirmed": confirm}
+    audit.note(session, f"os:{by}", "PORTFOLIO_IMPORTED", portfolio.name, told)
     return Imported(False, len(portfolio.loans), counts, record.id, record.figures, portfolio.warnings)
 
 

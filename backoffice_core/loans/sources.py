@@ -16,6 +16,7 @@ from sqlalchemy import func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from backoffice_core.audit import service as audit
 from backoffice_core.borrowers.models import Person
 from backoffice_core.errors import BadInput, NotFound
 from backoffice_core.loans.control import MAX_MOVE
@@ -84,6 +85,9 @@ async def save(session: AsyncSession, source: Source, *, at: datetime, by: str) 
     }
     fields = {"mapping": dict(source.mapping), "settings": settings, "updated_at": at, "updated_by": by}
     row = insert(ImportSource).values(name=source.name, **fields)
+    before = await session.get(ImportSource, source.name)
+    if before is None or before.settings != settings or before.mapping != fields["mapping"]:
+        audit.note(session, f"os:{by}", "SOURCE_SET", source.name, settings)
     await session.execute(row.on_conflict_do_update(index_elements=["name"], set_=fields))
 
 
@@ -217,7 +221,7 @@ async def missing(session: AsyncSession, *, explained: bool = False, limit: int 
     ]  # fmt: skip
 
 
-async def explain(session: AsyncSession, contract_no: str, note: str) -> None:
+async def explain(session: AsyncSession, contract_no: str, note: str, *, by: str = "") -> None:
     """Says why a full list left the contract out; from then on it may be called as any other.
 
     Raises BadInput without words, NotFound when no such contract is missing.
@@ -228,3 +232,4 @@ async def explain(session: AsyncSession, contract_no: str, note: str) -> None:
     found = await session.execute(change.values(missing_note=note.strip()).returning(Loan.id))
     if not found.all():
         raise NotFound(f"No missing contract {contract_no}.", remedy="See `backoffice import missing`.")
+    audit.note(session, f"os:{by}", "MISSING_EXPLAINED", contract_no, {"reason": note.strip()})

@@ -14,6 +14,7 @@ from sqlalchemy import and_, delete, or_, select, text, union_all
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from backoffice_core.audit import service as audit
 from backoffice_core.borrowers.models import Person
 from backoffice_core.borrowers.phones import read_cell
 from backoffice_core.db import new_key
@@ -23,6 +24,7 @@ from backoffice_core.loans.models import Import, Loan, StopEntry
 from backoffice_core.loans.table_file import BadFile, Problem, Problems, Table, open_table
 
 KINDS = {"person": "person_ref", "contract": "contract_no", "phone": "phone"}  # kind -> its column in a file
+NAMED = 50  # entries of one file that the audit names; the file's digest stands for the rest
 COLUMNS = (*KINDS.values(), "reason", "since", "until")
 
 
@@ -136,9 +138,9 @@ async def import_stops(session: AsyncSession, file: StopFile, *, at: datetime, b
 
 
 async def add(
-    session: AsyncSession, stops: Iterable[Stop], *, at: datetime, by: str, source: str = ""
+    session: AsyncSession, stops: Iterable[Stop], *, at: datetime, by: str, source: str = "", who: str = ""
 ) -> tuple[int, int]:
-    """How many entries are new and how many were changed. `at` is business time."""
+    """How many entries are new and how many were changed. `at` is business time. `who`: for the audit, see there."""
     rows = {
         (one.kind, one.value): {
             "id": new_key(), "kind": one.kind, "value": one.value, "reason": one.reason.strip(), "since": one.since,
@@ -159,15 +161,25 @@ async def add(
         )
         fresh = list(done.scalars())
         new, changed = new + sum(fresh), changed + len(fresh) - sum(fresh)
+    if new or changed:
+        named = [f"{one['kind']}:{one['value']}" for one in listed[:NAMED]]
+        told = {"source": source, "new": new, "changed": changed, "entries": named}
+        audit.note(session, who or f"os:{by}", "STOP_LIST_SET", named[0] if len(listed) == 1 else "", told)
     return new, changed
 
 
-async def lift(session: AsyncSession, kind: str, value: str) -> int:
-    """Takes the entries of all sources away; how many there were."""
-    gone = await session.execute(
-        delete(StopEntry).where(StopEntry.kind == kind, StopEntry.value == value).returning(StopEntry.id)
-    )
-    return len(gone.all())
+async def lift(
+    session: AsyncSession, kind: str, value: str, *, source: str | None = None, by: str = "", who: str = ""
+) -> int:
+    """Takes the entries of all sources away, or of one; how many there were."""
+    query = delete(StopEntry).where(StopEntry.kind == kind, StopEntry.value == value)
+    if source is not None:
+        query = query.where(StopEntry.source == source)
+    gone = (await session.execute(query.returning(StopEntry.reason, StopEntry.source))).all()
+    if gone:
+        told = {"reasons": [row.reason for row in gone], "sources": [row.source for row in gone]}
+        audit.note(session, who or f"os:{by}", "STOP_LIST_LIFTED", f"{kind}:{value}", told)
+    return len(gone)
 
 
 def _in_force(day: date) -> object:

@@ -17,6 +17,7 @@ from pwdlib.hashers.argon2 import Argon2Hasher
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from backoffice_core.audit import service as audit
 from backoffice_core.errors import BadInput, NotFound
 from backoffice_core.staff.models import AccessEntry, Login, User
 from backoffice_core.staff.rules import EXTENSIONS, LOCK_AFTER, LOCK_MINUTES, LOGIN_HOURS, ROLES
@@ -43,6 +44,7 @@ async def create_user(
     extension: int | None = None,
     language: str = "uk",
     robot: bool = False,
+    by: str = "",
 ) -> User:
     """Adds a person. Raises BadInput, whose `details["field"]` names what cannot be used."""
     login = login.strip().lower()
@@ -62,6 +64,8 @@ async def create_user(
     )  # fmt: skip
     s.add(user)
     await s.flush()
+    told = {"login": login, "role": role, "extension": extension}
+    audit.note(s, f"os:{by}" if by else "program:staff", "USER_ADDED", login, told)
     return user
 
 
@@ -196,5 +200,11 @@ def note_access(
     object_id: str = "",
     **detail: Any,
 ) -> None:
-    """One line of the journal; it stands once the caller commits."""
+    """One line of the journal, and the same in the audit's chain; both stand once the caller commits.
+
+    `detail["by"]` names who did it when it was not a login (a command).
+    """
     s.add(AccessEntry(at=wall, user_id=user_id, act=act, case_id=case_id, object_id=object_id, detail=detail))
+    who = f"user:{user_id}" if user_id else f"os:{detail.get('by', '')}"
+    told = {name: value for name, value in detail.items() if name != "by"}
+    audit.note(s, who, act, object_id, told | ({"case": str(case_id)} if case_id else {}))

@@ -1,14 +1,69 @@
-"""The audit chain; contacts made elsewhere."""
+"""The audit chain; all inputs of a decision; contacts made elsewhere; clients of the API; calls that a stop-list ended."""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = "0006"
 down_revision = "0005"
 branch_labels = None
 depends_on = None
 
+_MOMENT = postgresql.TIMESTAMP(timezone=True)
+_JSON = postgresql.JSONB(astext_type=sa.Text())
+
+# What must not change says so itself. ALWAYS: also for a session that plays a replica. A superuser can still take the
+# trigger away; `backoffice audit verify` finds what he did then.
+_KEPT = {
+    "audit_log": "UPDATE OR DELETE OR TRUNCATE",
+    "compliance_rules": "UPDATE OR DELETE OR TRUNCATE",
+    "compliance_books": "UPDATE OR DELETE OR TRUNCATE",
+    "compliance_decisions": "UPDATE OR TRUNCATE",
+}
+
 
 def upgrade() -> None:
-    pass
+    op.create_table(
+        "audit_log",
+        sa.Column("seq", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("at", _MOMENT, nullable=False),
+        sa.Column("who", sa.Text(), nullable=False),
+        sa.Column("act", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("data", _JSON, nullable=False),
+        sa.Column("prev", sa.Text(), nullable=False),
+        sa.Column("hash", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("seq", name=op.f("pk_audit_log")),
+    )
+    op.create_table(
+        "compliance_books",
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("versions", _JSON, nullable=False),
+        sa.Column("calendar", _JSON, nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("made_at", _MOMENT, server_default=sa.text("now()"), nullable=False),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_compliance_books")),
+    )
+    op.add_column("compliance_decisions", sa.Column("inputs", _JSON, nullable=True))
+    op.execute(
+        """
+        CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            RAISE EXCEPTION '% only grows: % is refused', TG_TABLE_NAME, TG_OP USING ERRCODE = 'integrity_constraint_violation';
+        END $$
+        """
+    )
+    for table, acts in _KEPT.items():
+        op.execute(
+            f"CREATE TRIGGER only_grows BEFORE {acts} ON {table} FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
+        )
+        op.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER only_grows")
 
 
 def downgrade() -> None:
-    pass
+    for table in _KEPT:
+        op.execute(f"DROP TRIGGER only_grows ON {table}")
+    op.execute("DROP FUNCTION refuse_change()")
+    op.drop_column("compliance_decisions", "inputs")
+    op.drop_table("compliance_books")
+    op.drop_table("audit_log")

@@ -10,8 +10,10 @@ from backoffice_core import commands_lists
 from backoffice_core.command_line import House, Json, bar, fields_of, run, say, say_json, table
 from backoffice_core.commands_admin import call, rules, stop
 from backoffice_core.commands_audit import audit
+from backoffice_core.commands_backup import backup, drain
 from backoffice_core.commands_people import user
 from backoffice_core.commands_prompts import prompts
+from backoffice_core.commands_restore import restore
 from backoffice_core.commands_simulate import simulate
 from backoffice_core.errors import BadInput
 
@@ -232,7 +234,7 @@ def agents(as_json: Json = False) -> None:
 def register(app: typer.Typer) -> None:
     """Adds them to `backoffice`."""
     commands_lists.register(app, _as_help)
-    for command in (nightly, queue, calls, agents, stop, simulate):
+    for command in (nightly, queue, calls, agents, stop, drain, simulate):
         app.command()(command)
     app.add_typer(case, name="case")
     app.add_typer(call, name="call")
@@ -240,6 +242,8 @@ def register(app: typer.Typer) -> None:
     app.add_typer(rules, name="rules")
     app.add_typer(prompts, name="prompts")
     app.add_typer(audit, name="audit")
+    app.add_typer(backup, name="backup")
+    app.add_typer(restore, name="restore")
 
 
 def _as_help(text: str) -> str:

@@ -91,6 +91,9 @@ class Settings(BaseSettings):
         default="uk", pattern="^[a-z]{2,3}$", description="of the house: uk, ru, en, or one added by file"
     )
     secret: SecretStr = Field(default=SecretStr(""), description="empty = made once and kept in the data folder")
+    backups: Path | None = Field(default=None, description="folder of backups; empty = `backups` in the data folder")
+    backup_key: SecretStr = Field(default=SecretStr(""), description="empty = made once and kept in the data folder")
+    backup_keep_days: int = Field(default=14, ge=1, le=3650, description="the newest two backups are always kept")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     wrap_up_s: int = Field(default=45, ge=5, le=600)
     card_head_start_ms: int = Field(
@@ -102,10 +105,10 @@ class Settings(BaseSettings):
     ring_timeout_s: int = Field(default=25, ge=15, le=40)
     nightly_at: str = Field(default="03:00", pattern=r"^[0-2][0-9]:[0-5][0-9]$", description="bank's time")
 
-    @field_validator("data")
+    @field_validator("data", "backups")
     @classmethod
-    def _absolute(cls, value: Path) -> Path:
-        return value.expanduser().resolve()
+    def _absolute(cls, value: Path | None) -> Path | None:
+        return value.expanduser().resolve() if value else None
 
     @field_validator("now")
     @classmethod
@@ -187,8 +190,21 @@ class Settings(BaseSettings):
         return self.data / "prompts"
 
     @property
+    def backups_dir(self) -> Path:
+        """Better on another disk, or another machine's: on the same one it dies with what it should save."""
+        return self.backups or self.data / "backups"
+
+    @property
     def stop_file(self) -> Path:
         return self.data / "STOP"
+
+    @property
+    def drain_file(self) -> Path:
+        return self.data / "DRAIN"
+
+    @property
+    def restored_file(self) -> Path:
+        return self.data / "RESTORED"
 
     @property
     def all_trunks_loopback(self) -> bool:

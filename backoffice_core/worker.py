@@ -21,8 +21,10 @@ from backoffice_core.call_centre import wrap_up
 from backoffice_core.clock import Clock
 from backoffice_core.config import Settings
 from backoffice_core.db import Database
+from backoffice_core.errors import Refused
 from backoffice_core.events import AgentChanged, CallChanged
 from backoffice_core.nightly import run_night
+from backoffice_core.parts import wal
 from backoffice_core.parts.ready import mark_ready
 from backoffice_core.program import run_program
 from recordings import store
@@ -32,6 +34,7 @@ SEAL_EVERY_S = 1.0
 WRAP_UP_LOOK_S = 1.0
 HEAD_EVERY_S = 3600.0
 HEAD_RETRY_S = 60.0
+SHIP_LOG_EVERY_S = 5.0
 
 
 class Worker:
@@ -45,6 +48,7 @@ class Worker:
             group.create_task(self._seal_recordings())
             group.create_task(self._end_wrap_ups())
             group.create_task(self._keep_audit_heads())
+            group.create_task(self._ship_log())
 
     async def _jobs(self) -> None:
         """pgqueuer runs the jobs: with several workers, each tick runs in one of them."""
@@ -86,6 +90,16 @@ class Worker:
             except (DBAPIError, OSError, TimeoutError) as error:
                 log.warning("wrap-ups wait", error=type(error).__name__)
             await asyncio.sleep(WRAP_UP_LOOK_S)
+
+    async def _ship_log(self) -> None:
+        """PostgreSQL's log into the backups, so that any minute since the last one can be restored."""
+        while True:
+            try:
+                if self.settings.embedded_postgres:
+                    await asyncio.to_thread(wal.ship, self.settings)
+            except (OSError, Refused) as error:
+                log.error("the log is not in the backups; it waits in the spool", error=type(error).__name__)
+            await asyncio.sleep(SHIP_LOG_EVERY_S)
 
     async def end_wrap_ups(self) -> None:
         """One look at all seats: whose seconds for the result are over is paused, his talk waits for a supervisor."""

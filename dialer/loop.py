@@ -16,7 +16,7 @@ from backoffice_core import leases
 from backoffice_core.bus import Bus
 from backoffice_core.call_centre import agents, attempts
 from backoffice_core.call_centre.models import CallAttempt
-from backoffice_core.call_centre.stop import stopped
+from backoffice_core.call_centre.stop import draining, stopped
 from backoffice_core.clock import Clock
 from backoffice_core.config import Settings, Trunk
 from backoffice_core.db import Database
@@ -109,7 +109,7 @@ class Dialer:
                 mark_ready(self.settings, "dialer")
                 if self.ami.up:
                     await self._look_after_lines(lease)
-                if self.ami.up and not stopped(self.settings) and not self._speechless():
+                if self.ami.up and not self._closed() and not self._speechless():
                     await self.step()
             except LeaseLost:
                 log.warning("not leading; nothing is claimed")
@@ -134,6 +134,9 @@ class Dialer:
                 await self.legs.hang_up_ownerless()
         except (LinkDown, ActionUnknown, ActionRefused) as error:
             log.warning("lines not looked after", error=error.code)
+
+    def _closed(self) -> bool:
+        return bool(stopped(self.settings)) or draining(self.settings)
 
     def _speechless(self) -> bool:
         """A message that a call may need is missing: no call is begun that might end in silence (FL-19)."""

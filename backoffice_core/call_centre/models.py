@@ -228,3 +228,35 @@ class DialingStop(Base):
     lifted_at: Mapped[datetime | None]
     lifted_by: Mapped[str | None]
     lift_reason: Mapped[str | None]
+
+
+class Restore(Base):
+    """One restore of the database to an earlier moment (FL-13). `settled_at`: the calls since then are accounted for."""
+
+    __tablename__ = "restores"
+
+    id: Mapped[Serial]
+    restored_at: Mapped[datetime]
+    restored_to: Mapped[datetime]
+    backup: Mapped[str]
+    restored_by: Mapped[str]
+    counts: Mapped[Json] = mapped_column(default=dict)
+    settled_at: Mapped[datetime | None]
+
+
+class RestoreFinding(Base):
+    """A call since the restored point that could not be tied to a person or a task: somebody must look."""
+
+    __tablename__ = "restore_findings"
+    __table_args__ = (UniqueConstraint("restore_id", "source", "source_id"),)
+
+    id: Mapped[Serial]
+    restore_id: Mapped[int] = mapped_column(ForeignKey("restores.id"))
+    source: Mapped[str]  # cel, recording, carrier
+    source_id: Mapped[str]  # a call's id, or the carrier's
+    reason: Mapped[str]  # NO_ACCOUNT, NO_PERSON, NO_CASE, NUMBER_UNKNOWN
+    at: Mapped[datetime]
+    number: Mapped[str] = mapped_column(default="")
+    accepted_at: Mapped[datetime | None]
+    accepted_by: Mapped[str | None]
+    accept_reason: Mapped[str | None]

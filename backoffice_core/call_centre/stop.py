@@ -14,7 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.call_centre.models import DialingStop
 from backoffice_core.config import Settings
-from backoffice_core.errors import BadInput
+from backoffice_core.errors import BadInput, Conflict
+
+RESTORED = "RESTORED"  # the reason that a restore writes
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,26 @@ async def note_stop(session: AsyncSession, by: str, reason: str, wall: datetime)
         session.add(DialingStop(stopped_at=wall, stopped_by=by, reason=reason))
 
 
+def stop_after_restore(settings: Settings, by: str, wall: datetime) -> None:
+    """The stop that only a settled restore lets anybody lift (FL-13). Replaces a stop that is there."""
+    settings.data.mkdir(parents=True, exist_ok=True)
+    part = settings.stop_file.with_suffix(".part")
+    part.write_text(json.dumps({"by": by, "at": wall.isoformat(), "reason": RESTORED}))
+    part.replace(settings.stop_file)
+
+
+def draining(settings: Settings) -> bool:
+    """No new calls, but what rings and talks goes on (FL-14)."""
+    return settings.drain_file.exists()
+
+
 def lift_now(settings: Settings, by: str, reason: str) -> None:
-    """Removes the file. Raises BadInput without a name and a reason."""
+    """Removes the file. Raises BadInput without a name and a reason, Conflict while a restore is not settled."""
+    if settings.restored_file.exists():
+        raise Conflict(
+            "The database was restored, and the calls since then are not accounted for.",
+            remedy="`backoffice restore findings` shows what is missing, `backoffice restore settle` goes on.",
+        )
     if not by.strip():
         raise BadInput("Who lifts the stop? A name is needed.", remedy="Give --by NAME.", field="by")
     if not reason.strip():

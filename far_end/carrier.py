@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from far_end import tones
 from far_end.endpoint import Call, Endpoint
 from far_end.media import PCMA, PCMU, SOUNDS, Engine, frames
 
@@ -100,7 +101,8 @@ class Span:
 
 class Carrier(Endpoint):
     """Answers as the table says and writes down what happened. `answer_after` and `talk` replace the table's seconds
-    for persons (not for those who hang up at once); `hear` is a folder for a WAV of what each answered call heard."""
+    for persons (not for those who hang up at once); `hear` is a folder for a WAV of what each answered call heard;
+    with `chords` each number has a voice of its own that can be recognised (tones.py)."""
 
     def __init__(
         self,
@@ -110,8 +112,10 @@ class Carrier(Endpoint):
         answer_after: Span | None = None,
         talk: Span | None = None,
         seed: int | None = None,
+        chords: bool = False,
     ) -> None:
         super().__init__(engine, "far-end", keep_heard=hear is not None)
+        self._chords = chords
         self.log, self._hear, self._answer_after, self._talk = log, hear, answer_after, talk
         self._dice = random.Random(seed)
         for sound in (*VOICES, ANNOUNCEMENT):  # encoded now, so that the first answers are as quick as the later ones
@@ -142,7 +146,7 @@ class Carrier(Endpoint):
         if answer_after is None:
             self._refuse(call, plan.code or 480)
             return
-        call.answer(plan.voice)
+        call.answer(tones.borrower(call.number) if self._chords else plan.voice)
         self.log.call("ANSWER", call)
         if talk is not None:
             if not await self._over_within(call, talk):
@@ -208,7 +212,7 @@ async def run(options: argparse.Namespace) -> None:
     log = Log(options.log)
     if options.hear:
         options.hear.mkdir(parents=True, exist_ok=True)
-    carrier = Carrier(engine, log, options.hear, options.answer_after, options.talk, options.seed)
+    carrier = Carrier(engine, log, options.hear, options.answer_after, options.talk, options.seed, options.chords)
     await carrier.open(options.port, options.host)
 
     def tell() -> None:
@@ -246,6 +250,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, help="makes the draws from spans repeatable")
     parser.add_argument("--answer-after", type=Span.parse, metavar="S[-S]", help="seconds before a person answers")
     parser.add_argument("--talk", type=Span.parse, metavar="S[-S]", help="seconds until a person hangs up")
+    parser.add_argument("--chords", action="store_true", help="each number speaks a chord of its own (tones.py)")
     options = parser.parse_args(arguments)
     try:
         asyncio.run(run(options))

@@ -13,7 +13,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
-from far_end.media import Address, Engine, Stream, require_loopback
+from far_end.media import Address, Engine, Sound, Stream, require_loopback
 from far_end.sip import Message, Session, address_of, describe, parameter, user_of
 
 T1, T2, TIMEOUT = 0.5, 4.0, 32.0
@@ -34,7 +34,7 @@ class Call:
         self.over, self.acknowledged = asyncio.Event(), asyncio.Event()
         self.session = Session.parse(invite.body) if invite.body.strip() else None  # without: we offer, ACK answers
         self.target, self.version, self._sequence = invite.get("Contact"), 1, 0
-        self._sound: Path | None = None
+        self._sound: Sound | None = None
         self.repeats: dict[int, asyncio.Task[None]] = {}  # final answers to INVITEs, by CSeq, until their ACK
 
     def ring(self, early_sound: Path | None = None) -> None:
@@ -48,7 +48,7 @@ class Call:
         self.stream.play(early_sound, loop=False)
         self.endpoint.respond(self.invite, self.source, 183, self, body=self.description())
 
-    def answer(self, sound: Path | None = None) -> None:
+    def answer(self, sound: Sound | None = None) -> None:
         """200; then `sound` is spoken over and over (None: silence). Nothing when the call is no longer ringing."""
         if self.state != "ringing":
             return

@@ -17,7 +17,10 @@ import threading
 import time
 import wave
 from bisect import bisect_left
+from collections import deque
 from pathlib import Path
+
+from far_end import tones
 
 RATE = 8000  # samples a second
 FRAME = 160  # samples (and bytes of G.711) in 20 ms
@@ -25,7 +28,9 @@ PCMU, PCMA = 0, 8  # static payload types of RFC 3551
 FLOOR = -100.0  # dBFS told for digital silence
 AUDIBLE = -45.0  # dBFS of one frame above which it counts as sound (G.711 idle noise lies below -65)
 SOUNDS = Path(__file__).parent / "sounds"
+RECENT = 40  # the packets (0.8 s) that a stream remembers for `Stream.voice`
 Address = tuple[str, int]
+Sound = Path | tones.Chord  # a WAV, or a voice that can be recognised
 
 
 def require_loopback(host: str) -> str:
@@ -86,18 +91,22 @@ def dbfs(mean_square: float) -> float:
 
 
 @functools.lru_cache(maxsize=64)
-def frames(path: Path, law: int) -> tuple[bytes, ...]:
-    """A WAV (8 kHz, mono, 16 bit) as 20 ms payloads, the rest of the last frame silent.
+def frames(sound: Sound, law: int) -> tuple[bytes, ...]:
+    """A chord, or a WAV (8 kHz, mono, 16 bit), as 20 ms payloads, the rest of the last frame silent.
 
     ValueError when the file has another shape, OSError when it cannot be read.
     """
-    with wave.open(str(path), "rb") as file:
-        if (file.getframerate(), file.getnchannels(), file.getsampwidth()) != (RATE, 1, 2):
-            raise ValueError(f"{path.name}: 8 kHz mono 16-bit WAV wanted")
-        samples = array.array("h", file.readframes(file.getnframes()))
+    samples = tones.samples(sound) if isinstance(sound, tones.Chord) else _read(sound)
     table = _ENCODE[law]
     data = bytes(table[(sample + 32768) >> 3] for sample in samples)
     return tuple(data[at : at + FRAME].ljust(FRAME, SILENCE[law][:1]) for at in range(0, len(data), FRAME))
+
+
+def _read(path: Path) -> array.array[int]:
+    with wave.open(str(path), "rb") as file:
+        if (file.getframerate(), file.getnchannels(), file.getsampwidth()) != (RATE, 1, 2):
+            raise ValueError(f"{path.name}: 8 kHz mono 16-bit WAV wanted")
+        return array.array("h", file.readframes(file.getnframes()))
 
 
 class Stream:
@@ -117,11 +126,17 @@ class Stream:
         self._sequence, self._timestamp = random.randrange(1 << 15), random.randrange(1 << 31)
         self._ssrc, self._marker = random.randrange(1, 1 << 32), 0x80
         self._heard: bytearray | None = bytearray() if keep else None
+        self._recent: deque[tuple[int, bytes]] = deque(maxlen=RECENT)
         self._base = 0
 
-    def play(self, path: Path | None, loop: bool = True) -> None:
-        """Speak a WAV from its beginning, over and over or once and then silence; None is silence."""
-        self._frames, self._at, self._loop = (frames(path, self.law) if path else ()), 0, loop
+    def play(self, sound: Sound | None, loop: bool = True) -> None:
+        """Speak a sound from its beginning, over and over or once and then silence; None is silence."""
+        self._frames, self._at, self._loop = (frames(sound, self.law) if sound else ()), 0, loop
+
+    def voice(self) -> tones.Chord | None:
+        """Which borrower's chord was heard in the last 0.8 s; None when none stands out."""
+        sound = [DECODE[law][code] for law, payload in tuple(self._recent) for code in payload]
+        return tones.heard(sound)
 
     def next_packet(self) -> bytes:
         payload, spoken = SILENCE[self.law], self._frames
@@ -149,6 +164,7 @@ class Stream:
             self.first_sound = now
         self.packets += 1
         self.power += power
+        self._recent.append((law, payload))
         if self._heard is not None:
             self._store(
                 self._heard, payload, law, int.from_bytes(packet[4:8], "big"), int((now - self.first_packet) * RATE)

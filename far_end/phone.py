@@ -9,10 +9,9 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import Callable
-from pathlib import Path
 
 from far_end.endpoint import Call, Endpoint
-from far_end.media import PCMA, PCMU, SOUNDS, Address, Engine, frames, require_loopback
+from far_end.media import PCMA, PCMU, SOUNDS, Address, Engine, Sound, frames, require_loopback
 from far_end.sip import Challenge, Message
 
 PATIENCE = 4.0  # seconds that a registrar has to answer
@@ -40,7 +39,7 @@ class DeskPhone(Endpoint):
         registrar: Address = ("127.0.0.1", 5060),
         *,
         engine: Engine,
-        voice: Path | None = AGENT_VOICE,
+        voice: Sound | None = AGENT_VOICE,
         answer_after: float = 0.0,
         refresh: float = 15.0,
         keep_heard: bool = False,
@@ -82,7 +81,7 @@ class DeskPhone(Endpoint):
         if self.call:
             await self.call.hang_up()
 
-    def say(self, sound: Path | None, loop: bool = True) -> None:
+    def say(self, sound: Sound | None, loop: bool = True) -> None:
         """Change what this call hears from us; nothing when no call is up."""
         if self.call and self.call.stream:
             self.call.stream.play(sound, loop)

@@ -2,7 +2,8 @@
 
 A robot logs in by the console's own doors, goes ready, takes the screen pop, fetches the card, checks the speaker's
 identity, hangs up after its patience, waits, and saves a disposition. What it saw is written as JSON lines: `CARD` with
-the machine's time at which the whole card was in its hands, `RESULT`, `LOST` when the console was away.
+the machine's time at which the whole card was in its hands, `VOICE` (with --chords: whom it heard), `RESULT`, `LOST` when
+the console was away.
 
     python -m far_end.robots --agents agents.json --log robots.jsonl [--talk 8-20] [--wrap 1-4] [--truth portfolio.csv]
 """
@@ -25,9 +26,10 @@ import httpx
 import websockets
 from websockets.exceptions import WebSocketException
 
+from far_end import tones
 from far_end.carrier import Log, Span
 from far_end.media import Engine
-from far_end.phone import DeskPhone, RegistrationError
+from far_end.phone import AGENT_VOICE, DeskPhone, RegistrationError
 
 OUTCOMES_CONFIRMED = ("PTP_FULL", "PTP_FULL", "PTP_PART", "PAID_CLAIM", "REFUSE", "CALLBACK", "HARDSHIP")
 OUTCOMES_UNCONFIRMED = ("LEFT_MSG_3P", "HANGUP", "LEFT_MSG_3P", "NO_CONTACT")
@@ -52,6 +54,7 @@ class Manner:
     wrap: Span
     truth: dict[frozenset[str], dict[str, str]]  # the words of a person's name -> what he would answer
     today: str  # the bank's business date, for dates of promises
+    chords: bool = False  # each phone speaks a chord of its own, and whom it hears is written down (tones.py)
 
 
 class Robot:
@@ -59,7 +62,9 @@ class Robot:
         self, seat: Seat, console: str, registrar: tuple[str, int], engine: Engine, manner: Manner, log: Log
     ) -> None:
         self.seat, self.console, self.manner, self.log = seat, console, manner, log
-        self.phone = DeskPhone(f"agent-{seat.extension}", seat.phone_secret, registrar, engine=engine)
+        user = f"agent-{seat.extension}"
+        voice = tones.agent(user) if manner.chords else AGENT_VOICE
+        self.phone = DeskPhone(user, seat.phone_secret, registrar, engine=engine, voice=voice)
         self.http = httpx.AsyncClient(base_url=console, timeout=10, headers={"Accept": "application/json"})
         self.dice = random.Random(seat.login)
         self.call_id: str | None = None  # whose card it holds
@@ -175,12 +180,19 @@ class Robot:
         patience = self.dice.uniform(self.manner.talk.low, self.manner.talk.high)
         after = await self._until("WRAP_UP", "READY", "PAUSED", limit=min(patience, 1.0))
         if after["state"] == "TALKING":
+            self._note_voice(after["call_id"])
             await self._ask_identity(call_id)
             after = await self._until("WRAP_UP", "READY", "PAUSED", limit=max(patience - 1.0, 0.0))
         if after["state"] == "TALKING":
             await self.http.post("/desk/hangup")
             after = await self._until("WRAP_UP", "READY", "PAUSED", limit=5)
         return after
+
+    def _note_voice(self, call_id: str) -> None:
+        """Whom it hears while the desk says that it speaks in this call; nothing when it cannot be told."""
+        stream = self.phone.call.stream if self.manner.chords and self.phone.call else None
+        if stream and (voice := stream.voice()):
+            self.log.write("VOICE", robot=self.seat.login, call_id=call_id, card=self.call_id, chord=str(voice))
 
     async def _ask_identity(self, call_id: str) -> None:
         known = self.manner.truth.get(frozenset(self.name.split()))
@@ -224,7 +236,7 @@ def read_truth(file: Path | None) -> dict[frozenset[str], dict[str, str]]:
 
 async def run(options: argparse.Namespace) -> None:
     seats = [Seat(**seat) for seat in json.loads(options.agents.read_text())]
-    manner = Manner(options.talk, options.wrap, read_truth(options.truth), options.today)
+    manner = Manner(options.talk, options.wrap, read_truth(options.truth), options.today, options.chords)
     engine, log = Engine(), Log(options.log)
     log.write("START", pid=os.getpid(), robots=len(seats))
     robots = [Robot(seat, options.console, ("127.0.0.1", options.sip_port), engine, manner, log) for seat in seats]
@@ -250,6 +262,7 @@ def main() -> int:
     parser.add_argument("--wrap", type=Span.parse, default=Span.parse("1-4"), metavar="S[-S]")
     parser.add_argument("--truth", type=Path)
     parser.add_argument("--today", default=datetime.now(UTC).date().isoformat())
+    parser.add_argument("--chords", action="store_true", help="phones speak and recognise chords (tones.py)")
     asyncio.run(run(parser.parse_args()))
     return 0
 

@@ -146,7 +146,9 @@ class RunningHouse:
                 )  # fmt: skip
 
     @contextlib.asynccontextmanager
-    async def robots(self, count: int, *, talk: str = "60", wrap: str = "0.2") -> AsyncIterator[Path]:
+    async def robots(
+        self, count: int, *, talk: str = "60", wrap: str = "0.2", options: tuple[str, ...] = ()
+    ) -> AsyncIterator[Path]:
         """Robot agents at desks, ready; gives their log. They leave their seats at the end."""
         extensions = list(range(200, 200 + count))
         for extension in extensions:
@@ -165,7 +167,7 @@ class RunningHouse:
                 self.spawn(
                     "far_end.robots", "--agents", str(agents_file), "--log", str(log), "--console", self.console,
                     "--sip-port", str(self.settings.ports.sip), "--talk", talk, "--wrap", wrap,
-                    "--today", str(self.clock.today()),
+                    "--today", str(self.clock.today()), *options,
                 )
             )  # fmt: skip
         try:

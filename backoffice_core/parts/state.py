@@ -74,10 +74,10 @@ def write(settings: Settings, state: State, label: str = "") -> None:
     os.replace(part, whole)
 
 
-def read(settings: Settings) -> State | None:
+def read(settings: Settings, label: str = "") -> State | None:
     """None when nothing was started, or the last one was taken down."""
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-        raw: dict[str, Any] = json.loads(file(settings).read_text())
+        raw: dict[str, Any] = json.loads(file(settings, label).read_text())
         parts = [PartState(**one) for one in raw.pop("parts")]
         failure = raw.pop("failure")
         return State(**raw, parts=parts, failure=Failure(**failure) if failure else None)

@@ -126,7 +126,11 @@ async def _sealed(one: ChaosHouse) -> None:
 
     async def none_expected() -> bool:
         async with one.database() as database, database.begin() as s:
-            return not await s.scalar(select(func.count()).where(Recording.state == "EXPECTED"))
+            answered = (
+                select(func.count()).select_from(Recording).join(CallAttempt, CallAttempt.id == Recording.call_id)
+            )
+            answered = answered.where(Recording.state == "EXPECTED", CallAttempt.answered_at.is_not(None))
+            return not await s.scalar(answered)
 
     with contextlib.suppress(AssertionError):
         await until(none_expected, SEAL_LIMIT_S, every=0.5)

@@ -253,8 +253,11 @@ def _one_call_at_a_time(attempts: Sequence[Attempt], verdict: Verdict) -> None:
 def _recordings(seen: Seen, verdict: Verdict) -> None:
     for file in seen.strange_files:
         verdict.blame("orphan_recordings", file, "a file without a call")
+    heard = {id(call.attempt) for call in seen.calls if call.attempt and call.answered_at and call.packets}
     for attempt in seen.attempts:
-        if attempt.recording in {"EXPECTED", "MISSING"} or (attempt.recording == "SEALED" and not attempt.file):
+        if attempt.answered_at is None and id(attempt) not in heard:
+            continue  # a call whose end nobody knows has no recording to lose
+        if attempt.recording not in {"SEALED", "NONE"} or (attempt.recording == "SEALED" and not attempt.file):
             reason = f"{attempt.result}, answered {attempt.answered_at}: {attempt.recording}, no file"
             verdict.blame("orphan_recordings", attempt.id, reason)
 

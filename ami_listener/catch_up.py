@@ -1,34 +1,41 @@
-"""What was missed: after each login, and for calls whose end nobody told, the truth is looked for.
+"""What neither source told: PostgreSQL's live calls and lines beside Asterisk's list of channels.
 
-First in Asterisk's list of channels, then in its CEL file. Found = the true end; absent after the quarantine =
-UNKNOWN, which counts against the limits and is never dialed again by itself.
+A call that the exchange does not have, and whose end nobody told, is closed at the last instant for which there is
+evidence, and marked as estimated. Without any evidence it is UNKNOWN after the quarantine: it counts against the limits
+and is never dialed again by itself.
 """
 
-import contextlib
 import csv
-import json
-from collections.abc import Iterable
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
-from ami_listener.heard import Line, party
-from asterisk_conf import CEL_COLUMNS
-from backoffice_core.call_centre.rules import CallFacts
+import structlog
+
+from ami_listener.call_story import LineDown, LineUp, Meaning, Stories
+from ami_listener.heard import Heard, Line, parse_cel, uniqueid_of
+from asterisk_conf import CEL_COLUMNS, cel_file
+from backoffice_core.call_centre import agents, settling
+from backoffice_core.call_centre.models import CallAttempt
+from backoffice_core.config import Settings
+from backoffice_core.db import Database
+from backoffice_core.pbx.actions import LiveChannel, list_channels
+from backoffice_core.pbx.ami import Ami
+from recordings.naming import AGENT, BORROWER, MIXED, part
+
+log = structlog.get_logger()
 
 YOUNG = timedelta(seconds=8)  # a claim this fresh may still be on its way to the exchange
 QUARANTINE = timedelta(seconds=20)
+LOOKS = 2  # in so many looks in a row a channel must be absent: its end may just be on its way to us
 TAIL_BYTES = 32 * 1024 * 1024  # some 150,000 rows: more than a day of one node
 
 
-def read_cel(file: Path, calls: Iterable[UUID]) -> dict[UUID, CallFacts]:
-    """What the CEL file knows of these calls, those only that have ended. CEL has the cause, but no SIP code.
-
-    A call whose channel began but whose HANGUP is missing (Asterisk was killed) ends at its last row.
-    """
+def read_cel(file: Path, calls: Iterable[UUID]) -> list[Heard]:
+    """What the last 32 MB of the CEL file know of these calls, whatever was read of it before."""
     wanted = {str(call) for call in calls}
-    rows: dict[str, list[dict[str, str]]] = {}
     try:
         with file.open("rb") as raw:
             raw.seek(0, 2)
@@ -38,51 +45,97 @@ def read_cel(file: Path, calls: Iterable[UUID]) -> dict[UUID, CallFacts]:
                 raw.readline()  # the first line may be cut
             lines = raw.read().decode("utf-8", "replace").splitlines()
     except FileNotFoundError:
-        return {}
-    for values in csv.reader(lines):
-        row = dict(zip(CEL_COLUMNS, values, strict=False))
-        if row.get("uniqueid") in wanted:
-            rows.setdefault(row["uniqueid"], []).append(row)
-    return {UUID(call): _facts(found) for call, found in rows.items()}
+        return []
+    rows = (dict(zip(CEL_COLUMNS, values, strict=False)) for values in csv.reader(lines))
+    return [heard for row in rows if row.get("uniqueid") in wanted and (heard := parse_cel(row))]
 
 
-def _facts(rows: list[dict[str, str]]) -> CallFacts:
-    def first(*kinds: str) -> datetime | None:
-        stamps = [float(r["eventtime"]) for r in rows if r["eventtype"] in kinds]
-        return datetime.fromtimestamp(stamps[0], UTC) if stamps else None
+class Search:
+    """One look after the other; `absent` remembers in how many in a row a channel was not there."""
 
-    end = next((r for r in rows if r["eventtype"] == "HANGUP"), None)
-    cause, source = None, ""
-    if end is not None:
-        with contextlib.suppress(ValueError, AttributeError):
-            extra = json.loads(end["extra"])
-            cause, source = int(extra.get("hangupcause", 0)) or None, str(extra.get("hangupsource", ""))
-    last = max(float(r["eventtime"]) for r in rows)
-    message = [float(r["eventtime"]) for r in rows if r.get("userevent") == "BoMessage"]
-    return CallFacts(
-        rang_at=None,
-        answered_at=first("ANSWER"),
-        bridged_at=first("BRIDGE_ENTER"),
-        message_at=datetime.fromtimestamp(message[0], UTC) if message else None,
-        ended_at=datetime.fromtimestamp(float(end["eventtime"]) if end else last, UTC),
-        cause=cause,
-        far_side_hung_up=end is not None and source == end["channame"],
-    )
+    def __init__(self, settings: Settings, database: Database, ami: Ami, stories: Stories) -> None:
+        self.settings, self.database, self.ami, self.stories = settings, database, ami, stories
+        self.absent: Counter[str] = Counter()
+        self.seen: dict[UUID, datetime] = {}  # when a call's channel was last in the list
 
+    async def look(self, wall: datetime) -> list[Meaning]:
+        """What the comparison means. Ask only when all that was heard is written. Raises LinkDown, DBAPIError …"""
+        async with self.database.begin() as s:
+            calls = await settling.live(s)
+            held = [(a.line, Line(a.id, a.line_n)) for a in await agents.lines_held(s)]
+        if not calls and not held:
+            self.stories.forget_closed(set(), wall)
+            self.absent.clear()
+            self.seen.clear()
+            return []
+        channels = {c.uniqueid: c for c in await list_channels(self.ami)}  # asked after PostgreSQL: a new call is in it
+        believed = {str(call.id) for call in calls} | {uniqueid_of(line) for _, line in held}
+        self.absent = Counter({one: self.absent[one] + 1 for one in believed if one not in channels})
+        self.stories.forget_closed({call.id for call in calls}, wall)
+        there = {call.id: wall for call in calls if str(call.id) in channels}
+        self.seen = {call.id: self.seen[call.id] for call in calls if call.id in self.seen} | there
+        gone = [call for call in calls if self._is_gone(call, wall)]
+        return self._lines(held, channels, wall) + await self._calls(gone, wall)
 
-def joined(heard: CallFacts, cel: CallFacts | None) -> CallFacts:
-    """What was heard of a call's end, with what the CEL file knows of its beginning."""
-    if cel is None:
-        return heard
-    return replace(
-        heard,
-        answered_at=heard.answered_at or cel.answered_at,
-        bridged_at=heard.bridged_at or cel.bridged_at,
-        message_at=heard.message_at or cel.message_at,
-        cause=cel.cause or heard.cause,
-        far_side_hung_up=heard.far_side_hung_up or cel.far_side_hung_up,
-    )
+    def _is_gone(self, call: CallAttempt, wall: datetime) -> bool:
+        """Not there, its end not told by either source, and not just being placed."""
+        told = self.stories.open.get(call.id)
+        if not self.absent[str(call.id)] or (told and told.ends):
+            return False
+        booted, last = self.stories.booted_at, told.last_at if told else None
+        if booted and last and last < booted:
+            return True  # Asterisk was started after the last that was heard of it
+        return self.absent[str(call.id)] >= LOOKS and wall - call.claimed_at > YOUNG
 
+    async def _calls(self, gone: Sequence[CallAttempt], wall: datetime) -> list[Meaning]:
+        if not gone:
+            return []
+        async with self.database.begin() as s:
+            for call in gone:
+                await settling.start_settling(s, call.id)
+        unheard = [call.id for call in gone if call.id not in self.stories.open]
+        meant: list[Meaning] = []
+        for heard in read_cel(cel_file(self.settings), unheard) if unheard else ():
+            meant += self.stories.hear(heard)  # the kept position had gone astray
+        for call in gone:
+            evidence = self._last_evidence(call)
+            if evidence is None and wall - call.claimed_at <= QUARANTINE:
+                continue
+            told = self.stories.open.get(call.id)
+            if told and told.ends:
+                continue  # found in the file just now
+            log.info("settled without its end", call_id=str(call.id), by="evidence" if evidence else "quarantine")
+            meant.append(self.stories.give_up(call.id, evidence or call.claimed_at))
+        return meant
 
-def lines_of(uniqueids: Iterable[str]) -> set[Line]:
-    return {who for who in map(party, uniqueids) if isinstance(who, Line)}
+    def _last_evidence(self, call: CallAttempt) -> datetime | None:
+        """The last that was heard or seen of the call, and, of an answered one, the last sound in its recording."""
+        known = [call.ringing_at, call.answered_at, call.bridged_at, self.seen.get(call.id)]
+        instants = [at for at in (self.stories.last_evidence(call.id), *known) if at]
+        if instants and call.answered_at:
+            instants += self._recorded_until(call)
+        return max(instants, default=None)
+
+    def _recorded_until(self, call: CallAttempt) -> list[datetime]:
+        found = []
+        for suffix in (MIXED, BORROWER, AGENT):
+            try:
+                stamp = part(self.settings.recordings_dir, call.recording, suffix).stat().st_mtime
+            except (OSError, ValueError):
+                continue
+            found.append(datetime.fromtimestamp(stamp, UTC))
+        return found
+
+    def _lines(
+        self, held: Sequence[tuple[str, Line]], channels: dict[str, LiveChannel], wall: datetime
+    ) -> list[Meaning]:
+        meant: list[Meaning] = []
+        for state, line in held:
+            channel = channels.get(uniqueid_of(line))
+            if channel is None:
+                # CALLING is written before Originate: such a line gets three looks to come to be
+                if state == "UP" or self.absent[uniqueid_of(line)] >= 3:
+                    meant.append(LineDown(wall, line, hung_up=False))
+            elif state == "CALLING" and channel.state == "Up":
+                meant.append(LineUp(wall, line, channel.name))
+        return meant

@@ -1,11 +1,16 @@
-"""What the exchange said, as the listener's own words (pure): one AMI event -> at most one fact, or None.
+"""What the exchange said, as the listener's own words (pure): one AMI event or one row of the CEL file -> at most one
+fact, or None.
 
 Ids: a borrower's channel carries its call_id as Uniqueid, an agent's line `leg-<session>-<n>`; all else is not ours.
+A fact goes to disk and to PostgreSQL as plain values (`pack`, `unpack`).
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import contextlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 UP, RINGING = "6", "5"  # ChannelState
@@ -26,6 +31,7 @@ Party = UUID | Line  # a call or an agent's line
 class Heard:
     who: Party
     at: datetime  # Asterisk's own stamp
+    cel: bool = field(default=False, kw_only=True)  # from the CEL file; otherwise from AMI
 
 
 @dataclass(frozen=True)
@@ -70,8 +76,20 @@ class FarSideHungUp(Heard):
 
 @dataclass(frozen=True)
 class HungUp(Heard):
+    """`was_up`: the channel's own word that it had been answered (AMI only). `far_side`: CEL's for FarSideHungUp."""
+
     cause: int | None
     sip_code: int | None
+    was_up: bool | None = None
+    far_side: bool = False
+
+
+@dataclass(frozen=True)
+class Gap:
+    """From here on something may be missing before it: a new link, or a spool that had no room."""
+
+    at: datetime
+    booted_at: datetime | None = None  # a new link: Asterisk's start
 
 
 def party(uniqueid: str) -> Party | None:
@@ -84,18 +102,29 @@ def party(uniqueid: str) -> Party | None:
         return None
 
 
+def uniqueid_of(who: Party) -> str:
+    """What `party` reads."""
+    return f"leg-{who.session_id}-{who.n}" if isinstance(who, Line) else str(who)
+
+
 def _number(text: str) -> int | None:
     return int(text) if text.isdecimal() and int(text) > 0 else None
+
+
+def _moment(stamp: str) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(float(stamp), UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def parse(event: Mapping[str, str]) -> Heard | None:
     """`event` needs `timestampevents=yes` in manager.conf; without a stamp the event is not used."""
     name = event.get("Event", "")
     who = party(event.get("ActionID" if name == "OriginateResponse" else "Uniqueid", "") or "")
-    stamp = event.get("Timestamp", "")
-    if who is None or not stamp:
+    at = _moment(event.get("Timestamp", ""))
+    if who is None or at is None:
         return None
-    at = datetime.fromtimestamp(float(stamp), UTC)
     match name:
         case "Newchannel":
             return Began(who, at)
@@ -114,5 +143,65 @@ def parse(event: Mapping[str, str]) -> Heard | None:
         case "HangupRequest":
             return FarSideHungUp(who, at)
         case "Hangup":
-            return HungUp(who, at, _number(event.get("Cause", "")), _number(event.get("TechCause", "")))
+            cause, code = _number(event.get("Cause", "")), _number(event.get("TechCause", ""))
+            return HungUp(who, at, cause, code, was_up=event.get("ChannelState") == UP)
     return None
+
+
+def parse_cel(row: Mapping[str, str]) -> Heard | None:
+    """One row of the CEL file (`asterisk_conf.CEL_COLUMNS`). It has the cause of an end, but no SIP code."""
+    who, at = party(row.get("uniqueid", "")), _moment(row.get("eventtime", ""))
+    if who is None or at is None:
+        return None
+    match row.get("eventtype"):
+        case "CHAN_START":
+            return Began(who, at, cel=True)
+        case "ANSWER":
+            return Answered(who, at, row.get("channame", ""), cel=True)
+        case "BRIDGE_ENTER":
+            return EnteredBridge(who, at, str(_extra(row).get("bridge_id", "")), cel=True)
+        case "BRIDGE_EXIT":
+            return LeftBridge(who, at, str(_extra(row).get("bridge_id", "")), cel=True)
+        case "HANGUP":
+            extra = _extra(row)
+            far_side = bool(row.get("channame")) and extra.get("hangupsource") == row.get("channame")
+            return HungUp(who, at, _number(str(extra.get("hangupcause", ""))), None, far_side=far_side, cel=True)
+        case _ if row.get("userevent") == "BoMessage":
+            return MessagePlayed(who, at, cel=True)
+    return None
+
+
+def _extra(row: Mapping[str, str]) -> dict[str, Any]:
+    with contextlib.suppress(ValueError):
+        found = json.loads(row.get("extra", "") or "{}")
+        return found if isinstance(found, dict) else {}
+    return {}
+
+
+KINDS: dict[str, type[Heard]] = {
+    kind.__name__: kind
+    for kind in (Began, Rang, Answered, EnteredBridge, LeftBridge, MessagePlayed, NotOriginated, FarSideHungUp, HungUp)
+}
+_DETAILS = {name: [f.name for f in fields(kind) if f.name not in ("who", "at", "cel")] for name, kind in KINDS.items()}
+
+
+def pack(heard: Heard | Gap) -> list[Any]:
+    """Values that JSON knows: kind, uniqueid, stamp in seconds, from CEL?, then the kind's own."""
+    if isinstance(heard, Gap):
+        return ["Gap", "", heard.at.timestamp(), False, heard.booted_at and heard.booted_at.timestamp()]
+    name = type(heard).__name__
+    details = [getattr(heard, detail) for detail in _DETAILS[name]]
+    return [name, uniqueid_of(heard.who), heard.at.timestamp(), heard.cel, *details]
+
+
+def unpack(values: Sequence[Any]) -> Heard | Gap | None:
+    """None for what another version wrote and this one does not know."""
+    try:
+        name, uniqueid, stamp, cel, *details = values
+        at = datetime.fromtimestamp(stamp, UTC)
+        if name == "Gap":
+            return Gap(at, datetime.fromtimestamp(details[0], UTC) if details[0] else None)
+        who = party(uniqueid)
+        return None if who is None else KINDS[name](who, at, *details, cel=cel)
+    except (ValueError, TypeError, KeyError, IndexError):
+        return None

@@ -1,31 +1,41 @@
-"""The listener's two loops: events in from the exchange, and the look for what was missed."""
+"""The listener's loops: AMI into the spool; spool and CEL file into the fold and into PostgreSQL; the look for what
+nobody told.
+
+The reader of AMI only enqueues: PostgreSQL, however slow or absent, never makes Asterisk cut us off.
+"""
 
 import asyncio
 import contextlib
-from collections import Counter
-from dataclasses import replace
+from datetime import timedelta
+from typing import Any
 
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from ami_listener.call_story import CallEnded, LineDown, LineUp, Meaning, Stories
-from ami_listener.catch_up import QUARANTINE, YOUNG, joined, lines_of, read_cel
-from ami_listener.heard import Line, parse
-from ami_listener.writer import Writer
+from ami_listener.call_story import Meaning, Stories
+from ami_listener.catch_up import Search
+from ami_listener.cel_tail import CelTail
+from ami_listener.heard import Gap, Heard, Line, pack, parse, uniqueid_of, unpack
+from ami_listener.spool import Spool
+from ami_listener.writer import Batch, Writer
 from asterisk_conf import cel_file
 from backoffice_core.bus import Bus
-from backoffice_core.call_centre import agents, settling
-from backoffice_core.call_centre.rules import CallFacts
+from backoffice_core.call_centre import agents, facts, settling
 from backoffice_core.clock import Clock
 from backoffice_core.config import Settings
 from backoffice_core.db import Database
 from backoffice_core.parts.ready import mark_ready
-from backoffice_core.pbx.actions import LiveChannel, list_channels
 from backoffice_core.pbx.ami import Ami
 from backoffice_core.pbx.frames import ActionRefused, ActionUnknown, LinkDown, LinkUp
 
 log = structlog.get_logger()
 SWEEP_S = 3.0
+CEL_LOOK_S = 0.05  # with calls or lines in the air
+CEL_IDLE_LOOK_S = 0.25
+GATHER_S = 0.02  # events come in flocks: one transaction serves them all
+BATCH = 500  # facts of one transaction, from each source
+PURGE_S = 600.0
+LINE_MEMORY = timedelta(minutes=30)  # a line's facts that may still matter to a call after our restart
 WANTED = frozenset(
     {
         "Newchannel",
@@ -49,84 +59,118 @@ class Listener:
         )  # fmt: skip
         self.stories = Stories()
         self.writer = Writer(database, bus, clock)
-        self.looking: set[asyncio.Task[None]] = set()  # reads of the CEL file under way
-        self.absent: Counter[Line] = Counter()  # in how many sweeps in a row a line was not there
+        self.spool = Spool(settings.data / "spool", settings.spool_mb * 1024 * 1024)
+        self.cel = CelTail(cel_file(settings))
+        self.search = Search(settings, database, self.ami, self.stories)
+        self.found: list[Meaning] = []  # by the search; written by the same loop as all else
+        self.caught_up = False  # all that was told up to now is written
+        self.look = asyncio.Event()
 
     async def run(self) -> None:
         """Until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self.ami.run())
-            group.create_task(self._hear())
-            group.create_task(self.writer.run())
-            group.create_task(self._sweep())
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self.ami.run())
+                group.create_task(self._hear())
+                group.create_task(self.spool.keep_safe())
+                group.create_task(self._write())
+                group.create_task(self._sweep())
+                group.create_task(self._purge())
+        finally:
+            self.spool.close()
+            self.cel.close()
+
+    # --- in ------------------------------------------------------------------------------------------------------
 
     async def _hear(self) -> None:
+        missed = False  # the spool had no room for the last
         async for event in self.ami.events():
+            heard: Heard | Gap | None
             if isinstance(event, LinkUp):
-                log.info("link up; catching up", asterisk_uptime_s=event.uptime)
+                restarted = (
+                    self.stories.booted_at is not None and event.booted_at - self.stories.booted_at > LinkUp.SAME
+                )
+                log.info("link up; catching up", asterisk_uptime_s=event.uptime, asterisk_restarted=restarted)
                 mark_ready(self.settings, "ami_listener")
-                continue
-            heard = parse(event)
+                self.look.set()
+                heard = Gap(event.at, event.booted_at)
+            else:
+                heard = parse(event)
             if heard is not None:
-                for meaning in self.stories.hear(heard):
-                    self._pass_on(meaning)
+                lines = [pack(Gap(heard.at)), pack(heard)] if missed else [pack(heard)]
+                self.caught_up = False
+                missed = self.spool.append(lines) < len(lines)
 
-    def _pass_on(self, meaning: Meaning) -> None:
-        if isinstance(meaning, CallEnded) and not meaning.whole:
-            self.looking.add(task := asyncio.create_task(self._complete(meaning)))
-            task.add_done_callback(self.looking.discard)
+    # --- out -----------------------------------------------------------------------------------------------------
+
+    async def _write(self) -> None:
+        await self._restore()
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CEL_LOOK_S if self.stories.open else CEL_IDLE_LOOK_S):
+                    await self.spool.more.wait()
+                    await asyncio.sleep(GATHER_S)
+            await self.step()
+
+    async def step(self) -> int:
+        """What waits in both sources, at most BATCH of each, in one transaction; how many facts that were."""
+        packed: list[list[Any]] = self.spool.read(BATCH)
+        from_file = self.cel.read()
+        heard = [fact for values in packed if (fact := unpack(values)) is not None] + from_file
+        meanings = [meaning for fact in heard for meaning in self.stories.hear(fact)]
+        drained = self.spool.drained and self.cel.drained
+        if drained:
+            found, self.found = self.found, []
+            meanings += self.stories.overdue(self.clock.wall()) + found
+        if heard or packed or meanings:
+            rows = [values for values in packed if values[0] != "Gap"] + [pack(fact) for fact in from_file]
+            positions = {"spool": (self.spool.name, self.spool.position), "cel": self.cel.position}
+            await self.writer.write(Batch(meanings, rows, positions))
+            self.spool.written(positions["spool"][1])
+        self.caught_up = drained and self.spool.drained
+        return len(heard)
+
+    async def _restore(self) -> None:
+        """Goes on where the last listener stopped: positions of both sources, and the stories of what is live."""
+        while True:
+            try:
+                async with self.database.begin() as s:
+                    calls = await settling.live(s)
+                    lines = [Line(a.id, a.line_n) for a in await agents.lines_held(s)]
+                    since = min([call.claimed_at for call in calls] + [self.clock.wall() - LINE_MEMORY])
+                    names = [str(call.id) for call in calls] + [uniqueid_of(line) for line in lines]
+                    known = await facts.of_channels(s, names, since) if names else []
+                    kept = await facts.positions(s)
+            except (DBAPIError, OSError, TimeoutError) as error:
+                log.warning("database away; events wait in the spool", error=type(error).__name__)
+                await asyncio.sleep(1.0)
+                continue
+            break
+        for values in known:
+            if fact := unpack(values):
+                self.stories.hear(fact)  # its meanings are written already
+        self.spool.start_at(*kept.get("spool", ("", 0)))
+        if "cel" in kept:
+            self.cel.start_at(*kept["cel"])
         else:
-            self.writer.queue.put_nowait(meaning)
+            self.cel.start_fresh(whole=bool(calls))
 
-    async def _complete(self, end: CallEnded) -> None:
-        """A call whose beginning nobody heard: whether it was answered and bridged stands in the CEL file."""
-        found = await asyncio.to_thread(read_cel, cel_file(self.settings), [end.call_id])
-        self.writer.queue.put_nowait(replace(end, facts=joined(end.facts, found.get(end.call_id))))
+    # --- what nobody told ----------------------------------------------------------------------------------------
 
     async def _sweep(self) -> None:
         while True:
-            await asyncio.sleep(SWEEP_S)
-            for meaning in self.stories.overdue(self.clock.wall()):
-                self._pass_on(meaning)
-            if not self.ami.up:
-                continue
-            with contextlib.suppress(LinkDown, ActionUnknown, ActionRefused, DBAPIError, OSError, TimeoutError):
-                await self.catch_up()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(SWEEP_S):
+                    await self.look.wait()
+                    await asyncio.sleep(GATHER_S * 5)
+            self.look.clear()
+            if self.ami.up and self.caught_up and not self.found:
+                with contextlib.suppress(LinkDown, ActionUnknown, ActionRefused, DBAPIError, OSError, TimeoutError):
+                    self.found += await self.search.look(self.clock.wall())
 
-    async def catch_up(self) -> None:
-        """Compares what PostgreSQL believes to be live with what the exchange has. Raises LinkDown, DBAPIError …"""
-        async with self.database.begin() as s:
-            calls = await settling.live(s)
-            held = [(a.line, Line(a.id, a.line_n)) for a in await agents.lines_held(s)]
-        if not calls and not held:
-            return
-        channels = {c.uniqueid: c for c in await list_channels(self.ami)}  # asked after PostgreSQL: a new call is in it
-        await self._missed_lines(held, channels)
-        wall = self.clock.wall()
-        gone = [c for c in calls if str(c.id) not in channels and wall - c.claimed_at > YOUNG]
-        if not gone:
-            return
-        async with self.database.begin() as s:
-            for call in gone:
-                await settling.start_settling(s, call.id)
-        found = await asyncio.to_thread(read_cel, cel_file(self.settings), [c.id for c in gone])
-        for call in gone:
-            facts = found.get(call.id)
-            if facts is None and wall - call.claimed_at > QUARANTINE:
-                facts = CallFacts(ended_at=wall, heard=False)
-            if facts is not None:
-                log.info("settled without its end", call_id=str(call.id), by="cel" if facts.heard else "quarantine")
-                self.writer.queue.put_nowait(CallEnded(facts.ended_at, call.id, facts))
-
-    async def _missed_lines(self, held: list[tuple[str, Line]], channels: dict[str, LiveChannel]) -> None:
-        alive = lines_of(channels)
-        wall = self.clock.wall()
-        absent = {line for _, line in held if line not in alive}
-        self.absent = Counter({line: self.absent[line] + 1 for line in absent})
-        for state, line in held:
-            if line in absent:
-                # CALLING is written before Originate: such a line gets three sweeps to come to be
-                if state == "UP" or self.absent[line] >= 3:
-                    self.writer.queue.put_nowait(LineDown(wall, line, hung_up=False))
-            elif state == "CALLING" and (channel := channels[f"leg-{line.session_id}-{line.n}"]).state == "Up":
-                self.writer.queue.put_nowait(LineUp(wall, line, channel.name))
+    async def _purge(self) -> None:
+        while True:
+            await asyncio.sleep(PURGE_S)
+            with contextlib.suppress(DBAPIError, OSError, TimeoutError):
+                async with self.database.begin() as s:
+                    await facts.purge(s, self.clock.wall())

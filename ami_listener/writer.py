@@ -1,7 +1,9 @@
-"""Meanings into PostgreSQL, in order, many in one transaction; news goes out after the commit."""
+"""Facts and what they mean into PostgreSQL, in order, many in one transaction; news goes out after the commit."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import structlog
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
@@ -11,6 +13,7 @@ from ami_listener.call_story import (
     CallAnswered,
     CallEnded,
     CallRang,
+    CodeHeard,
     LineDown,
     LineUp,
     Meaning,
@@ -18,7 +21,8 @@ from ami_listener.call_story import (
     VoicesMet,
 )
 from backoffice_core.bus import Bus
-from backoffice_core.call_centre import agents, attempts, settling
+from backoffice_core.call_centre import agents, attempts, facts, settling
+from backoffice_core.call_centre.models import CallAttempt
 from backoffice_core.clock import Clock
 from backoffice_core.db import Database
 from backoffice_core.errors import Refused
@@ -26,54 +30,59 @@ from backoffice_core.events import AgentChanged, CallChanged, News
 
 log = structlog.get_logger()
 
-BATCH = 200
-GATHER_S = 0.02
 RETRY_S = 1.0
 
 
+@dataclass(frozen=True)
+class Batch:
+    """What one transaction holds: facts as `heard.pack` gives them, what they mean, and how far the sources are read."""
+
+    meanings: Sequence[Meaning]
+    facts: Sequence[Sequence[Any]] = ()
+    positions: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+
+
 class Writer:
-    """One consumer of one queue: the order of events is kept for each call."""
+    """One batch after the other: the order of events is kept for each call."""
 
     def __init__(self, database: Database, bus: Bus, clock: Clock) -> None:
         self.database, self.bus, self.clock = database, bus, clock
-        self.queue: asyncio.Queue[Meaning] = asyncio.Queue()
 
-    async def run(self) -> None:
-        while True:
-            batch = [await self.queue.get()]
-            deadline = asyncio.get_running_loop().time() + GATHER_S
-            while len(batch) < BATCH and (left := deadline - asyncio.get_running_loop().time()) > 0:
-                try:
-                    batch.append(await asyncio.wait_for(self.queue.get(), left))
-                except TimeoutError:
-                    break
-            await self.write(batch)
-
-    async def write(self, batch: Sequence[Meaning]) -> None:
-        """Until it is written. The database away: the batch waits; a single bad one is put aside, with its id in the log."""
+    async def write(self, batch: Batch) -> None:
+        """Until it is written. The database away: the batch waits, and what follows it waits in the spool. What cannot
+        be written is put aside alone, with its id in the log."""
         while True:
             try:
-                async with self.database.begin() as s:
-                    news = [n for meaning in batch for n in await self._apply(s, meaning)]
+                news = await self._once(batch)
             except (OperationalError, InterfaceError, OSError, TimeoutError) as error:
-                log.warning(
-                    "database away; events wait", waiting=self.queue.qsize() + len(batch), error=type(error).__name__
-                )
+                log.warning("database away; events wait", error=type(error).__name__)
                 await asyncio.sleep(RETRY_S)
             except (SQLAlchemyError, Refused) as error:
                 if isinstance(error, DBAPIError) and error.connection_invalidated:
                     await asyncio.sleep(RETRY_S)
                     continue
-                if len(batch) == 1:
-                    log.exception("event cannot be written", meaning=type(batch[0]).__name__)
-                    return
-                for meaning in batch:
-                    await self.write([meaning])
+                await self._one_by_one(batch)
                 return
             else:
                 if news:
                     await self.bus.publish(*dict.fromkeys(news))
                 return
+
+    async def _once(self, batch: Batch) -> list[News]:
+        async with self.database.begin() as s:
+            await facts.save(s, batch.facts)
+            news = [one for meaning in batch.meanings for one in await self._apply(s, meaning)]
+            await facts.move_positions(s, batch.positions, self.clock.wall())
+        return news
+
+    async def _one_by_one(self, batch: Batch) -> None:
+        if len(batch.meanings) == 1 and not batch.facts and not batch.positions:
+            log.exception("event cannot be written", meaning=type(batch.meanings[0]).__name__)
+            return
+        for meaning in batch.meanings:
+            await self.write(Batch([meaning]))
+        if batch.facts or batch.positions:
+            await self.write(Batch([], batch.facts, batch.positions))
 
     async def _apply(self, s: AsyncSession, meaning: Meaning) -> list[News]:
         match meaning:
@@ -85,8 +94,14 @@ class Writer:
                 return self._of(await attempts.heard(s, call_id, message_at=at))
             case VoicesMet(at, call_id, _):
                 return self._of(await attempts.heard(s, call_id, bridged_at=at))
-            case CallEnded(_, call_id, facts):
-                return self._of(await settling.settle(s, call_id, facts, self.clock.business(facts.ended_at)))
+            case CallEnded(_, call_id, found):
+                closed = await settling.settle(s, call_id, found, self.clock.business(found.ended_at))
+                if closed is None and found.sip_code:
+                    await settling.late_code(s, call_id, found.sip_code)  # closed before by the CEL file
+                return self._of(closed)
+            case CodeHeard(_, call_id, sip_code):
+                await settling.late_code(s, call_id, sip_code)
+                return []
             case LineUp(at, line, channel):
                 agent = await agents.line_up(s, line.session_id, line.n, channel, at)
             case LineDown(at, line, hung_up):
@@ -96,7 +111,7 @@ class Writer:
         return [AgentChanged(agent_id=agent)] if agent else []
 
     @staticmethod
-    def _of(attempt: attempts.CallAttempt | None) -> list[News]:
+    def _of(attempt: CallAttempt | None) -> list[News]:
         if attempt is None:
             return []
         news: list[News] = [CallChanged(call_id=attempt.id, agent_id=attempt.agent_id)]

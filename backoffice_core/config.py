@@ -103,6 +103,9 @@ class Settings(BaseSettings):
         default=5, ge=0, le=60, description="no dial in the last minutes of a window: a talk must fit"
     )
     ring_timeout_s: int = Field(default=25, ge=15, le=40)
+    spool_mb: int = Field(
+        default=256, ge=1, le=100_000, description="room on disk for call events while the database is away"
+    )
     nightly_at: str = Field(default="03:00", pattern=r"^[0-2][0-9]:[0-5][0-9]$", description="bank's time")
 
     @field_validator("data", "backups")

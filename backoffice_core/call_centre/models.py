@@ -5,9 +5,11 @@ Stamps named `…_at` are the machine's time (what telephony measures) unless th
 
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Numeric, UniqueConstraint
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backoffice_core.db import Base, Json, Key, Serial, new_key
@@ -120,6 +122,7 @@ class CallAttempt(Base):
     agent_session_id: Mapped[UUID | None]
     cause: Mapped[int | None]
     sip_code: Mapped[int | None]
+    estimated: Mapped[bool] = mapped_column(default=False)  # nobody told the end: ended_at is the last evidence
     result: Mapped[str | None]  # telephony result, domain.md 2.3
     abandoned: Mapped[bool] = mapped_column(default=False)
     message_played: Mapped[bool] = mapped_column(default=False)
@@ -260,3 +263,28 @@ class RestoreFinding(Base):
     accepted_at: Mapped[datetime | None]
     accepted_by: Mapped[str | None]
     accept_reason: Mapped[str | None]
+
+
+class ChannelFact(Base):
+    """What one source told of one channel, once: what a call's story was made from. Kept for some days (`facts.KEPT`)."""
+
+    __tablename__ = "channel_facts"
+    __table_args__ = (UniqueConstraint("channel", "kind", "at", "cel"), Index(None, "at"))
+
+    id: Mapped[Serial]
+    channel: Mapped[str]  # Asterisk's Uniqueid: a call_id, or leg-<session>-<n>
+    kind: Mapped[str]
+    at: Mapped[datetime]  # Asterisk's own stamp
+    cel: Mapped[bool]  # from the CEL file; otherwise from AMI
+    detail: Mapped[list[Any]] = mapped_column(JSONB, default=list)
+
+
+class ListenerPosition(Base):
+    """How far a source of call events is written, committed with what was read from it."""
+
+    __tablename__ = "listener_positions"
+
+    source: Mapped[str] = mapped_column(primary_key=True)  # cel, spool
+    file: Mapped[str] = mapped_column(default="")  # which file: inode of the CEL file, name of the spool
+    position: Mapped[int] = mapped_column(BigInteger)  # bytes
+    at: Mapped[datetime]

@@ -45,6 +45,7 @@ class CallFacts:
     sip_code: int | None = None  # empty after a catch-up from CEL
     heard: bool = True  # False: nothing was found in events, CEL or the list of channels
     far_side_hung_up: bool = True  # False: we ended it
+    estimated: bool = False  # nobody told the end: `ended_at` is the last instant for which there is evidence
 
 
 def telephony_result(facts: CallFacts, *, reserved: bool) -> str:

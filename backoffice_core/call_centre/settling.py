@@ -6,9 +6,10 @@ the case history, the evidence on the number and the agent's seat change togethe
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.audit import service as audit
@@ -55,7 +56,7 @@ async def settle(s: AsyncSession, call_id: UUID, facts: CallFacts, now: datetime
     facts = _with_what_is_known(attempt, facts)
     result = telephony_result(facts, reserved=attempt.agent_id is not None)
     attempt.state, attempt.ended_at, attempt.result = "ENDED", facts.ended_at, result
-    attempt.cause, attempt.sip_code = facts.cause, facts.sip_code
+    attempt.cause, attempt.sip_code, attempt.estimated = facts.cause, facts.sip_code, facts.estimated
     attempt.ringing_at, attempt.answered_at = facts.rang_at, facts.answered_at
     attempt.bridged_at, attempt.message_played = facts.bridged_at, facts.message_at is not None
     attempt.abandoned = is_abandoned(facts, result)
@@ -85,6 +86,12 @@ async def settle(s: AsyncSession, call_id: UUID, facts: CallFacts, now: datetime
     return attempt
 
 
+async def late_code(s: AsyncSession, call_id: UUID, sip_code: int) -> None:
+    """The SIP code of a call that was settled without it (the CEL file has none)."""
+    query = update(CallAttempt).where(CallAttempt.id == call_id, CallAttempt.sip_code.is_(None))
+    await s.execute(query.values(sip_code=sip_code))
+
+
 def _with_what_is_known(attempt: CallAttempt, facts: CallFacts) -> CallFacts:
     """Facts joined with what was already written: after a restart the listener knows only the end."""
     return CallFacts(
@@ -97,6 +104,7 @@ def _with_what_is_known(attempt: CallAttempt, facts: CallFacts) -> CallFacts:
         sip_code=facts.sip_code,
         heard=facts.heard or attempt.answered_at is not None,
         far_side_hung_up=facts.far_side_hung_up,
+        estimated=facts.estimated,
     )
 
 
@@ -116,13 +124,15 @@ async def _no_recording(s: AsyncSession, call_id: UUID) -> None:
 
 
 async def _write_history(s: AsyncSession, attempt: CallAttempt, *, seconds: float) -> None:
+    data: dict[str, Any] = {
+        "direction": "out", "result": attempt.result, "number": attempt.number, "seconds": round(seconds, 1),
+        "abandoned": attempt.abandoned, "campaign": attempt.campaign, "decision": str(attempt.decision_id or ""),
+    }  # fmt: skip
+    if attempt.estimated:
+        data["estimated"] = True
     await cases.add_event(
-        s, attempt.case_id, "call", at=attempt.business_at, actor_id=attempt.agent_id, call_id=attempt.id,
-        data={
-            "direction": "out", "result": attempt.result, "number": attempt.number, "seconds": round(seconds, 1),
-            "abandoned": attempt.abandoned, "campaign": attempt.campaign, "decision": str(attempt.decision_id or ""),
-        },
-    )  # fmt: skip
+        s, attempt.case_id, "call", at=attempt.business_at, actor_id=attempt.agent_id, call_id=attempt.id, data=data
+    )
 
 
 # --- calls whose end nobody heard --------------------------------------------------------------------------------

@@ -3,8 +3,8 @@
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
 
 from backoffice_core.errors import BadInput, Refused
 
@@ -82,6 +82,14 @@ class LinkUp:
     uptime: int
     last_reload: int
     at: datetime
+
+    SAME: ClassVar[timedelta] = timedelta(seconds=2)  # an uptime is whole seconds: two starts so close are one
+
+    @property
+    def booted_at(self) -> datetime:
+        """Asterisk's start by this machine's clock: later than last time (by more than SAME) = it was restarted, and all
+        its calls are over; otherwise only the link was lost."""
+        return self.at - timedelta(seconds=self.uptime)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from sqlalchemy import delete
 
 from ami_listener.call_story import CallEnded
-from ami_listener.writer import Writer
+from ami_listener.writer import Batch, Writer
 from backoffice_core.bus import Bus
 from backoffice_core.call_centre import attempts
 from backoffice_core.call_centre.attempts import Placing
@@ -36,7 +36,7 @@ async def test_a_call_that_cannot_be_settled_is_put_aside(
         await s.execute(delete(ContactLedger).where(ContactLedger.call_id == calls[0]))
     wall = clock.wall()
     ends = [CallEnded(wall, call, CallFacts(ended_at=wall, cause=17, sip_code=486)) for call in calls]
-    await Writer(database, bus, clock).write(ends)
+    await Writer(database, bus, clock).write(Batch(ends))
     async with database.begin() as s:
         assert (await s.get_one(CallAttempt, calls[0])).result is None
         assert (await s.get_one(CallAttempt, calls[1])).result == "BUSY"

@@ -210,8 +210,8 @@ def test_a_killed_asterisk_leaves_the_last_evidence_whatever_the_order(part: int
 def test_all_kinds_of_facts_go_to_disk_and_back() -> None:
     """What the spool and PostgreSQL keep is what was heard."""
     kinds = defaultdict(int)
-    for name in AMI:
-        for fact in AMI[name] + CEL[name]:
+    for name, facts in AMI.items():
+        for fact in facts + CEL[name]:
             assert unpack(pack(fact)) == fact
             kinds[type(fact)] += 1
     assert len(kinds) == 9

@@ -34,6 +34,7 @@ USAGE_LINES = 200
 
 _CODE = re.compile(r"(\d{3})[ -]?(.*)", re.DOTALL)
 _PAIR = re.compile(r"(\w+)=(\S*)(?:\s+\((.*)\))?", re.DOTALL)
+_ARGUMENT = re.compile(r'"(\\.|[^"\\])*"|[\w./:@+*#-]*')
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,79}(\([A-Za-z0-9_,:-]*\))?")
 
 
@@ -78,6 +79,8 @@ class AgiSession(AGI):
     def send_command(self, command: str, *args: object) -> None:
         line = " ".join([command.strip(), *(str(arg) for arg in args)]).strip()
         _refuse_control_characters(line)
+        if not all(_ARGUMENT.fullmatch(str(arg)) for arg in args):  # pyst2 does not quote names of files, for one
+            raise BadInput("A value for the telephone exchange is neither quoted nor one plain word.")
         try:
             self.stdout.write(line + "\n")
             self.stdout.flush()

@@ -14,11 +14,12 @@ from uuid import UUID
 
 import structlog
 
-from ami_listener.call_story import LineDown, LineUp, Meaning, Stories
+from ami_listener.call_story import PATIENCE, CallEnded, LineDown, LineUp, Meaning, Stories
 from ami_listener.heard import Heard, Line, parse_cel, uniqueid_of
 from asterisk_conf import CEL_COLUMNS, cel_file
 from backoffice_core.call_centre import agents, settling
 from backoffice_core.call_centre.models import CallAttempt
+from backoffice_core.call_centre.rules import CallFacts
 from backoffice_core.config import Settings
 from backoffice_core.db import Database
 from backoffice_core.pbx.actions import LiveChannel, list_channels
@@ -33,7 +34,18 @@ LOOKS = 2  # in so many looks in a row a channel must be absent: its end may jus
 TAIL_BYTES = 32 * 1024 * 1024  # some 150,000 rows: more than a day of one node
 
 
-def read_cel(file: Path, calls: Iterable[UUID]) -> list[Heard]:
+def read_cel(file: Path, calls: Iterable[UUID]) -> dict[UUID, CallFacts]:
+    """How these calls went by the CEL file alone. One without an end (Asterisk was killed) ends, estimated, at its last row."""
+    stories, ends = Stories(), []
+    for heard in rows_of(file, calls):
+        ends += stories.hear(heard)
+    last = max((story.last_at for story in stories.open.values() if story.last_at), default=None)
+    ends += stories.overdue(last + PATIENCE) if last else []
+    ends += [stories.give_up(call, at) for call in calls if (at := stories.last_evidence(call))]
+    return {end.call_id: end.facts for end in ends if isinstance(end, CallEnded)}
+
+
+def rows_of(file: Path, calls: Iterable[UUID]) -> list[Heard]:
     """What the last 32 MB of the CEL file know of these calls, whatever was read of it before."""
     wanted = {str(call) for call in calls}
     try:
@@ -95,7 +107,7 @@ class Search:
                 await settling.start_settling(s, call.id)
         unheard = [call.id for call in gone if call.id not in self.stories.open]
         meant: list[Meaning] = []
-        for heard in read_cel(cel_file(self.settings), unheard) if unheard else ():
+        for heard in rows_of(cel_file(self.settings), unheard) if unheard else ():
             meant += self.stories.hear(heard)  # the kept position had gone astray
         for call in gone:
             evidence = self._last_evidence(call)

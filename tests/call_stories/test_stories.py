@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ami_listener.call_story import GRACE, CallEnded, LineDown, Meaning, Stories
-from ami_listener.catch_up import read_cel
+from ami_listener.catch_up import read_cel, rows_of
 from ami_listener.heard import Heard, parse
 from backoffice_core.call_centre.rules import evidence, is_abandoned, is_trunks_own, telephony_result
 
@@ -127,8 +127,16 @@ def test_a_listener_started_in_the_middle_finds_the_beginning_in_the_cel_file(na
     facts = facts_of(name)
     for cut in range(1, len(facts)):
         ours = [heard.who for heard in facts if isinstance(heard.who, UUID)]
-        ends = [m for m in meanings_of(facts[cut:] + read_cel(RAW / "cel.csv", ours)) if isinstance(m, CallEnded)]
+        ends = [m for m in meanings_of(facts[cut:] + rows_of(RAW / "cel.csv", ours)) if isinstance(m, CallEnded)]
         assert [telephony_result(end.facts, reserved=True) for end in ends] == [result], f"started before event {cut}"
+
+
+@pytest.mark.parametrize(("name", "result"), [(r[0], r[2]) for r in TABLE if r[2] not in ("-", "CONGESTION")])
+def test_the_cel_file_alone_tells_how_a_call_went(name: str, result: str) -> None:
+    """FL-13: a call of which the database knows nothing any more."""
+    (call,) = {heard.who for heard in facts_of(name) if isinstance(heard.who, UUID)}
+    (facts,) = read_cel(RAW / "cel.csv", [call]).values()
+    assert (telephony_result(facts, reserved=True), facts.estimated) == (result, False)
 
 
 def test_the_listener_forgets_what_is_over() -> None:

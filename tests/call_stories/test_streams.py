@@ -15,7 +15,7 @@ from uuid import UUID
 import pytest
 
 from ami_listener.call_story import GRACE, PATIENCE, CallEnded, CodeHeard, LineDown, Meaning, Stories
-from ami_listener.catch_up import read_cel
+from ami_listener.catch_up import rows_of
 from ami_listener.heard import Gap, Heard, HungUp, Line, pack, unpack
 from backoffice_core.call_centre.rules import evidence, is_abandoned, is_trunks_own, telephony_result
 from tests.call_stories.test_stories import RAW, TABLE, facts_of
@@ -25,7 +25,7 @@ PARTS = 10  # so that a failure does not hide the others
 SAME = timedelta(milliseconds=50)  # the two sources stamp one fact so close together
 
 AMI = {row[0]: facts_of(row[0]) for row in TABLE}
-CEL = {name: read_cel(RAW / "cel.csv", {h.who for h in facts}) for name, facts in AMI.items()}  # type: ignore[misc]
+CEL = {name: rows_of(RAW / "cel.csv", {h.who for h in facts}) for name, facts in AMI.items()}  # type: ignore[misc]
 # a line goes on after a story: its file rows end where the story's events do
 CEL = {
     name: [h for h in rows if AMI[name][0].at - SAME <= h.at <= AMI[name][-1].at + SAME] for name, rows in CEL.items()

@@ -85,3 +85,36 @@ async def fake_ami() -> AsyncIterator[FakeAmi]:
         server.close()
         for link in fake.links:
             link.close()
+
+
+class SilentProxy:
+    """A TCP proxy that can go silent: both links stay up, and nothing passes any more (a half-open link)."""
+
+    def __init__(self, target_port: int) -> None:
+        self.target_port, self.port, self.links = target_port, 0, 0
+        self.silent = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.links += 1
+        silent = self.silent = asyncio.Event()  # each link has its own
+        there = await asyncio.open_connection("127.0.0.1", self.target_port)
+        for source, sink in ((reader, there[1]), (there[0], writer)):
+            self._tasks.add(asyncio.create_task(self._pass(source, sink, silent)))
+
+    @staticmethod
+    async def _pass(source: asyncio.StreamReader, sink: asyncio.StreamWriter, silent: asyncio.Event) -> None:
+        while data := await source.read(65536):
+            if silent.is_set():
+                await asyncio.Event().wait()
+            sink.write(data)
+
+    async def __aenter__(self) -> "SilentProxy":
+        self._server = await asyncio.start_server(self.serve, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()

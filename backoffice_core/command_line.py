@@ -19,10 +19,12 @@ from rich.table import Table
 
 from backoffice_core import clock as clocks
 from backoffice_core import config
+from backoffice_core.bus import Bus
 from backoffice_core.clock import Clock
 from backoffice_core.config import Settings
 from backoffice_core.db import Database
 from backoffice_core.errors import BadInput
+from backoffice_core.events import News
 
 T = TypeVar("T")
 Json = Annotated[bool, typer.Option("--json", help="for scripts")]
@@ -36,6 +38,12 @@ class House:
     settings: Settings
     clock: Clock
     database: Database
+
+    async def tell(self, *news: News) -> None:
+        """News of what this command has committed."""
+        bus = Bus(self.settings)
+        await bus.publish(*news)
+        await bus.close()
 
     def day(self, said: str) -> date:
         """Raises BadInput."""

@@ -15,6 +15,7 @@ from backoffice_core import config
 from backoffice_core.command_line import House, Json, run, say, say_json, table
 from backoffice_core.commands_import import SHOWN_PROBLEMS, Encoding, Sheet, portfolio_command
 from backoffice_core.errors import BadInput
+from backoffice_core.events import StopListChanged
 
 imports = typer.Typer(no_args_is_help=True, help="Take over files of the bank.")
 phones = typer.Typer(no_args_is_help=True, help="Numbers: how they are read, and whose they are.")
@@ -105,7 +106,7 @@ def stop_list_command(
     sheet: Sheet = "",
     as_json: Json = False,
 ) -> None:
-    """Stop calls to people, contracts and numbers, from the next call on. Bad rows are told, the good ones count.
+    """Stop calls to people, contracts and numbers, those that ring included. Bad rows are told, the good ones count.
 
     Exit code 1 when a row could not be used.
     """
@@ -120,6 +121,7 @@ def stop_list_command(
             done = await stop_list.import_stops(
                 session, stops, at=house.clock.now(), by=getpass.getuser(), source=source
             )
+        await house.tell(StopListChanged())
         return stops, done
 
     stops, done = run(work)

@@ -60,8 +60,15 @@ class StopChanged(News):
     kind = "stop_changed"
 
 
+@dataclass(frozen=True, kw_only=True)
+class StopListChanged(News):
+    """The bank's stop-list has new entries: what rings may have to be cancelled."""
+
+    kind = "stop_list_changed"
+
+
 KINDS: dict[str, type[News]] = {
-    c.kind: c for c in (ScreenPop, CardShown, CallChanged, AgentChanged, QueueChanged, StopChanged)
+    c.kind: c for c in (ScreenPop, CardShown, CallChanged, AgentChanged, QueueChanged, StopChanged, StopListChanged)
 }
 
 

@@ -20,7 +20,7 @@ from backoffice_core.call_centre.stop import draining, stopped
 from backoffice_core.clock import Clock
 from backoffice_core.config import Settings, Trunk
 from backoffice_core.db import Database
-from backoffice_core.events import AgentChanged, CallChanged, QueueChanged, StopChanged
+from backoffice_core.events import AgentChanged, CallChanged, QueueChanged, StopChanged, StopListChanged
 from backoffice_core.leases import Held, LeaseLost
 from backoffice_core.parts.ready import mark_ready
 from backoffice_core.pbx.ami import Ami
@@ -28,6 +28,7 @@ from backoffice_core.pbx.frames import ActionRefused, ActionUnknown, Event, Link
 from dialer.legs import Legs
 from dialer.originate import Caller
 from dialer.pacing import Decision, progressive
+from dialer.stop_list import StopListWatch
 
 log = structlog.get_logger()
 
@@ -52,6 +53,7 @@ class Dialer:
         self.lacking: list[str] = []  # prompts
         self.lease: Held | None = None
         self.no_more_ringing: deque[UUID] = deque(maxlen=1000)
+        self.stop_list = StopListWatch(database, bus, clock, self.ami, self.no_more_ringing)
         self.swept = 0.0  # when lines were last compared, monotonic
 
     async def run(self) -> None:
@@ -61,6 +63,7 @@ class Dialer:
             group.create_task(self._hear_exchange())
             group.create_task(self._hear_news())
             group.create_task(self._obey_stop())
+            group.create_task(self.stop_list.run())
             group.create_task(self._lead())
 
     # --- news ----------------------------------------------------------------------------------------------------
@@ -77,6 +80,8 @@ class Dialer:
 
     async def _hear_news(self) -> None:
         async for news in self.bus.hear():
+            if news is None or isinstance(news, StopListChanged):
+                self.stop_list.wake.set()
             ended_without_agent = isinstance(news, CallChanged) and news.agent_id is None
             if news is None or ended_without_agent or isinstance(news, AgentChanged | QueueChanged | StopChanged):
                 self.wake.set()

@@ -126,6 +126,8 @@ class CallAttempt(Base):
     result: Mapped[str | None]  # telephony result, domain.md 2.3
     abandoned: Mapped[bool] = mapped_column(default=False)
     message_played: Mapped[bool] = mapped_column(default=False)
+    cancelled: Mapped[str] = mapped_column(default="")  # STOP_LIST: taken back by us before an answer
+    cancelled_why: Mapped[str] = mapped_column(default="")  # the reason of that entry
     identity_matches: Mapped[Json] = mapped_column(default=dict)
     identity_misses: Mapped[int] = mapped_column(default=0)
     identity_confirmed_at: Mapped[datetime | None]

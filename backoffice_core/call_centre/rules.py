@@ -81,6 +81,12 @@ def is_trunks_own(result: str, facts: CallFacts) -> bool:
     return result == "CONGESTION" and facts.answered_at is None
 
 
+def is_taken_back(result: str, facts: CallFacts, cancelled: str) -> bool:
+    """We ended it before an answer, because of `cancelled` (a code; "" = we did not). It rang, or may have: it counts
+    as an attempt as any other that was not answered."""
+    return bool(cancelled) and facts.answered_at is None and result in {"NO_ANSWER", "FAILED"}
+
+
 def evidence(result: str, facts: CallFacts) -> str | None:
     """What the call says of the number: `dead`, `alive` or nothing. Only 404, 410, 484 speak against it (TL-06, CC-10)."""
     if result == "INVALID_NUMBER":

@@ -21,6 +21,7 @@ from backoffice_core.call_centre.rules import (
     counts_as_contact,
     evidence,
     is_abandoned,
+    is_taken_back,
     is_trunks_own,
     task_after_call,
     telephony_result,
@@ -55,6 +56,8 @@ async def settle(s: AsyncSession, call_id: UUID, facts: CallFacts, now: datetime
         return None
     facts = _with_what_is_known(attempt, facts)
     result = telephony_result(facts, reserved=attempt.agent_id is not None)
+    if is_taken_back(result, facts, attempt.cancelled):
+        result = "CANCELLED"
     attempt.state, attempt.ended_at, attempt.result = "ENDED", facts.ended_at, result
     attempt.cause, attempt.sip_code, attempt.estimated = facts.cause, facts.sip_code, facts.estimated
     attempt.ringing_at, attempt.answered_at = facts.rang_at, facts.answered_at
@@ -113,6 +116,9 @@ async def _settle_task(s: AsyncSession, attempt: CallAttempt, result: str, now: 
     if task.fence != attempt.fence or task.state not in {"DIALING", "SETTLING"}:
         return  # the task has moved on (cancelled by a payment, or a later attempt owns it)
     task.attempts -= 0 if counts else 1  # a fault of our trunk uses up nobody's attempts
+    if attempt.cancelled and attempt.answered_at is None and result != "UNKNOWN":
+        task.state, task.state_reason, task.earliest_at = "CANCELLED", attempt.cancelled, None
+        return
     step = task_after_call(result, task.attempts, now)
     task.state, task.state_reason, task.earliest_at = step.state, result, step.earliest_at
 
@@ -130,6 +136,8 @@ async def _write_history(s: AsyncSession, attempt: CallAttempt, *, seconds: floa
     }  # fmt: skip
     if attempt.estimated:
         data["estimated"] = True
+    if attempt.result == "CANCELLED":
+        data |= {"cancelled": attempt.cancelled, "why": attempt.cancelled_why}
     await cases.add_event(
         s, attempt.case_id, "call", at=attempt.business_at, actor_id=attempt.agent_id, call_id=attempt.id, data=data
     )

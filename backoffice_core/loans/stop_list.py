@@ -4,7 +4,7 @@ The claim of a call reads this table in its own transaction, so that an entry wo
 A stopped contract stops its borrower: a talk is about all his debts. A stopped number stops only that number.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -238,3 +238,26 @@ async def refusal(session: AsyncSession, person_id: UUID, number: str, day: date
 async def stopped(session: AsyncSession, person_id: UUID, number: str, day: date) -> bool:
     """Whether the stop-list names this person, a contract of his, or this number."""
     return await refusal(session, person_id, number, day) == "STOP_LIST"
+
+
+# Of many calls at once: the newest entry in force against each one's number, person or contract.
+_WHY = text("""
+    SELECT DISTINCT ON (n) n, reason FROM (
+        SELECT c.n, s.* FROM unnest(CAST(:persons AS uuid[]), CAST(:numbers AS text[])) WITH ORDINALITY AS c(person, number, n)
+            JOIN stop_list s ON s.kind = 'phone' AND s.value = c.number
+        UNION ALL
+        SELECT c.n, s.* FROM unnest(CAST(:persons AS uuid[])) WITH ORDINALITY AS c(person, n)
+            JOIN persons p ON p.id = c.person JOIN stop_list s ON s.kind = 'person' AND s.value = p.external_ref
+        UNION ALL
+        SELECT c.n, s.* FROM unnest(CAST(:persons AS uuid[])) WITH ORDINALITY AS c(person, n)
+            JOIN loans l ON l.person_id = c.person JOIN stop_list s ON s.kind = 'contract' AND s.value = l.contract_no
+    ) found WHERE since <= :day AND (until IS NULL OR until >= :day) ORDER BY n, added_at DESC
+""")
+
+
+async def reasons(session: AsyncSession, calls: Sequence[tuple[UUID, str]], day: date) -> dict[tuple[UUID, str], str]:
+    """Of calls as (person, number): those that the stop-list forbids on this business date, with its reason."""
+    if not calls:
+        return {}
+    asked = {"persons": [person for person, _ in calls], "numbers": [number for _, number in calls], "day": day}
+    return {calls[n - 1]: reason for n, reason in await session.execute(_WHY, asked)}

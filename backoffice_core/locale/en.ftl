@@ -115,6 +115,7 @@ result-ABANDONED = Abandoned
 result-SILENT = Silent
 result-FAILED = Failed
 result-UNKNOWN = Unknown
+result-CANCELLED = Cancelled
 
 ## Outcomes of talks (domain 2.3)
 
@@ -582,6 +583,8 @@ next-page = Next
 
 
 ## Audit, clients, contacts elsewhere
+
+hist-stop-list = by the bank's stop list: { $why }
 
 
 ## Trunks and caller ids

@@ -116,6 +116,7 @@ result-ABANDONED = Потерян
 result-SILENT = Тишина
 result-FAILED = Сбой
 result-UNKNOWN = Неизвестно
+result-CANCELLED = Отменён
 
 ## Outcomes of talks (domain 2.3)
 
@@ -589,6 +590,8 @@ next-page = Дальше
 
 
 ## Audit, clients, contacts elsewhere
+
+hist-stop-list = по стоп-листу банка: { $why }
 
 
 ## Trunks and caller ids

@@ -117,6 +117,7 @@ result-ABANDONED = Покинуто
 result-SILENT = Тиша
 result-FAILED = Збій
 result-UNKNOWN = Невідомо
+result-CANCELLED = Скасовано
 
 ## Outcomes of talks (domain 2.3)
 
@@ -590,6 +591,8 @@ next-page = Далі
 
 
 ## Audit, clients, contacts elsewhere
+
+hist-stop-list = за стоп-листом банку: { $why }
 
 
 ## Trunks and caller ids

@@ -45,6 +45,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_compliance_books")),
     )
     op.add_column("compliance_decisions", sa.Column("inputs", _JSON, nullable=True))
+    for name in ("cancelled", "cancelled_why"):
+        op.add_column("call_attempts", sa.Column(name, sa.Text(), nullable=False, server_default=""))
+        op.alter_column("call_attempts", name, server_default=None)
     op.execute(
         """
         CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -64,6 +67,8 @@ def downgrade() -> None:
     for table in _KEPT:
         op.execute(f"DROP TRIGGER only_grows ON {table}")
     op.execute("DROP FUNCTION refuse_change()")
+    for name in ("cancelled", "cancelled_why"):
+        op.drop_column("call_attempts", name)
     op.drop_column("compliance_decisions", "inputs")
     op.drop_table("compliance_books")
     op.drop_table("audit_log")

@@ -11,6 +11,7 @@ from backoffice_core.command_line import House, Json, bar, fields_of, run, say, 
 from backoffice_core.commands_admin import call, rules, stop
 from backoffice_core.commands_audit import audit
 from backoffice_core.commands_backup import backup, drain
+from backoffice_core.commands_contacts import client, contacts
 from backoffice_core.commands_people import user
 from backoffice_core.commands_prompts import prompts
 from backoffice_core.commands_restore import restore
@@ -242,6 +243,8 @@ def register(app: typer.Typer) -> None:
     app.add_typer(rules, name="rules")
     app.add_typer(prompts, name="prompts")
     app.add_typer(audit, name="audit")
+    app.add_typer(contacts, name="contacts")
+    app.add_typer(client, name="client")
     app.add_typer(backup, name="backup")
     app.add_typer(restore, name="restore")
 

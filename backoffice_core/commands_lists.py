@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from backoffice_core import config
-from backoffice_core.command_line import House, Json, run, say, say_json, table
+from backoffice_core.command_line import House, Json, bar, run, say, say_json, table
 from backoffice_core.commands_import import SHOWN_PROBLEMS, Encoding, Sheet, portfolio_command
 from backoffice_core.errors import BadInput
 from backoffice_core.events import StopListChanged
@@ -164,6 +164,45 @@ def lift_command(
             return await stop_list.lift(session, kind, said, by=getpass.getuser())
 
     say("Lifted." if run(work) else "No such entry; nothing was done.")
+
+
+# --- contacts made elsewhere ---------------------------------------------------------------------------------------
+
+
+@imports.command("contacts")
+def contacts_command(
+    file: Annotated[Path, typer.Argument(help="CSV or XLSX: external_id, at, phone or contract_no …; see the docs")],
+    source: Annotated[str, typer.Option(help="who sends it, as set up by `backoffice contacts source`")],
+    encoding: Encoding = "",
+    sheet: Sheet = "",
+    as_json: Json = False,
+) -> None:
+    """Count contacts made elsewhere (gateway, agency, another dialer), once each. Exit code 1 when a row was refused."""
+    from backoffice_core.compliance import elsewhere
+    from backoffice_core.loans.table_file import BadFile
+
+    async def work(house: House) -> elsewhere.Done:
+        with bar("reading") as step:
+            async with house.database.begin() as session:
+                return await elsewhere.import_file(
+                    session, file, source, now=house.clock.now(), zone=house.clock.zone,
+                    country=house.settings.jurisdiction, by=getpass.getuser(), encoding=encoding, sheet=sheet, progress=step,
+                )  # fmt: skip
+
+    done = run(work)
+    if as_json:
+        say_json(asdict(done))
+    elif done.already:
+        say(f"{file.name} is already taken over; nothing was done.")
+    else:
+        for problem in done.problems[:SHOWN_PROBLEMS]:
+            say(str(problem))
+        say(f"{done.new} new contacts, {done.changed} changed, {done.unmatched} with nobody we know.")
+    if done.refused:
+        raise BadFile(
+            f"{file.name}: {done.refused} rows count for nobody; the others count.",
+            remedy="Correct them and import it again.",
+        )
 
 
 # --- numbers -------------------------------------------------------------------------------------------------------

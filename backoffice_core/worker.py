@@ -19,6 +19,7 @@ from backoffice_core.bus import Bus
 from backoffice_core.call_centre import recordings as rows
 from backoffice_core.call_centre import wrap_up
 from backoffice_core.clock import Clock
+from backoffice_core.compliance import elsewhere
 from backoffice_core.config import Settings
 from backoffice_core.db import Database
 from backoffice_core.errors import Refused
@@ -32,8 +33,8 @@ from recordings import store
 log = structlog.get_logger()
 SEAL_EVERY_S = 1.0
 WRAP_UP_LOOK_S = 1.0
-HEAD_EVERY_S = 3600.0
-HEAD_RETRY_S = 60.0
+HOUR_S = 3600.0
+HOURLY_RETRY_S = 60.0
 SHIP_LOG_EVERY_S = 5.0
 
 
@@ -47,7 +48,7 @@ class Worker:
             group.create_task(self._jobs())
             group.create_task(self._seal_recordings())
             group.create_task(self._end_wrap_ups())
-            group.create_task(self._keep_audit_heads())
+            group.create_task(self._each_hour())
             group.create_task(self._ship_log())
 
     async def _jobs(self) -> None:
@@ -114,18 +115,21 @@ class Worker:
                 log.warning("a talk has no result", call_id=str(call_id), agent_id=str(agent_id))
                 await self.bus.publish(AgentChanged(agent_id=agent_id), CallChanged(call_id=call_id, agent_id=agent_id))
 
-    async def _keep_audit_heads(self) -> None:
-        """The end of the audit's chain into a file, each hour and at the start: what is cut off later is found by it."""
+    async def _each_hour(self) -> None:
+        """At the start and each hour: people are looked for whose contacts elsewhere came before they did, and the end of
+        the audit's chain goes into a file, by which rows that are cut off later are found."""
         while True:
             try:
+                async with self.database.begin() as s:
+                    await elsewhere.match_again(s)
                 async with self.database.begin() as s:
                     head = await audit.head(s, audit.secret(self.settings))
                 await asyncio.to_thread(audit.keep, self.settings, head)
             except (DBAPIError, OSError, TimeoutError) as error:
-                log.warning("the audit's head is not kept", error=type(error).__name__)
-                await asyncio.sleep(HEAD_RETRY_S)
+                log.warning("hourly work waits", error=type(error).__name__)
+                await asyncio.sleep(HOURLY_RETRY_S)
             else:
-                await asyncio.sleep(HEAD_EVERY_S)
+                await asyncio.sleep(HOUR_S)
 
     async def _seal_some(self) -> bool:
         """True when there may be more. A call's files are complete a moment after its end."""

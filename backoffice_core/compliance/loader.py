@@ -249,6 +249,7 @@ PARAMS: Mapping[str, Mapping[str, Check]] = {
         "cli": _one("required"),
         "keep_records": _bool,
     },
+    "late_source": {"source": _text, "assume_per_day": _COUNT, "fail_closed": _bool},
     "content_gate": {
         "required": _some("neutral_business_name", "request_reply", "contact_person", "phone"),
         "block_if": _one("time_barred"),
@@ -286,6 +287,7 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
     "channel_ban": ("ban",),
     "retention": ("years", "from"),
     "money_order": ("order",),
+    "late_source": ("source",),
 }
 
 

@@ -75,7 +75,7 @@ class ContactLedger(Base):
         # FL-20, the last guard: one live attempt per person and per number, whatever the code above believes.
         Index("uq_contact_ledger_live_person", "person_id", unique=True, postgresql_where=LIVE_CALL),
         Index("uq_contact_ledger_live_number", "number", unique=True, postgresql_where=LIVE_CALL),
-        UniqueConstraint("source", "source_id"),
+        UniqueConstraint("source", "source_id", "person_id"),
         CheckConstraint("state IN ('RESERVED', 'COMMITTED', 'FREED')", name="state"),
         CheckConstraint("direction IN ('outbound', 'inbound')", name="direction"),
         CheckConstraint("(source IS NULL) = (source_id IS NULL)", name="source"),
@@ -104,6 +104,32 @@ class ContactLedger(Base):
     decision_id: Mapped[UUID | None]
     source: Mapped[str | None]
     source_id: Mapped[str | None]
+
+
+class ContactSource(Base):
+    """Who reports contacts made elsewhere: an SMS gateway, an agency, another dialer (FL-09). Times are business time."""
+
+    __tablename__ = "contact_sources"
+    __table_args__ = (CheckConstraint("every_minutes >= 0", name="every_minutes"),)
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    channel: Mapped[str]  # of rows that name none
+    actor: Mapped[str]
+    every_minutes: Mapped[int]  # how often it reports, at least with nothing to report; 0 = it is never late
+    covered_to: Mapped[datetime]  # up to when its contacts are known; at first, when it was set up
+    set_by: Mapped[str] = mapped_column(default="")
+
+
+class ContactUnmatched(Base):
+    """A contact made elsewhere with nobody we know; it is matched again when borrowers come. `row`: feeds.Fed."""
+
+    __tablename__ = "contacts_unmatched"
+
+    source: Mapped[str] = mapped_column(primary_key=True)
+    source_id: Mapped[str] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    row: Mapped[dict[str, Any]]
+    received_at: Mapped[datetime]  # the machine's time
 
 
 class WorkCalendar(Base):

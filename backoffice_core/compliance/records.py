@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from backoffice_core.compliance.late import LateSource
 from backoffice_core.compliance.terms import Address, Contact, Decision, Entry, Flag, Must, PersonView, Reason
 
 
@@ -69,21 +70,26 @@ def must_json(must: Must) -> dict[str, Any]:
 @dataclass(frozen=True, slots=True)
 class Inputs:
     """Beside the contact: the state of rules and calendar (`ComplianceBook.digest`), the entries that were counted,
-    and whether another attempt was live."""
+    which sources of contacts made elsewhere were late, and whether another attempt was live."""
 
     book: str
     ledger: tuple[Entry, ...]
     live: bool = False
+    late: tuple[LateSource, ...] = ()
 
 
 def inputs_json(inputs: Inputs) -> dict[str, Any]:
     said: dict[str, Any] = {"book": inputs.book, "ledger": [entry_json(entry) for entry in inputs.ledger]}
-    return said | ({"live": True} if inputs.live else {})
+    late = [
+        {"name": one.name, "channel": one.channel, "actor": one.actor, "since": plain(one.since)} for one in inputs.late
+    ]
+    return said | ({"live": True} if inputs.live else {}) | ({"late": late} if late else {})
 
 
 def inputs_of(said: Mapping[str, Any]) -> Inputs:
     """Raises KeyError, ValueError, TypeError for what inputs_json did not write."""
-    return Inputs(said["book"], tuple(entry_of(each) for each in said["ledger"]), bool(said.get("live")))
+    late = tuple(LateSource(**{**one, "since": datetime.fromisoformat(one["since"])}) for one in said.get("late", ()))
+    return Inputs(said["book"], tuple(entry_of(each) for each in said["ledger"]), bool(said.get("live")), late)
 
 
 _ENTRY = tuple((each.name, each.default) for each in fields(Entry))

@@ -10,6 +10,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from backoffice_core.compliance import counting
+from backoffice_core.compliance.late import RECHECK, LateSource, assumed, closed, rows_of
 from backoffice_core.compliance.rulebook import ByKind, RuleBook
 from backoffice_core.compliance.terms import (
     REASON_ORDER,
@@ -17,6 +18,7 @@ from backoffice_core.compliance.terms import (
     Calendar,
     Contact,
     Decision,
+    Entry,
     Flag,
     LedgerView,
     Must,
@@ -28,14 +30,14 @@ from backoffice_core.compliance.terms import (
 
 BUILT = frozenset(
     {"time_window", "frequency_cap", "cooldown_after", "status_block", "channel_ban", "dialer_limit"}
-    | {"disclosure", "recording"}
+    | {"disclosure", "recording", "late_source"}
 )
 """Kinds that are evaluated here. A row of another kind that applies and blocks is a refusal."""
 
 LOOK_AHEAD_DAYS = 40  # the longest run of closed days (Russian January) is 11
 MOST_JUMPS = 100  # windows that never meet (zones half a world apart) end the search
 UNTIMED = frozenset({"letter"})  # a letter needs no time window
-SILENT_KINDS = frozenset({"money_order", "money_cap", "retention", "notice_duty"})
+SILENT_KINDS = frozenset({"money_order", "money_cap", "retention", "notice_duty", "late_source"})
 
 Finding = tuple[Rule | None, Reason]
 
@@ -48,15 +50,19 @@ def decide(
     ledger: LedgerView,
     *,
     guard_minutes: int = 0,
+    late: tuple[LateSource, ...] = (),
 ) -> Decision:
     """Whether `contact` is lawful at `at`, and if not, why and from when.
 
-    `guard_minutes`: a call must begin so many minutes before a window ends, because the talk must fit.
+    `guard_minutes`: a call must begin so many minutes before a window ends, because the talk must fit. `late`: sources
+    of contacts made elsewhere that have not reported in time.
     Raises ValueError when `at` has no zone.
     """
     if at.tzinfo is None:
         raise ValueError("the moment needs a time zone")
-    return _Question(contact, rules, calendar, ledger, guard_minutes).answer(counting.utc(at))
+    question = _Question(contact, rules, calendar, ledger, guard_minutes)
+    question.assume(late, counting.utc(at))
+    return question.answer(counting.utc(at))
 
 
 def today(
@@ -78,6 +84,17 @@ class _Question:
         self.profile = contact.profile()
         self.guard = timedelta(minutes=guard_minutes) if contact.channel in VOICE else timedelta()
         self.zones, self.zones_known = _zones(contact.person.zones)
+        self.late: tuple[LateSource, ...] = ()
+        self.assumed: tuple[Entry, ...] = ()
+        self.recheck: datetime | None = None
+
+    def assume(self, late: tuple[LateSource, ...], at: datetime) -> None:
+        """Counts contacts that a late source may have made, until it may have been heard of again."""
+        rows = self.applicable(at).get("late_source", ()) if late else ()
+        self.late = tuple(source for source in late if rows_of(rows, source))
+        if self.late:
+            self.assumed = tuple(assumed(rows, self.late, at, self.zones[0], self.rules.ledger_days))
+            self.recheck = at + RECHECK
 
     def answer(self, at: datetime) -> Decision:
         found = self.findings(at)
@@ -128,6 +145,8 @@ class _Question:
                 found.append((None, Reason(ReasonCode.NO_TIME_ZONE, None, {})))
             return found
         found += self.capped(by_kind, excused, at)
+        if self.recheck is not None and at < self.recheck:
+            found += closed(by_kind.get("late_source", ()), self.late, self.recheck)
         found += self.cooling(by_kind, excused, at)
         found += self.held_from_redial(by_kind, at)
         if self.contact.channel not in UNTIMED:
@@ -231,9 +250,15 @@ class _Question:
         limit = Decimal(most)
         weighed = counting.weigh(row, unit, window, limit, self.ledger, self.contact.debt, self.zones)
         used = counting.used(weighed, at)
+        params = {"unit": unit, "max": most, "used": str(used), "window": window.type, "n": window.n}
         if used >= limit:
-            params = {"unit": unit, "max": most, "used": str(used), "window": window.type, "n": window.n}
             yield row, Reason(ReasonCode.CAP_REACHED, row.id, params, counting.released(weighed, limit))
+        elif self.recheck is not None and at < self.recheck:
+            maybe = LedgerView(self.assumed)
+            more = counting.weigh(row, unit, window, limit, maybe, self.contact.debt, self.zones)
+            if used + (unproven := counting.used(more, at)) >= limit:
+                params |= {"assumed": str(unproven), "late_source": [source.name for source in self.late]}
+                yield row, Reason(ReasonCode.CAP_REACHED, row.id, params, self.recheck)
 
     def _gap(self, row: Rule, unit: str, minutes: int, at: datetime) -> Iterable[Finding]:
         counted = [
@@ -338,6 +363,8 @@ class _Question:
     def consulted(self, at: datetime) -> tuple[tuple[str, int], ...]:
         days = self.days(at)
         rows = [row for kind, same in self.applicable(at).items() if kind not in SILENT_KINDS for row in same]
+        for source in self.late:
+            rows += rows_of(self.applicable(at).get("late_source", ()), source)
         for jurisdiction in self.contact.person.jurisdictions:
             rows += [row for day in days for row in self.rules.windows(self.profile, jurisdiction, day)]
         return tuple(sorted({(row.id, row.version) for row in rows}))

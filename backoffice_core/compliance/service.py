@@ -5,7 +5,7 @@ Every function works inside the caller's transaction, which must be READ COMMITT
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -19,12 +19,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backoffice_core.audit import service as audit
 from backoffice_core.compliance import loader, rules, workdays
 from backoffice_core.compliance.dialer_limits import AbandonAccount, DialerLimits, dialer_limits
+from backoffice_core.compliance.late import LateSource
 from backoffice_core.compliance.models import (
     LIVE_CALL,
     ComplianceBook,
     ComplianceDecision,
     ComplianceRule,
     ContactLedger,
+    ContactSource,
     WorkCalendar,
 )
 from backoffice_core.compliance.records import Inputs, answer_json, book_digest, contact_json, inputs_json, row_digest
@@ -90,12 +92,22 @@ class _Kept:
     calendar: Calendar
     row: dict[str, Any]  # its ComplianceBook
     written: bool = False  # that row was seen committed
+    sources: list[Any] = field(default_factory=list)  # those that report contacts made elsewhere, as just read
+
+    def late(self, at: datetime) -> tuple[LateSource, ...]:
+        """Sources that should have been heard of again before `at`."""
+        found = []
+        for name, channel, actor, every, covered in self.sources:
+            since = datetime.fromisoformat(covered)
+            if at - since > timedelta(minutes=every):
+                found.append(LateSource(name, channel, actor, since))
+        return tuple(found)
 
 
 def _source_digest() -> str:
     """Of the evaluator's own files: an answer that another version of them gave can be told from a changed one."""
     folder = Path(rules.__file__).parent
-    files = ("rules.py", "rulebook.py", "counting.py", "terms.py", "loader.py")
+    files = ("rules.py", "rulebook.py", "counting.py", "terms.py", "loader.py", "late.py")
     return hashlib.sha256(b"\0".join((folder / name).read_bytes() for name in files)).hexdigest()[:16]
 
 
@@ -107,28 +119,35 @@ _kept: list[_Kept] = []  # the last one read by this process
 
 async def _book(session: AsyncSession) -> _Kept:
     """Rules and calendar as they stand; read anew only when a row was added or changed."""
-    stamp = (
+    c = ContactSource
+    row = (
         await session.execute(
             select(
                 select(func.count()).select_from(ComplianceRule).scalar_subquery(),
                 select(func.max(ComplianceRule.loaded_at)).scalar_subquery(),
                 select(func.count()).select_from(WorkCalendar).scalar_subquery(),
                 select(func.max(WorkCalendar.updated_at)).scalar_subquery(),
+                select(
+                    func.jsonb_agg(func.jsonb_build_array(c.name, c.channel, c.actor, c.every_minutes, c.covered_to))
+                ).where(c.every_minutes > 0).scalar_subquery(),
             )
         )
-    ).one()
+    ).one()  # fmt: skip
+    stamp, sources = tuple(row[:-1]), row[-1] or []
     for kept in _kept:
-        if kept.stamp == tuple(stamp):
+        if kept.stamp == stamp:
+            kept.sources = sources
             return kept
     t = ComplianceRule
     versions = (await session.execute(select(t.row, t.version).order_by(t.rule_id, t.version))).all()
-    book = RuleBook(loader.parse(row, where="compliance_rules", version=version) for row, version in versions)
-    c = WorkCalendar
-    days = (await session.execute(select(c.jurisdiction, c.day, c.working).order_by(c.jurisdiction, c.day))).all()
-    listed = [[row["id"], version, row_digest(row)] for row, version in versions]
+    book = RuleBook(loader.parse(one, where="compliance_rules", version=version) for one, version in versions)
+    w = WorkCalendar
+    days = (await session.execute(select(w.jurisdiction, w.day, w.working).order_by(w.jurisdiction, w.day))).all()
+    listed = [[one["id"], version, row_digest(one)] for one, version in versions]
     dated = [[place, day.isoformat(), working] for place, day, working in days]
-    row = {"digest": book_digest(listed, dated, CODE), "versions": listed, "calendar": dated, "code": CODE}
-    kept = _Kept(tuple(stamp), book, Calendar((place, day, working) for place, day, working in days), row)
+    written = {"digest": book_digest(listed, dated, CODE), "versions": listed, "calendar": dated, "code": CODE}
+    days_off = Calendar((place, day, working) for place, day, working in days)
+    kept = _Kept(stamp, book, days_off, written, sources=sources)
     _kept[:] = [kept]
     return kept
 
@@ -199,13 +218,13 @@ async def ask_many(
 ) -> list[Decision]:
     """The same for a whole night; decisions stand in the order of `contacts`."""
     book = await _book(session)
+    late = book.late(at)
     ledgers = await _ledgers(session, {contact.person.id for contact in contacts}, at, book.rules)
-    decisions = [
-        rules.decide(
-            contact, at, book.rules, book.calendar, ledgers.get(contact.person.id, NOTHING), guard_minutes=guard_minutes
-        )
-        for contact in contacts
-    ]
+    decisions = []
+    for contact in contacts:
+        ledger = ledgers.get(contact.person.id, NOTHING)
+        terms = (contact, at, book.rules, book.calendar, ledger)
+        decisions.append(rules.decide(*terms, guard_minutes=guard_minutes, late=late))
     if store:
         counted = [ledgers.get(contact.person.id, NOTHING) for contact in contacts]
         decisions = await _store(session, book, contacts, decisions, counted, at, guard_minutes)
@@ -261,7 +280,7 @@ async def _store(
             **answer_json(decision), "id": decision.id, "at": at, "person_id": contact.person.id,
             "contact": {**contact_json(contact), "guard_minutes": guard_minutes},
             "next_allowed_at": decision.next_allowed_at, "call_id": call_id,
-            "inputs": inputs_json(Inputs(book.row["digest"], ledger.entries, live)),
+            "inputs": inputs_json(Inputs(book.row["digest"], ledger.entries, live, book.late(at))),
         }
         for contact, decision, ledger in zip(contacts, kept, ledgers, strict=True)
     ]  # fmt: skip
@@ -291,7 +310,8 @@ async def ask_and_reserve(
         await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
     book = await _book(session)
     ledger = (await _ledgers(session, {contact.person.id}, at, book.rules)).get(contact.person.id, NOTHING)
-    decision = rules.decide(contact, at, book.rules, book.calendar, ledger, guard_minutes=guard_minutes)
+    late = book.late(at)
+    decision = rules.decide(contact, at, book.rules, book.calendar, ledger, guard_minutes=guard_minutes, late=late)
     if live := await _has_live_attempt(session, contact.person.id, number):
         decision = one_at_a_time(decision, at)
     stored = await _store(session, book, [contact], [decision], [ledger], at, guard_minutes, call_id, live)

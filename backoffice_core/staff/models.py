@@ -56,3 +56,18 @@ class AccessEntry(Base):
     case_id: Mapped[UUID | None]
     object_id: Mapped[str] = mapped_column(default="")
     detail: Mapped[Json] = mapped_column(default=dict[str, Any])
+
+
+class ApiClient(Base):
+    """A system of the bank that may call the API. Only the SHA-256 of its key is kept."""
+
+    __tablename__ = "api_clients"
+    __table_args__ = (CheckConstraint("per_minute > 0", name="per_minute"),)
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    key_hash: Mapped[str] = mapped_column(unique=True)
+    scopes: Mapped[list[str]]
+    per_minute: Mapped[int]
+    created_at: Mapped[datetime]
+    created_by: Mapped[str]
+    revoked_at: Mapped[datetime | None]

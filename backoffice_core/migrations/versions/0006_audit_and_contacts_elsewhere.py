@@ -45,6 +45,44 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_compliance_books")),
     )
     op.add_column("compliance_decisions", sa.Column("inputs", _JSON, nullable=True))
+    op.create_table(
+        "contact_sources",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("every_minutes", sa.Integer(), nullable=False),
+        sa.Column("covered_to", _MOMENT, nullable=False),
+        sa.Column("set_by", sa.Text(), nullable=False),
+        sa.CheckConstraint("every_minutes >= 0", name=op.f("ck_contact_sources_every_minutes")),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_contact_sources")),
+    )
+    op.create_table(
+        "contacts_unmatched",
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("source_id", sa.Text(), nullable=False),
+        sa.Column("at", _MOMENT, nullable=False),
+        sa.Column("row", _JSON, nullable=False),
+        sa.Column("received_at", _MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("source", "source_id", name=op.f("pk_contacts_unmatched")),
+    )
+    # One message to a number of two borrowers counts for both, and once for each.
+    op.drop_constraint(op.f("uq_contact_ledger_source_source_id"), "contact_ledger")
+    op.create_unique_constraint(
+        op.f("uq_contact_ledger_source_source_id_person_id"), "contact_ledger", ["source", "source_id", "person_id"]
+    )
+    op.create_table(
+        "api_clients",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("key_hash", sa.Text(), nullable=False),
+        sa.Column("scopes", _JSON, nullable=False),
+        sa.Column("per_minute", sa.Integer(), nullable=False),
+        sa.Column("created_at", _MOMENT, nullable=False),
+        sa.Column("created_by", sa.Text(), nullable=False),
+        sa.Column("revoked_at", _MOMENT, nullable=True),
+        sa.CheckConstraint("per_minute > 0", name=op.f("ck_api_clients_per_minute")),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_api_clients")),
+        sa.UniqueConstraint("key_hash", name=op.f("uq_api_clients_key_hash")),
+    )
     for name in ("cancelled", "cancelled_why"):
         op.add_column("call_attempts", sa.Column(name, sa.Text(), nullable=False, server_default=""))
         op.alter_column("call_attempts", name, server_default=None)
@@ -69,6 +107,11 @@ def downgrade() -> None:
     op.execute("DROP FUNCTION refuse_change()")
     for name in ("cancelled", "cancelled_why"):
         op.drop_column("call_attempts", name)
+    op.drop_table("api_clients")
+    op.drop_constraint(op.f("uq_contact_ledger_source_source_id_person_id"), "contact_ledger")
+    op.create_unique_constraint(op.f("uq_contact_ledger_source_source_id"), "contact_ledger", ["source", "source_id"])
+    op.drop_table("contacts_unmatched")
+    op.drop_table("contact_sources")
     op.drop_column("compliance_decisions", "inputs")
     op.drop_table("compliance_books")
     op.drop_table("audit_log")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ami_listener.call_story import (
@@ -24,7 +24,7 @@ from backoffice_core.bus import Bus
 from backoffice_core.call_centre import agents, attempts, facts, settling
 from backoffice_core.call_centre.models import CallAttempt
 from backoffice_core.clock import Clock
-from backoffice_core.db import Database
+from backoffice_core.db import Database, passes
 from backoffice_core.errors import Refused
 from backoffice_core.events import AgentChanged, CallChanged, News
 
@@ -54,11 +54,9 @@ class Writer:
         while True:
             try:
                 news = await self._once(batch)
-            except (OperationalError, InterfaceError, OSError, TimeoutError) as error:
-                log.warning("database away; events wait", error=type(error).__name__)
-                await asyncio.sleep(RETRY_S)
-            except (SQLAlchemyError, Refused) as error:
-                if isinstance(error, DBAPIError) and error.connection_invalidated:
+            except (SQLAlchemyError, Refused, OSError, TimeoutError) as error:
+                if passes(error):
+                    log.warning("database away; events wait", error=type(error).__name__)
                     await asyncio.sleep(RETRY_S)
                     continue
                 await self._one_by_one(batch)

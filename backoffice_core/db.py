@@ -10,11 +10,15 @@ from uuid import UUID
 import uuid_utils.compat as uuids
 from sqlalchemy import BigInteger, MetaData, Numeric, Text, event, text
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 
 from backoffice_core.config import Settings
+
+# SQLSTATE: link lost, out of resources, operator's intervention (starting, stopping), lock not got, deadlock, paused too long
+PASSING = ("08", "53", "57P", "55P03", "40", "25P03")
 
 Key = Annotated[UUID, mapped_column(primary_key=True)]
 Serial = Annotated[int, mapped_column(BigInteger, primary_key=True, autoincrement=True)]
@@ -45,6 +49,16 @@ class Base(DeclarativeBase):
 def new_key() -> UUID:
     """A UUIDv7: unique without asking the database, and ordered by time in its indexes."""
     return uuids.uuid7()
+
+
+def passes(error: BaseException) -> bool:
+    """Whether a failure of a statement or a commit is the server's, not the statement's: it is away, starting or stopping,
+    a lock took too long, a deadlock was broken. Then the same may be tried again, and nothing was wrong with it."""
+    if isinstance(error, OSError | TimeoutError | PoolTimeout | OperationalError | InterfaceError):
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    return error.connection_invalidated or str(getattr(error.orig, "sqlstate", None) or "").startswith(PASSING)
 
 
 def _refuse_closed(connection: Any, _record: Any, _proxy: Any) -> None:

@@ -24,7 +24,7 @@ from typing import Any
 
 import httpx
 import websockets
-from websockets.exceptions import WebSocketException
+from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from far_end import tones
 from far_end.carrier import Log, Span
@@ -33,6 +33,7 @@ from far_end.phone import AGENT_VOICE, DeskPhone, RegistrationError
 
 OUTCOMES_CONFIRMED = ("PTP_FULL", "PTP_FULL", "PTP_PART", "PAID_CLAIM", "REFUSE", "CALLBACK", "HARDSHIP")
 OUTCOMES_UNCONFIRMED = ("LEFT_MSG_3P", "HANGUP", "LEFT_MSG_3P", "NO_CONTACT")
+LOGIN_OVER = 4401  # the websocket's close code
 AWAY = (httpx.HTTPError, WebSocketException, OSError, TimeoutError, ValueError, KeyError)
 
 
@@ -67,6 +68,7 @@ class Robot:
         self.phone = DeskPhone(user, seat.phone_secret, registrar, engine=engine, voice=voice)
         self.http = httpx.AsyncClient(base_url=console, timeout=10, headers={"Accept": "application/json"})
         self.dice = random.Random(seat.login)
+        self.logged_in = False
         self.call_id: str | None = None  # whose card it holds
         self.name = ""  # of the person on the card
         self.known = ""  # the state that the last news told, until it is used
@@ -84,9 +86,13 @@ class Robot:
         try:
             while True:
                 try:
-                    await self._log_in()
+                    if not self.logged_in:
+                        await self._log_in()
                     await self._shift()
                 except AWAY as error:
+                    told = error.rcvd.code if isinstance(error, ConnectionClosed) and error.rcvd else 0
+                    if told == LOGIN_OVER or isinstance(error, httpx.HTTPStatusError):
+                        self.logged_in = False  # a console that was only away knows the login still
                     self.log.write("LOST", robot=self.seat.login, error=type(error).__name__)
                     await asyncio.sleep(1)
         finally:
@@ -99,6 +105,7 @@ class Robot:
         if answer.status_code != 303:
             raise ValueError(f"login refused with {answer.status_code}")
         self.http.headers["X-CSRF-Token"] = answer.headers["X-CSRF-Token"]
+        self.logged_in = True
 
     async def _shift(self) -> None:
         cookies = "; ".join(f"{c.name}={c.value}" for c in self.http.cookies.jar)

@@ -72,13 +72,27 @@ class RunningHouse:
         """kill -9, and wait until the supervisor has started it again."""
         old = self.part(name)
         old.send_signal(signal.SIGKILL)
+        await until(lambda: self._again(name, old.pid), 30, what=f"{name} up again after kill -9")
 
-        def again() -> bool:
-            state = states.read(self.settings)
-            part = next(p for p in state.parts if p.name == name) if state else None
-            return bool(part and part.state == "up" and part.pid not in (None, old.pid))
+    @contextlib.asynccontextmanager
+    async def away(self, name: str) -> AsyncIterator[None]:
+        """kill -9, and nobody starts it again until the end of the block; then it is waited for."""
+        state = states.read(self.settings)
+        supervisor = state.supervisor if state else None
+        assert supervisor is not None
+        old = self.part(name)
+        supervisor.suspend()
+        try:
+            old.send_signal(signal.SIGKILL)
+            yield
+        finally:
+            supervisor.resume()
+        await until(lambda: self._again(name, old.pid), 40, what=f"{name} up again")
 
-        await until(again, 30, what=f"{name} up again after kill -9")
+    def _again(self, name: str, old: int) -> bool:
+        state = states.read(self.settings)
+        part = next(p for p in state.parts if p.name == name) if state else None
+        return bool(part and part.state == "up" and part.pid not in (None, old))
 
     # --- content ------------------------------------------------------------------------------------------------
 

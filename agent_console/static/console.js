@@ -88,7 +88,7 @@
       if (event.code === 4401) location.href = "/login?expired=1";
       if (event.code === 4403) return;
       connect.timer = setTimeout(connect, wait * (0.8 + Math.random() * 0.4));
-      wait = Math.min(wait * 2, 5000);
+      wait = Math.min(wait * 2, 1000); // a desk is back within two seconds of the console
     };
   }
   ui.tell = (message) => { if (socket && socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message)); };

@@ -7,6 +7,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import structlog
+
 import asterisk_conf
 from asterisk_conf import AsteriskInstall, Phone
 from backoffice_core.config import Settings
@@ -14,7 +16,9 @@ from backoffice_core.errors import PartMissing
 from backoffice_core.parts.part import Part
 from backoffice_core.parts.process import NOBODY, alive, need_port, need_space, own_folder, unprivileged
 
+log = structlog.get_logger()
 OLDEST = 20
+PHONES_LIMIT_S = 5.0  # the supervisor stands still while the staff's phones are asked for
 _REMEDY = "Run `make setup`, or set BACKOFFICE_ASTERISK to the path of Asterisk 20 or newer."
 
 
@@ -111,6 +115,7 @@ def part(settings: Settings, install: AsteriskInstall | None = None, phones: lis
 def prepare(settings: Settings, install: AsteriskInstall, phones: list[Phone] | None = None) -> None:
     """Checks ports and disk, renders the configuration, and gives the folders to the user who runs Asterisk.
 
+    With the database away an Asterisk that died comes back with the configuration that it had.
     Raises PartMissing or BadInput before anything of Asterisk is started.
     """
     own_folder(settings.run_dir)
@@ -120,7 +125,16 @@ def prepare(settings: Settings, install: AsteriskInstall, phones: list[Phone] | 
     need_port(ports.sip, settings.bind, "SIP", "sip", udp=True)
     need_port(ports.ami, "127.0.0.1", "Asterisk's manager interface", "ami")
     need_port(ports.asterisk_http, settings.bind, "browser phones", "asterisk_http")
-    render(settings, install, staff_phones(settings) if phones is None else phones)
+    try:
+        known = staff_phones(settings) if phones is None else phones
+    except Exception as error:
+        from backoffice_core.db import passes
+
+        if not passes(error) or not (config_folder(settings) / "pjsip.conf").exists():
+            raise
+        log.warning("the database is away: Asterisk starts with the phones that it knew", error=type(error).__name__)
+        return
+    render(settings, install, known)
 
 
 def render(settings: Settings, install: AsteriskInstall, phones: list[Phone]) -> bool:
@@ -168,7 +182,7 @@ def staff_phones(settings: Settings) -> list[Phone]:
         database = Database(settings, pool=1, name="asterisk configuration")
         asked = "SELECT extension, login FROM staff_users WHERE extension IS NOT NULL AND active ORDER BY extension"
         try:
-            async with database.begin() as session:
+            async with asyncio.timeout(PHONES_LIMIT_S), database.begin() as session:
                 return [(number, login) for number, login in await session.execute(text(asked))]
         except ProgrammingError:
             return []  # no such table yet

@@ -245,8 +245,8 @@ class Supervisor:
             child.state.restarts += 1
             try:
                 self._start(child)
-            except (Refused, OSError) as error:
-                self._fell(child, str(error), now)
+            except Exception as error:  # whatever one part's start can raise: the others need this process
+                self._fell(child, str(error).splitlines()[0] if str(error) else type(error).__name__, now)
 
     def _fell(self, child: _Child, reason: str, now: float) -> None:
         child.falls = 1 if child.popen and now - child.started > STEADY_S else child.falls + 1

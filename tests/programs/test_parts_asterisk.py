@@ -14,6 +14,8 @@ from backoffice_core.config import Settings
 from backoffice_core.db import Database
 from backoffice_core.errors import BadInput, PartMissing
 from backoffice_core.parts import asterisk, asterisk_root
+from backoffice_core.parts.part import Part
+from backoffice_core.parts.supervisor import Supervisor, _Child
 from backoffice_core.staff.models import User
 from tests.conftest import fresh_settings, running, until
 from tests.core.test_night_commands import said
@@ -63,6 +65,31 @@ def test_the_package_of_the_distribution_counts_only_when_new_enough(
     for candidate, enough in (("1:20.6.0~dfsg+~cs6", True), ("1:18.10.0~dfsg", False), ("(none)", False)):
         program(tmp_path / "apt-cache", f"asterisk:\n  Installed: (none)\n  Candidate: {candidate}")
         assert asterisk_root.packaged() is enough, candidate
+
+
+async def test_with_the_database_away_asterisk_comes_back_as_it_was(live_settings: Settings) -> None:
+    """Issue 4: PostgreSQL and Asterisk killed together: the supervisor goes on, Asterisk starts with the phones it knew."""
+    settings = live_settings.model_copy(update={"data": live_settings.data / "away"})
+    away = settings.model_copy(update={"database_url": f"postgresql+asyncpg://nobody@/none?host={settings.data}"})
+    found = asterisk.find(settings)
+    with pytest.raises(OSError, match="No such file"):
+        await asyncio.to_thread(asterisk.prepare, away, found)  # nothing is known yet: told
+    await asyncio.to_thread(asterisk.prepare, settings, found, [Phone("201", "s" * 40, "olena")])
+    await asyncio.to_thread(asterisk.prepare, away, found)
+    assert "agent-201" in (asterisk.config_folder(settings) / "pjsip.conf").read_text()
+
+
+def test_a_part_whose_start_fails_in_any_way_is_tried_again(tmp_path: Path) -> None:
+    """Found by `make chaos`: an unforeseen error in the start of one part ended the supervisor, and with it all others."""
+
+    def broken() -> None:
+        raise RuntimeError("the database system is starting up")
+
+    one = Supervisor(fresh_settings(tmp_path / "data"), [])
+    child = _Child(Part("asterisk", ["true"], healthy=lambda: False, prepare=broken))
+    one._look_at(child)
+    assert (child.state.state, child.state.error) == ("restarting", "the database system is starting up")
+    assert child.again_at > 0
 
 
 async def test_a_sip_port_in_use_names_its_holder(live_settings: Settings) -> None:

@@ -70,6 +70,7 @@ def test_the_package_of_the_distribution_counts_only_when_new_enough(
 async def test_with_the_database_away_asterisk_comes_back_as_it_was(live_settings: Settings) -> None:
     """Issue 4: PostgreSQL and Asterisk killed together: the supervisor goes on, Asterisk starts with the phones it knew."""
     settings = live_settings.model_copy(update={"data": live_settings.data / "away"})
+    settings.data.mkdir()
     away = settings.model_copy(update={"database_url": f"postgresql+asyncpg://nobody@/none?host={settings.data}"})
     found = asterisk.find(settings)
     with pytest.raises(OSError, match="No such file"):

@@ -88,19 +88,24 @@ def render(settings: Settings, install: AsteriskInstall, phones: list[Phone], ta
     A file is replaced whole or not at all, and all are rendered before the first is written.
     Raises BadInput for a value that Asterisk would read as something else, and for a setting that cannot work.
     """
+    wanted = texts(settings, install, phones, target)
+    _make_folders(settings, target)
+    prompts.provide(settings)
+    return [file for file, text in wanted.items() if _write(file, text)]
+
+
+def texts(settings: Settings, install: AsteriskInstall, phones: list[Phone], target: Path) -> dict[Path, str]:
+    """What `render` would write, without writing. Raises BadInput as it does."""
     _refuse(settings, phones)
     values = _values(settings, install, phones, target)
     environment = Environment(  # noqa: S701 (not HTML; every value passes _plain instead)
         loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, finalize=_plain, keep_trailing_newline=True
     )
     environment.filters["secret"] = _secret
-    texts = {
+    return {
         target / name.removesuffix(".j2"): environment.get_template(name).render(values)
         for name in sorted(environment.list_templates(extensions=["j2"]))
     }
-    _make_folders(settings, target)
-    prompts.provide(settings)
-    return [file for file, text in texts.items() if _write(file, text)]
 
 
 def _refuse(settings: Settings, phones: list[Phone]) -> None:

@@ -4,7 +4,7 @@ import json
 import os
 import sys
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -40,6 +40,49 @@ def down() -> None:
     from backoffice_core.parts import control
 
     control.down(config.load(), typer.echo)
+
+
+@app.command()
+def upgrade() -> None:
+    """Replace the programs that run by those of this release, one by one. Nobody's talk is cut; Asterisk is reloaded."""
+    from backoffice_core.parts import control
+
+    control.upgrade(config.load(), typer.echo)
+
+
+asterisk = typer.Typer(no_args_is_help=True, help="The telephone exchange's configuration.")
+app.add_typer(asterisk, name="asterisk")
+
+
+@asterisk.command("diff")
+def asterisk_diff(as_json: Json = False) -> None:
+    """What a reload would change, secrets hidden. Exit code 0 when nothing, 1 otherwise."""
+    from backoffice_core.parts import asterisk as exchange
+
+    changes = exchange.changes(config.load())
+    _show_changes(changes, as_json)
+    raise typer.Exit(1 if changes else 0)
+
+
+@asterisk.command("reload")
+def asterisk_reload(as_json: Json = False) -> None:
+    """Write the configuration of these settings and make the running Asterisk read it. Talks go on."""
+    from backoffice_core.parts import asterisk as exchange
+
+    _show_changes(exchange.take_over(config.load()), as_json)
+
+
+def _show_changes(changes: list[Any], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps([asdict(change) for change in changes], ensure_ascii=False))
+        return
+    for change in changes:
+        print(change.diff.rstrip())
+        print("-> " + (", ".join(change.commands) or "nothing is reloaded"))
+        if change.at_start:
+            print(f"   {change.at_start}")
+    if not changes:
+        print("Nothing differs.")
 
 
 @app.command()
@@ -101,17 +144,21 @@ def migrate() -> None:
 def supervise(
     only: Only = "",
     detached: Annotated[bool, typer.Option("--detached", hidden=True, help="logs to files; `up` uses it")] = False,
+    take_over: Annotated[bool, typer.Option("--take-over", hidden=True, help="`upgrade` uses it")] = False,
 ) -> None:
     """Run the parts in the foreground until a signal (containers, systemd)."""
     from backoffice_core import clock
     from backoffice_core.parts import catalogue
+    from backoffice_core.parts import state as states
     from backoffice_core.parts.supervisor import Supervisor
+    from backoffice_core.parts.takeover import TakeOver
 
     settings = config.load()
     clock.load(settings)
     names = catalogue.wanted(settings, _names(only))
     one = Supervisor(settings, names, to_terminal=not detached, label="" if detached else "-".join(_names(only)))
-    code = one.run()
+    old = states.read(settings) if take_over else None
+    code = one.run(TakeOver(settings, old) if old else None)
     if one.state.failure and not detached:
         _complain(one.state.failure.message, one.state.failure.remedy)
     raise typer.Exit(code)

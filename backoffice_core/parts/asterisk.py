@@ -10,7 +10,8 @@ from pathlib import Path
 import structlog
 
 import asterisk_conf
-from asterisk_conf import AsteriskInstall, Phone
+from asterisk_conf import AsteriskInstall, Phone, reload
+from asterisk_conf.reload import Change
 from backoffice_core.config import Settings
 from backoffice_core.errors import PartMissing
 from backoffice_core.parts.part import Part
@@ -153,6 +154,27 @@ def render(settings: Settings, install: AsteriskInstall, phones: list[Phone]) ->
 def runs(settings: Settings) -> bool:
     """Whether our own Asterisk answers now."""
     return (settings.run_dir / "asterisk.ctl").exists() and healthy(settings, find(settings))
+
+
+def changes(settings: Settings) -> list[Change]:
+    """What a render now would change of the configuration that Asterisk has. Needs the database for the phones."""
+    install = find(settings)
+    return reload.changes(asterisk_conf.texts(settings, install, staff_phones(settings), config_folder(settings)))
+
+
+def take_over(settings: Settings) -> list[Change]:
+    """Writes the configuration and makes the running Asterisk read what changed; talks go on.
+
+    Raises PartMissing when Asterisk is not there or refuses a command, which it names.
+    """
+    found = changes(settings)
+    install = find(settings)
+    render(settings, install, staff_phones(settings))
+    for change in found:
+        for words in change.commands:
+            if command(settings, install, words) is None:
+                raise PartMissing(f"Asterisk does not take `{words}`.", remedy="See `backoffice logs asterisk`.")
+    return found
 
 
 def refresh(settings: Settings) -> bool:

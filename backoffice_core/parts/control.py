@@ -49,14 +49,56 @@ def up(settings: Settings, only: Sequence[str] = (), say: Say = print) -> State:
         raise
 
 
-def _spawn(settings: Settings, names: Sequence[str]) -> subprocess.Popen[bytes]:
+def upgrade(settings: Settings, say: Say = print) -> State:
+    """This release takes over from the one that runs: tables first, then program by program; talks go on (FL-14).
+
+    Raises Refused when nothing runs, or when a program of this release does not start: then the old ones go on.
+    """
+    from backoffice_core.migrations import migrate
+    from backoffice_core.parts import asterisk, takeover
+
+    old = states.read(settings)
+    if old is None or old.supervisor is None or old.phase != "running":
+        raise PartMissing("Nothing runs that could be upgraded.", remedy="Run `backoffice up`.")
+    migrate(settings)  # only adds (docs/decisions/0010): the old programs work on
+    say("The tables are those of this release.")
+    names = catalogue.wanted(settings, [p.name for p in old.parts if p.name in catalogue.NAMES])
+    if "asterisk" in names:
+        for change in asterisk.changes(settings):
+            say(change.diff)
+    states.file(settings, takeover.LABEL).unlink(missing_ok=True)
+    child = _spawn(settings, names, "--take-over")
+    began, told = time.monotonic(), set[str]()
+    while True:
+        ended, now = child.poll() is not None, states.read(settings)
+        moving = states.read(settings, takeover.LABEL)
+        for part in (moving or now or old).parts:
+            if part.state == "up" and part.name in catalogue.PROGRAMS and part.name not in told and (
+                moving or (now and now.pid == child.pid)
+            ):  # fmt: skip
+                told.add(part.name)
+                say(f"  {part.name:<14} replaced  ({time.monotonic() - began:.1f} s)")
+        if now and now.pid == child.pid and now.phase == "running":
+            return now
+        if ended:
+            failure = moving.failure if moving else None
+            states.file(settings, takeover.LABEL).unlink(missing_ok=True)
+            lines = [f"  {failure.part} | {line}" for line in failure.log] if failure else []
+            said = failure.message if failure else "The new supervisor ended."
+            raise PartMissing(
+                "\n".join([said, *lines, "The old release goes on."]), remedy="`backoffice logs supervisor`."
+            )
+        time.sleep(0.05)
+
+
+def _spawn(settings: Settings, names: Sequence[str], *more: str) -> subprocess.Popen[bytes]:
     log = settings.data / "log" / "supervisor.log"
     supervisor.rotate(log)
     package = str(Path(backoffice_core.__file__).parent.parent)
     path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
     with log.open("ab") as out:
         return subprocess.Popen(
-            [sys.executable, "-m", "backoffice_core", "supervise", "--detached", "--only", ",".join(names)],
+            [sys.executable, "-m", "backoffice_core", "supervise", "--detached", *more, "--only", ",".join(names)],
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
@@ -35,23 +35,33 @@ STOP_ORDER = ((tuple(catalogue.PROGRAMS), 3.5), (("asterisk", "valkey"), 2.0), (
 log = structlog.get_logger()
 
 
-class _Stopped(Exception):
+class Stopped(Exception):
     """A signal asked the supervisor to end while it was starting parts."""
 
 
-class _Failed(Exception):
+class Failed(Exception):
     def __init__(self, failure: Failure) -> None:
         self.failure = failure
         super().__init__(failure.message)
 
 
-class _Child:
+class Adopted:
+    """A process that another supervisor started. It is nobody's child here, so how it ended is not known."""
+
+    def __init__(self, pid: int, create_time: float | None) -> None:
+        self.pid, self._create_time = pid, create_time
+
+    def poll(self) -> int | None:
+        return None if process.alive(self.pid, self._create_time) else 255
+
+
+class Child:
     """A part, the process that runs it now, and when to start it again."""
 
     def __init__(self, part: Part) -> None:
         self.part = part
         self.state = PartState(name=part.name, port=part.port, sign=int(part.sign))
-        self.popen: subprocess.Popen[bytes] | None = None
+        self.popen: subprocess.Popen[bytes] | Adopted | None = None
         self.started = 0.0
         self.again_at = 0.0
         self.falls = 0
@@ -68,42 +78,47 @@ class Supervisor:
         self.label = label
         self.names = names
         self.to_terminal = to_terminal
-        self.children: list[_Child] = []
+        self.children: list[Child] = []
         self.stopping = False
         self.dirty = False
         self.rotate_at = 0.0
         me = psutil.Process()
         self.state = State(pid=me.pid, create_time=me.create_time(), since=_now())
 
-    def run(self) -> int:
+    def run(self, take_over: Callable[["Supervisor"], IO[str]] | None = None) -> int:
         """0 after an ordered end, 1 when a part could not be started (then nothing is left running).
 
-        Raises Conflict when another supervisor runs on this data folder.
+        `take_over` (parts/takeover.py) takes the parts from another supervisor instead of starting them, and gives the
+        lock. Raises Conflict when another supervisor runs on this data folder.
         """
         process.own_folder(self.settings.run_dir)
         process.own_folder(self.settings.data / "log", unprivileged_owner=False)
-        lock = self._lock()
+        lock = None if take_over else self.lock()
         for sign in (signal.SIGTERM, signal.SIGINT):
             signal.signal(sign, self._on_signal)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         try:
-            self._start_all()
+            if take_over:
+                lock = take_over(self)
+            else:
+                self._start_all()
             self.state.phase = "running"
-            self._save()
+            self.save()
             while not self.stopping:
                 self._look_after()
                 time.sleep(TICK_S)
             return 0
-        except _Stopped:
+        except Stopped:
             return 0
-        except _Failed as failed:
+        except Failed as failed:
             self.state.failure = failed.failure
             return 1
         finally:
             self._stop_all()
-            lock.close()
+            if lock:
+                lock.close()
 
-    def _lock(self) -> IO[str]:
+    def lock(self) -> IO[str]:
         lock = states.file(self.settings, self.label).with_suffix(".lock").open("w")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -120,7 +135,7 @@ class Supervisor:
 
     def _start_all(self) -> None:
         self.state.parts = [PartState(name=name) for name in self.names]
-        self._save()
+        self.save()
         databases = [name for name in self.names if name in {"postgres", "valkey"}]
         rest = [name for name in self.names if name not in databases]
         self._start_together(databases)
@@ -132,47 +147,47 @@ class Supervisor:
         begun = []
         for name in names:
             try:
-                child = _Child(catalogue.make(self.settings, name))
+                child = Child(catalogue.make(self.settings, name))
             except Refused as refused:
-                raise self._failed(name, refused) from refused
+                raise self.failed(name, refused) from refused
             self.children.append(child)
             self.state.parts[list(self.names).index(name)] = child.state
             try:
-                self._start(child)
+                self.start(child)
             except (Refused, OSError) as error:
-                raise self._failed(name, error) from error
+                raise self.failed(name, error) from error
             begun.append(child)
         waiting = list(begun)
         while waiting:
             if self.stopping:
-                raise _Stopped
+                raise Stopped
             for child in self.children:
-                self._check_start(child)
+                self.check_start(child)
             waiting = [child for child in waiting if child.state.state != "up"]
             time.sleep(0.03)
 
-    def _check_start(self, child: _Child) -> None:
+    def check_start(self, child: Child) -> None:
         assert child.popen is not None  # noqa: S101 (for the type checker)
         code = child.popen.poll()
         if code is not None:
-            raise self._failed(child.part.name, PartMissing(f"{child.part.name} ended while starting: {_how(code)}."))
+            raise self.failed(child.part.name, PartMissing(f"{child.part.name} ended while starting: {_how(code)}."))
         if child.state.state == "up":
             return
         if child.part.healthy():
             child.state.state = "up"
-            self._save()
+            self.save()
         elif time.monotonic() - child.started > child.part.start_limit_s:
             late = PartMissing(f"{child.part.name} did not become ready within {child.part.start_limit_s:g} s.")
-            raise self._failed(child.part.name, late)
+            raise self.failed(child.part.name, late)
 
-    def _failed(self, name: str, error: Refused | OSError) -> _Failed:
+    def failed(self, name: str, error: Refused | OSError) -> Failed:
         lines = [] if self.to_terminal else process.tail(self._log_file(name), 12)
         message = error.message if isinstance(error, Refused) else f"{name} could not be started: {error}"
         remedy = error.remedy if isinstance(error, Refused) else ""
         if not any(child.popen for child in self.children if child.part.name == name):
             lines = []  # what its log says is of an earlier run
         default = f"Its log is {self._log_file(name)}." if lines else ""
-        return _Failed(Failure(name, message, remedy or default, lines))
+        return Failed(Failure(name, message, remedy or default, lines))
 
     def _migrate(self) -> None:
         from backoffice_core.migrations import migrate
@@ -185,9 +200,9 @@ class Supervisor:
             remedy = (
                 "If BACKOFFICE_DATABASE_URL is set, check it. `backoffice migrate` shows the same without starting."
             )
-            raise _Failed(Failure("migrate", f"The database could not be migrated. {reason}", remedy)) from error
+            raise Failed(Failure("migrate", f"The database could not be migrated. {reason}", remedy)) from error
 
-    def _start(self, child: _Child) -> None:
+    def start(self, child: Child) -> None:
         """Raises PartMissing, BadInput or OSError; then nothing was started."""
         part = child.part
         part.prepare()
@@ -207,7 +222,7 @@ class Supervisor:
         child.state.since = _now()
         child.state.error = ""
         child.state.state = "starting"
-        self._save()
+        self.save()
         log.info("started", part=part.name, pid=child.popen.pid)
 
     def _log_file(self, name: str) -> Path:
@@ -230,9 +245,9 @@ class Supervisor:
             for child in self.children:
                 rotate(self._log_file(child.part.name))
         if self.dirty:
-            self._save()
+            self.save()
 
-    def _look_at(self, child: _Child) -> None:
+    def _look_at(self, child: Child) -> None:
         now = time.monotonic()
         if child.popen is not None:
             code = child.popen.poll()
@@ -244,11 +259,11 @@ class Supervisor:
         elif now >= child.again_at:
             child.state.restarts += 1
             try:
-                self._start(child)
+                self.start(child)
             except Exception as error:  # whatever one part's start can raise: the others need this process
                 self._fell(child, str(error).splitlines()[0] if str(error) else type(error).__name__, now)
 
-    def _fell(self, child: _Child, reason: str, now: float) -> None:
+    def _fell(self, child: Child, reason: str, now: float) -> None:
         child.falls = 1 if child.popen and now - child.started > STEADY_S else child.falls + 1
         wait = BACK_OFF_S[min(child.falls, len(BACK_OFF_S)) - 1]
         child.popen = None
@@ -262,18 +277,18 @@ class Supervisor:
 
     def _stop_all(self) -> None:
         self.state.phase = "stopping"
-        self._save()
+        self.save()
         end_parts([child.state for child in self.children])
         for part in self.state.parts:
             part.state, part.pid = "stopped", None
         if self.state.failure:
             self.state.phase = "failed"
-            self._save()
+            self.save()
         else:
             states.file(self.settings, self.label).unlink(missing_ok=True)
         log.info("stopped")
 
-    def _save(self) -> None:
+    def save(self) -> None:
         self.dirty = False
         try:
             states.write(self.settings, self.state, self.label)

@@ -25,7 +25,8 @@ from backoffice_core.clock import load as load_clock
 from backoffice_core.config import Settings
 from backoffice_core.db import Database
 from backoffice_core.events import QueueChanged
-from backoffice_core.parts import asterisk, control
+from backoffice_core.migrations import migrate
+from backoffice_core.parts import asterisk, control, process
 from backoffice_core.parts import state as states
 from backoffice_core.staff import service as staff
 from tests import house
@@ -44,6 +45,7 @@ class RunningHouse:
         self.children: list[subprocess.Popen[bytes]] = []
         self.console = f"http://127.0.0.1:{settings.ports.console}"
         self.carrier_log = settings.data / "far-end.jsonl"
+        self.release: Path | None = None  # the tree whose programs run, if not this one
         self._numbers = 0
 
     # --- programs -----------------------------------------------------------------------------------------------
@@ -167,7 +169,7 @@ class RunningHouse:
         extensions = list(range(200, 200 + count))
         for extension in extensions:
             await self.user(f"robot{extension}", "agent", extension, robot=True)
-        await asyncio.to_thread(asterisk.refresh, self.settings)
+        await asyncio.to_thread(self._make_phones_known)
         log, children = self.settings.data / "robots.jsonl", []
         for first in range(0, count, ROBOTS_A_PROCESS):
             seats = [
@@ -205,19 +207,39 @@ class RunningHouse:
                     )
                 )
 
+    def _make_phones_known(self) -> None:
+        if self.release is None:
+            asterisk.refresh(self.settings)
+            return
+        of_that = "from backoffice_core import config; from backoffice_core.parts import asterisk"
+        self.run_release("-c", f"{of_that}; asterisk.refresh(config.load())")
+
+    def run_release(self, *arguments: str) -> None:
+        """Python in the tree whose programs run. Raises CalledProcessError."""
+        path = {"PYTHONPATH": str(self.release or ROOT)}
+        variables = os.environ | process.environment(self.settings) | path
+        subprocess.run([sys.executable, *arguments], env=variables, cwd="/", check=True, stdout=sys.stderr)
+
 
 @contextlib.contextmanager
-def running_house(data: Path, *, carrier_options: tuple[str, ...] = (), **fields: Any) -> Iterator[RunningHouse]:
-    """Raises what `up` raises, with the failing part's last log lines."""
+def running_house(
+    data: Path, *, carrier_options: tuple[str, ...] = (), release: Path | None = None, **fields: Any
+) -> Iterator[RunningHouse]:
+    """Raises what `up` raises, with the failing part's last log lines. `release`: another tree's programs, on our tables."""
     settings = fresh_settings(data, **fields)
     one = RunningHouse(settings)
+    one.release = release
     (settings.data / "log").mkdir(parents=True, exist_ok=True)
     one.spawn(
         "far_end.carrier", "--port", str(settings.ports.far_end), "--rtp-port", str(settings.ports.far_end_rtp),
         "--log", str(one.carrier_log), "--hear", str(settings.data / "heard"), *carrier_options,
     )  # fmt: skip
     try:
-        control.up(settings, say=lambda _: None)
+        if release is None:
+            control.up(settings, say=lambda _: None)
+        else:
+            one.run_release("-m", "backoffice_core", "up")
+            migrate(settings)
         asyncio.run(_rules(one))
         yield one
     finally:

@@ -17,7 +17,7 @@ from sqlalchemy import func, select
 from backoffice_core.call_centre.models import CallAttempt
 from backoffice_core.config import Settings
 from backoffice_core.db import Database
-from backoffice_core.errors import PartMissing
+from backoffice_core.errors import Refused
 from backoffice_core.parts import asterisk, catalogue, process
 from backoffice_core.parts import state as states
 from backoffice_core.parts.state import PartState, State
@@ -51,8 +51,10 @@ class TakeOver:
         try:
             self._adopt(new)
             self._programs(new)
-        except BaseException:
+        except BaseException as error:
             self._give_back(new, paused)
+            if isinstance(error, Refused):
+                raise Failed(states.Failure("upgrade", error.message, error.remedy)) from error
             raise
         process.send(paused, signal.SIGKILL)
         process.until(lambda: self.old.supervisor is None, END_LIMIT_S)
@@ -105,7 +107,7 @@ class TakeOver:
         self._end(name)
         try:
             new.start(child)
-        except (PartMissing, OSError) as error:
+        except (Refused, OSError) as error:
             raise new.failed(name, error) from error
         self.begun.append(child)
         while child.state.state != "up":

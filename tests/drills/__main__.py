@@ -1,7 +1,6 @@
 """`python -m tests.drills restore|upgrade [--robots 25] [--json FILE] [--from REF]`; exit code 0 when the goals are met."""
 
 import argparse
-import asyncio
 import json
 import sys
 import tempfile
@@ -29,11 +28,10 @@ def main() -> int:
         Path(folder).chmod(0o755)
         data = Path(folder) / "data"
         if options.drill == "restore":
-            work = restore.drill(data, robots=options.robots, before_s=20, after_s=60, say=say)
+            found = restore.drill(data, robots=options.robots, before_s=20, after_s=60, say=say)
         else:
             ref = upgrade.previous() if options.ref is None else options.ref
-            work = upgrade.drill(data, robots=options.robots, ref=ref, before_s=10, after_s=10, say=say)
-        found = asyncio.run(work)
+            found = upgrade.drill(data, robots=options.robots, ref=ref, before_s=10, after_s=10, say=say)
     met = all(found[name] <= most for name, most in GOALS.items())
     text = json.dumps({**found, "goals": GOALS, "met": met}, ensure_ascii=False, indent=2)
     say(text)

@@ -32,57 +32,61 @@ def backoffice(running: RunningHouse, *words: str) -> dict[str, Any]:
     return answer
 
 
-async def drill(data: Path, *, robots: int, before_s: float, after_s: float, say: Any = print) -> dict[str, Any]:
+def drill(data: Path, *, robots: int, before_s: float, after_s: float, say: Any = print) -> dict[str, Any]:
     """`before_s` of dialing between the backup and the restored point, `after_s` between the point and the loss."""
     with running_house(data, ring_timeout_s=15, wrap_up_s=600) as running:
-        async with running.robots(robots, talk="90", wrap="0.2-1"):
-            count = max(int((before_s + after_s + 30) * robots / 5), robots * 3)
-            tasks = await running.dial(*(ENDINGS[n % len(ENDINGS)] for n in range(count)))
-            await until(lambda: len(truth.invites(running)) >= robots, 60, what="the robots are at work")
-            say(f"  {robots} robots at work on {len(tasks)} tasks")
-            began = time.monotonic()
-            backed = await asyncio.to_thread(backoffice, running, "backup", "--json")
-            say(f"  backup in shift: {backed['bytes'] / 2**20:.1f} MB, {time.monotonic() - began:.1f} s")
-            await asyncio.sleep(before_s)
-            point = datetime.now(UTC)
-            known = len(truth.invites(running))
-            await asyncio.sleep(after_s)
-            say(f"  {len(truth.invites(running)) - known} calls since the point; draining")
-            drained = await asyncio.to_thread(backoffice, running, "drain", "--timeout", "120", "--json")
-            lost_calls = len(truth.invites(running)) - known
-            began = time.monotonic()
-            control.down(running.settings, say=lambda _: None)
-            done = await asyncio.to_thread(
-                backoffice, running, "restore", "--at", point.isoformat(), "--by", "Drill", "--json"
-            )
-            running.settings.drain_file.unlink()
-            say(f"  restored and accounted for: {time.monotonic() - began:.1f} s; {done['counts']}")
-            control.up(running.settings, say=lambda _: None)
-            quiet = len(truth.invites(running))
-            refused_while_stopped = quiet == known + lost_calls
-            await asyncio.to_thread(
-                backoffice, running, "stop", "--lift", "--by", "Drill", "--reason", "drill", "--json"
-            )
-            resumed = datetime.now(UTC)
-            await until(lambda: len(truth.invites(running)) > quiet, 60, what="a call after the restore")
-            pause = truth.longest_pause(running, point, datetime.now(UTC))
-            say(f"  dialing again, {pause} s after the last call before")
+        return asyncio.run(_drill(running, robots=robots, before_s=before_s, after_s=after_s, say=say))
 
-            async def all_dialed() -> bool:
-                async with running.database() as database, database.begin() as s:
-                    left = select(func.count()).select_from(CallTask)
-                    left = left.where(CallTask.state.in_(("DIALING", "SETTLING")) | (CallTask.fence == 0))
-                    return not (await s.execute(left)).scalar_one()
 
-            await until(all_dialed, 60 + count * 8 / robots, every=0.5, what="every task was dialed once")
-            found = await truth.compare(running)
+async def _drill(
+    running: RunningHouse, *, robots: int, before_s: float, after_s: float, say: Any = print
+) -> dict[str, Any]:
+    async with running.robots(robots, talk="90", wrap="0.2-1"):
+        count = int((before_s + after_s + 60) * robots / 3.5)
+        tasks = await running.dial(*(ENDINGS[n % len(ENDINGS)] for n in range(count)))
+        await until(lambda: len(truth.invites(running)) >= robots, 60, what="the robots are at work")
+        say(f"  {robots} robots at work on {len(tasks)} tasks")
+        began = time.monotonic()
+        backed = await asyncio.to_thread(backoffice, running, "backup", "--json")
+        say(f"  backup in shift: {backed['bytes'] / 2**20:.1f} MB, {time.monotonic() - began:.1f} s")
+        await asyncio.sleep(before_s)
+        point = datetime.now(UTC)
+        known = len(truth.invites(running))
+        await asyncio.sleep(after_s)
+        say(f"  {len(truth.invites(running)) - known} calls since the point; draining")
+        drained = await asyncio.to_thread(backoffice, running, "drain", "--timeout", "120", "--json")
+        lost_calls = len(truth.invites(running)) - known
+        began = time.monotonic()
+        control.down(running.settings, say=lambda _: None)
+        done = await asyncio.to_thread(
+            backoffice, running, "restore", "--at", point.isoformat(), "--by", "Drill", "--json"
+        )
+        running.settings.drain_file.unlink()
+        say(f"  restored and accounted for: {time.monotonic() - began:.1f} s; {done['counts']}")
+        control.up(running.settings, say=lambda _: None)
+        quiet = len(truth.invites(running))
+        refused_while_stopped = quiet == known + lost_calls
+        await asyncio.to_thread(backoffice, running, "stop", "--lift", "--by", "Drill", "--reason", "drill", "--json")
+        resumed = datetime.now(UTC)
+        await until(lambda: len(truth.invites(running)) > quiet, 60, what="a call after the restore")
+        pause = truth.longest_pause(running, point, datetime.now(UTC))
+        say(f"  dialing again, {pause} s after the last call before")
+
+        async def all_dialed() -> bool:
             async with running.database() as database, database.begin() as s:
-                restored = (await s.execute(select(Restore))).scalar_one()
-            return {
-                "drill": "restore", "robots": robots, "tasks": len(tasks), "calls_since_point": lost_calls,
-                **{key: found[key] for key in ("attempts_lost", "dialed_again", "talks_cut")},
-                "no_new_calls_s": pause, "nothing_dialed_while_stopped": refused_while_stopped,
-                "drained": drained["drained"], "accounted": restored.counts, "calls": found["calls"],
-                "results": found["results"], "backup_bytes": backed["bytes"], "backup_s": backed["seconds"],
-                "lifted_to_call_s": round((truth.at(truth.invites(running)[quiet]) - resumed).total_seconds(), 1),
-            }  # fmt: skip
+                left = select(func.count()).select_from(CallTask)
+                left = left.where(CallTask.state.in_(("DIALING", "SETTLING")) | (CallTask.fence == 0))
+                return not (await s.execute(left)).scalar_one()
+
+        await until(all_dialed, 60 + count * 8 / robots, every=0.5, what="every task was dialed once")
+        found = await truth.compare(running)
+        async with running.database() as database, database.begin() as s:
+            restored = (await s.execute(select(Restore))).scalar_one()
+        return {
+            "drill": "restore", "robots": robots, "tasks": len(tasks), "calls_since_point": lost_calls,
+            **{key: found[key] for key in ("attempts_lost", "dialed_again", "talks_cut")},
+            "no_new_calls_s": pause, "nothing_dialed_while_stopped": refused_while_stopped,
+            "drained": drained["drained"], "accounted": restored.counts, "calls": found["calls"],
+            "results": found["results"], "backup_bytes": backed["bytes"], "backup_s": backed["seconds"],
+            "lifted_to_call_s": round((truth.at(truth.invites(running)[quiet]) - resumed).total_seconds(), 1),
+        }  # fmt: skip

@@ -16,7 +16,7 @@ from backoffice_core.call_centre.models import CallTask
 from backoffice_core.parts import control
 from tests.conftest import ROOT, until
 from tests.drills import truth
-from tests.running import running_house
+from tests.running import RunningHouse, running_house
 
 ENDINGS = ("060", "071", "486", "160", "061", "404", "070", "051", "480", "161")  # talks of 8 to 20 s, and refusals
 
@@ -46,39 +46,43 @@ def release(ref: str) -> Iterator[Path | None]:
         yield Path(folder)
 
 
-async def drill(
-    data: Path, *, robots: int, ref: str, before_s: float, after_s: float, say: Any = print
-) -> dict[str, Any]:
+def drill(data: Path, *, robots: int, ref: str, before_s: float, after_s: float, say: Any = print) -> dict[str, Any]:
     """`ref`: the older release, as git names it; empty = this one."""
     with release(ref) as tree, running_house(data, ring_timeout_s=15, wrap_up_s=600, release=tree) as running:
-        async with running.robots(robots, talk="90", wrap="0.2-1"):
-            count = max(int((before_s + after_s + 60) * robots / 9), robots * 3)
-            tasks = await running.dial(*(ENDINGS[n % len(ENDINGS)] for n in range(count)))
-            await until(lambda: truth.talks_up(running) >= robots * 0.6, 60, what="most robots talk")
-            await asyncio.sleep(before_s)
-            talks, began, begin = truth.talks_up(running), time.monotonic(), datetime.now(UTC)
-            old = running.part("asterisk").pid
-            say(f"  {talks} talks up; upgrading from {ref or 'this release'}")
-            await asyncio.to_thread(control.upgrade, running.settings, say)
-            running.release = None
-            took = time.monotonic() - began
-            done = len(truth.invites(running))
-            await until(lambda: len(truth.invites(running)) > done, 60, what="a call after the upgrade")
-            pause = truth.longest_pause(running, begin, datetime.now(UTC))
-            say(f"  upgraded in {took:.1f} s; longest time without a new call {pause} s")
-            await asyncio.sleep(after_s)
+        return asyncio.run(_drill(running, robots=robots, ref=ref, before_s=before_s, after_s=after_s, say=say))
 
-            async def all_dialed() -> bool:
-                async with running.database() as database, database.begin() as s:
-                    left = select(func.count()).select_from(CallTask)
-                    left = left.where(CallTask.state.in_(("DIALING", "SETTLING")) | (CallTask.fence == 0))
-                    return not (await s.execute(left)).scalar_one()
 
-            await until(all_dialed, 60 + count * 20 / robots, every=0.5, what="every task was dialed once")
-            found = await truth.compare(running)
-            return {
-                "drill": "upgrade", "robots": robots, "from": ref or "this release", "tasks": len(tasks), "talks_up": talks,
-                **{key: found[key] for key in ("attempts_lost", "dialed_again", "talks_cut")},
-                "no_new_calls_s": pause, "took_s": round(took, 1), "asterisk_kept": running.part("asterisk").pid == old,
-                "calls": found["calls"], "results": found["results"],
-            }  # fmt: skip
+async def _drill(
+    running: RunningHouse, *, robots: int, ref: str, before_s: float, after_s: float, say: Any = print
+) -> dict[str, Any]:
+    async with running.robots(robots, talk="90", wrap="0.2-1"):
+        count = max(int((before_s + after_s + 60) * robots / 9), robots * 3)
+        tasks = await running.dial(*(ENDINGS[n % len(ENDINGS)] for n in range(count)))
+        await until(lambda: truth.talks_up(running) >= robots * 0.6, 60, what="most robots talk")
+        await asyncio.sleep(before_s)
+        talks, began, begin = truth.talks_up(running), time.monotonic(), datetime.now(UTC)
+        old = running.part("asterisk").pid
+        say(f"  {talks} talks up; upgrading from {ref or 'this release'}")
+        await asyncio.to_thread(control.upgrade, running.settings, say)
+        running.release = None
+        took = time.monotonic() - began
+        done = len(truth.invites(running))
+        await until(lambda: len(truth.invites(running)) > done, 60, what="a call after the upgrade")
+        pause = truth.longest_pause(running, begin, datetime.now(UTC))
+        say(f"  upgraded in {took:.1f} s; longest time without a new call {pause} s")
+        await asyncio.sleep(after_s)
+
+        async def all_dialed() -> bool:
+            async with running.database() as database, database.begin() as s:
+                left = select(func.count()).select_from(CallTask)
+                left = left.where(CallTask.state.in_(("DIALING", "SETTLING")) | (CallTask.fence == 0))
+                return not (await s.execute(left)).scalar_one()
+
+        await until(all_dialed, 60 + count * 20 / robots, every=0.5, what="every task was dialed once")
+        found = await truth.compare(running)
+        return {
+            "drill": "upgrade", "robots": robots, "from": ref or "this release", "tasks": len(tasks), "talks_up": talks,
+            **{key: found[key] for key in ("attempts_lost", "dialed_again", "talks_cut")},
+            "no_new_calls_s": pause, "took_s": round(took, 1), "asterisk_kept": running.part("asterisk").pid == old,
+            "calls": found["calls"], "results": found["results"],
+        }  # fmt: skip

@@ -5,14 +5,14 @@ After a restore these say who was called since the restored point (FL-13). Files
 
 import csv
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid5
 
-from ami_listener.catch_up import read_cel
-from ami_listener.heard import Line, party
+from ami_listener.call_story import CallEnded, Meaning, Stories
+from ami_listener.heard import Line, parse_cel, party
 from asterisk_conf import CEL_COLUMNS
 from backoffice_core.call_centre.recreated import Trace
 from backoffice_core.call_centre.rules import CallFacts
@@ -44,14 +44,41 @@ def _rows(files: Iterable[Path]) -> Iterator[dict[str, str]]:
             continue
 
 
+class _Fold:
+    """The listener's own fold of events, over a whole file."""
+
+    def __init__(self) -> None:
+        self._stories, self._ends = Stories(), dict[UUID, CallFacts]()
+
+    def hear(self, row: dict[str, str]) -> None:
+        if heard := parse_cel(row):
+            self._take(self._stories.hear(heard))
+
+    def _take(self, meanings: Sequence[Meaning]) -> None:
+        for meaning in meanings:
+            if isinstance(meaning, CallEnded):
+                self._ends.setdefault(meaning.call_id, meaning.facts)
+
+    def facts(self) -> dict[UUID, CallFacts]:
+        """A call without an end (the exchange was killed) ends at its last event; unanswered, it is of unknown end."""
+        self._take(self._stories.overdue(datetime.now(UTC) + timedelta(days=1)))
+        for who in [one for one in self._stories.open if isinstance(one, UUID)]:
+            at = self._stories.last_evidence(who) or datetime.now(UTC)
+            facts = self._stories.give_up(who, at).facts
+            self._ends.setdefault(who, replace(facts, heard=facts.answered_at is not None))
+        return self._ends
+
+
 def from_cel(files: list[Path], since: datetime) -> list[Trace]:
     """Borrowers' calls of which any event is not older than `since`, oldest first. A damaged line is passed over."""
     calls: dict[UUID, _Seen] = {}
     lines: dict[str, Line] = {}  # bridge -> the agent's line in it
+    fold = _Fold()
     for row in _rows(files):
         who, stamp = party(row.get("uniqueid", "")), row.get("eventtime", "")
         if who is None or not re.fullmatch(r"\d+\.\d+", stamp):
             continue
+        fold.hear(row)
         bridge = re.search(r'"bridge_id":"([^"]+)"', row.get("extra", "")) if row.get("eventtype") in _TALK else None
         if isinstance(who, Line):
             if bridge:
@@ -65,9 +92,7 @@ def from_cel(files: list[Path], since: datetime) -> list[Trace]:
         if bridge:
             seen.bridges.add(bridge[1])
     wanted = {call: seen for call, seen in calls.items() if seen.last >= since.timestamp()}
-    facts: dict[UUID, CallFacts] = {}
-    for file in files:
-        facts |= read_cel(file, wanted)
+    facts = fold.facts()
     traces = []
     for call, seen in sorted(wanted.items(), key=lambda item: item[1].first):
         account = _ACCOUNT.fullmatch(seen.account)

@@ -22,10 +22,10 @@ ENDINGS = ("060", "071", "486", "160", "061", "404", "070", "051", "480", "161")
 
 
 def previous() -> str:
-    """The newest tag, else the commit before the tables were last changed; empty without a history."""
+    """The newest tag, else the commit that last changed the tables; empty without a history."""
     for words in (
         ("describe", "--tags", "--abbrev=0"),
-        ("log", "-1", "--format=%H~1", "--", "backoffice_core/migrations/versions"),
+        ("log", "-1", "--format=%H", "--", "backoffice_core/migrations/versions"),
     ):
         asked = subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=False)
         if asked.returncode == 0 and asked.stdout.strip():

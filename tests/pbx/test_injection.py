@@ -88,7 +88,9 @@ async def test_a_borrowers_call_is_one_frame_with_one_leg(
         assert all(len(found) == 1 for key, found in frame.items() if key != "variable")
         assert re.fullmatch(r"PJSIP/[0-9]+@far-end", frame["channel"][0])
         assert re.fullmatch(r"(\+?[0-9]+)?", frame["callerid"][0])
-        assert [re.fullmatch(r"(BO_REC|BO_LANG)=[0-9a-z/-]+", one) is not None for one in frame["variable"]] == [True] * 2
+        assert [re.fullmatch(r"(BO_REC|BO_LANG)=[0-9a-z/-]+", one) is not None for one in frame["variable"]] == [
+            True
+        ] * 2
 
 
 @economical
@@ -143,7 +145,9 @@ async def test_an_agi_command_is_one_line(name: str, value: str, which: int) -> 
     lines = await said(name if which else "AGENT_CHANNEL", value)
     assert len(lines) <= 3
     for line in lines:
-        assert re.fullmatch(rf"(SET VARIABLE {TEXT} {TEXT}|STREAM FILE [\w./:@+*#-]* {TEXT} 0|VERBOSE {TEXT} 1)", line), line
+        assert re.fullmatch(
+            rf"(SET VARIABLE {TEXT} {TEXT}|STREAM FILE [\w./:@+*#-]* {TEXT} 0|VERBOSE {TEXT} 1)", line
+        ), line
 
 
 async def said(name: str, value: str) -> list[str]:

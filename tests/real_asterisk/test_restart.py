@@ -156,7 +156,9 @@ async def test_the_database_away_and_the_listener_killed_lose_no_call(house: Run
     async with house.database() as database, database.begin() as s:
         doubled = select(CallAttempt.task_id).group_by(CallAttempt.task_id).having(func.count() > 1)
         assert (await s.execute(doubled.where(CallAttempt.task_id.in_(tasks)))).scalars().all() == []
-        left = select(func.count()).where(CallTask.id.in_(tasks), CallTask.state.in_(("DIALING", "SETTLING", "UNKNOWN")))
+        left = select(func.count()).where(
+            CallTask.id.in_(tasks), CallTask.state.in_(("DIALING", "SETTLING", "UNKNOWN"))
+        )
         assert await s.scalar(left) == 0
         positions = {one.source: one.position for one in await s.scalars(select(ListenerPosition))}
     assert positions["cel"] == cel_file(house.settings).stat().st_size

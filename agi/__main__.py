@@ -27,7 +27,7 @@ async def main() -> None:
     # Reservations need not outlive a crash of the database's machine: the dialplan refuses a line that is talking.
     bus, database = Bus(settings), Database(settings, pool=20, name="agi", durable=False, idle_s=5.0)
     within_s = await _within_s(database, business, settings)
-    connect = Connect(database, bus, business, within_s, settings.card_head_start_ms / 1000)
+    connect = Connect(settings, database, bus, business, within_s)
     try:
         server = await serve(
             "127.0.0.1", settings.ports.agi, connect

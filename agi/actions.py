@@ -1,4 +1,4 @@
-"""What Asterisk asks for a channel. `connect`: an answered borrower needs an agent, now."""
+"""What Asterisk asks for a channel. `connect`: an answered borrower needs an agent, now. `call-in`: who calls us?"""
 
 import asyncio
 import contextlib
@@ -8,8 +8,9 @@ import structlog
 
 from agi.session import AgiSession
 from backoffice_core.bus import Bus
-from backoffice_core.call_centre import attempts
+from backoffice_core.call_centre import attempts, call_backs
 from backoffice_core.clock import Clock
+from backoffice_core.config import Settings
 from backoffice_core.db import Database
 from backoffice_core.events import AgentChanged, CallChanged, CardShown, ScreenPop
 
@@ -21,13 +22,14 @@ MARGIN_S = 0.15  # of the rule's seconds, for the way back through the dialplan 
 class Connect:
     """Gives the borrower the agent who waits longest; nobody within the rule's seconds, and the dialplan plays the message.
 
-    `within_s` seconds from the answer: of the `dialer_limit` rules in force. `head_start_s`: the longest that the voice
-    waits for the card, so that the agent sees the name before he hears it.
+    `within_s` seconds from the answer: of the `dialer_limit` rules in force. The setting `card_head_start_ms`: the longest
+    that the voice waits for the card, so that the agent sees the name before he hears it. Who calls us himself (FL-02)
+    hears it ring for `calls_in_wait_s`, at the bank's hours and while somebody works.
     """
 
-    def __init__(self, database: Database, bus: Bus, clock: Clock, within_s: float, head_start_s: float) -> None:
-        self.database, self.bus, self.clock = database, bus, clock
-        self.within_s, self.head_start_s = within_s, head_start_s
+    def __init__(self, settings: Settings, database: Database, bus: Bus, clock: Clock, within_s: float) -> None:
+        self.settings, self.database, self.bus, self.clock = settings, database, bus, clock
+        self.within_s, self.head_start_s = within_s, settings.card_head_start_ms / 1000
         self._news = asyncio.Condition()
         self._shown: dict[UUID, asyncio.Event] = {}  # calls whose card is on its way
 
@@ -43,18 +45,45 @@ class Connect:
 
     async def __call__(self, agi: AgiSession) -> None:
         """Sets AGENT_CHANNEL. Without it, or when this raises, the dialplan goes on to the message."""
-        if agi.env.get("agi_network_script") != "connect":
+        script = agi.env.get("agi_network_script")
+        if script == "call-in":
+            await self._who_calls(agi)
+        elif script in {"connect", "connect-in"}:
+            try:
+                call_id = UUID(agi.env["agi_uniqueid" if script == "connect" else "agi_arg_1"])
+            except (KeyError, ValueError):
+                log.warning("AGI request without a call of ours")
+                return
+            await self._connect(agi, call_id, came_in=script == "connect-in")
+        else:
             log.warning("unknown AGI request")
+
+    async def _who_calls(self, agi: AgiSession) -> None:
+        """Sets BO_CALL, BO_REC, BO_LANG for a caller whom the bank knows; without BO_CALL he hears the message."""
+        async with self.database.begin() as s:
+            call = await call_backs.came_in(
+                s, self.settings, channel_id=agi.env["agi_uniqueid"], number=agi.env.get("agi_callerid", ""),
+                called=agi.env.get("agi_arg_1", ""), now=self.clock.now(), wall=self.clock.wall(), today=self.clock.today(),
+            )  # fmt: skip
+        if call is None:
             return
-        try:
-            call_id = UUID(agi.env["agi_uniqueid"])
-        except (KeyError, ValueError):
-            log.warning("AGI request without a call of ours")
-            return
-        deadline = asyncio.get_running_loop().time() + self.within_s - MARGIN_S
-        while True:
+        await self.bus.publish(CallChanged(call_id=call.id))
+        values = {
+            "BO_LANG": call.language,
+            "BO_REC": call.recording,
+            "BO_POINT": str(call.contact_point_id),
+            "BO_CALL": str(call.id),
+        }
+        for name, value in values.items():
+            await agi.run(agi.set_variable, name, value)
+
+    async def _connect(self, agi: AgiSession, call_id: UUID, *, came_in: bool) -> None:
+        within_s = await self._wait_of_caller() if came_in else self.within_s - MARGIN_S
+        take = call_backs.connect if came_in else attempts.connect
+        deadline = asyncio.get_running_loop().time() + within_s
+        while within_s > 0:
             async with self.database.begin() as s:
-                agent = await attempts.connect(s, call_id, self.clock.wall())
+                agent = await take(s, call_id, self.clock.wall())
                 attempt = await s.get(attempts.CallAttempt, call_id)
             if agent is not None and attempt is not None:
                 pop = ScreenPop(agent_id=agent.user_id, case_id=attempt.case_id, call_id=call_id)
@@ -72,6 +101,13 @@ class Connect:
         if gone:
             log.info("nobody free within the rule's seconds", call_id=str(call_id), within_s=self.within_s)
             await self.bus.publish(CallChanged(call_id=call_id))
+
+    async def _wait_of_caller(self) -> float:
+        """Seconds; 0 = nobody will take this call."""
+        if not call_backs.is_open(self.settings, self.clock.now().astimezone(self.clock.zone)):
+            return 0
+        async with self.database.begin() as s:
+            return float(self.settings.calls_in_wait_s) if await call_backs.somebody_works(s) else 0
 
     async def _show_card(self, pop: ScreenPop) -> None:
         """Sends the pop and gives the card its head start; without a console the voice waits no longer than that."""

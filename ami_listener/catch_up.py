@@ -45,8 +45,8 @@ def read_cel(file: Path, calls: Iterable[UUID]) -> dict[UUID, CallFacts]:
     return {end.call_id: end.facts for end in ends if isinstance(end, CallEnded)}
 
 
-def rows_of(file: Path, calls: Iterable[UUID]) -> list[Heard]:
-    """What the last 32 MB of the CEL file know of these calls, whatever was read of it before."""
+def rows_of(file: Path, calls: Iterable[UUID | str]) -> list[Heard]:
+    """What the last 32 MB of the CEL file know of these calls (or channels, by Uniqueid), whatever was read of it before."""
     wanted = {str(call) for call in calls}
     try:
         with file.open("rb") as raw:
@@ -60,6 +60,11 @@ def rows_of(file: Path, calls: Iterable[UUID]) -> list[Heard]:
         return []
     rows = (dict(zip(CEL_COLUMNS, values, strict=False)) for values in csv.reader(lines))
     return [heard for row in rows if row.get("uniqueid") in wanted and (heard := parse_cel(row))]
+
+
+def _channel(call: CallAttempt) -> str:
+    """Its Uniqueid: ours, or the exchange's for a call that came in."""
+    return call.channel_id or str(call.id)
 
 
 class Search:
@@ -81,10 +86,10 @@ class Search:
             self.seen.clear()
             return []
         channels = {c.uniqueid: c for c in await list_channels(self.ami)}  # asked after PostgreSQL: a new call is in it
-        believed = {str(call.id) for call in calls} | {uniqueid_of(line) for _, line in held}
+        believed = {_channel(call) for call in calls} | {uniqueid_of(line) for _, line in held}
         self.absent = Counter({one: self.absent[one] + 1 for one in believed if one not in channels})
         self.stories.forget_closed({call.id for call in calls}, wall)
-        there = {call.id: wall for call in calls if str(call.id) in channels}
+        there = {call.id: wall for call in calls if _channel(call) in channels}
         self.seen = {call.id: self.seen[call.id] for call in calls if call.id in self.seen} | there
         gone = [call for call in calls if self._is_gone(call, wall)]
         return self._lines(held, channels, wall) + await self._calls(gone, wall)
@@ -92,12 +97,12 @@ class Search:
     def _is_gone(self, call: CallAttempt, wall: datetime) -> bool:
         """Not there, its end not told by either source, and not just being placed."""
         told = self.stories.open.get(call.id)
-        if not self.absent[str(call.id)] or (told and told.ends):
+        if not self.absent[_channel(call)] or (told and told.ends):
             return False
         booted, last = self.stories.booted_at, told.last_at if told else None
         if booted and last and last < booted:
             return True  # Asterisk was started after the last that was heard of it
-        return self.absent[str(call.id)] >= LOOKS and wall - call.claimed_at > YOUNG
+        return self.absent[_channel(call)] >= LOOKS and wall - call.claimed_at > YOUNG
 
     async def _calls(self, gone: Sequence[CallAttempt], wall: datetime) -> list[Meaning]:
         if not gone:
@@ -105,7 +110,7 @@ class Search:
         async with self.database.begin() as s:
             for call in gone:
                 await settling.start_settling(s, call.id)
-        unheard = [call.id for call in gone if call.id not in self.stories.open]
+        unheard = [_channel(call) for call in gone if call.id not in self.stories.open]
         meant: list[Meaning] = []
         for heard in rows_of(cel_file(self.settings), unheard) if unheard else ():
             meant += self.stories.hear(heard)  # the kept position had gone astray

@@ -1,7 +1,9 @@
 """What the exchange said, as the listener's own words (pure): one AMI event or one row of the CEL file -> at most one
 fact, or None.
 
-Ids: a borrower's channel carries its call_id as Uniqueid, an agent's line `leg-<session>-<n>`; all else is not ours.
+Ids: a borrower's channel carries its call_id as Uniqueid, an agent's line `leg-<session>-<n>`. A borrower who calls us
+has a channel with an id of the exchange's own; its account code `in.<call_id>.<contact point>` names it. All else is not
+ours.
 A fact goes to disk and to PostgreSQL as plain values (`pack`, `unpack`).
 """
 
@@ -102,6 +104,11 @@ def party(uniqueid: str) -> Party | None:
         return None
 
 
+def _party_of(uniqueid: str, account: str) -> Party | None:
+    came_in = account.startswith("in.")
+    return party(account.split(".")[1]) if came_in and not uniqueid.startswith("leg-") else party(uniqueid)
+
+
 def uniqueid_of(who: Party) -> str:
     """What `party` reads."""
     return f"leg-{who.session_id}-{who.n}" if isinstance(who, Line) else str(who)
@@ -121,7 +128,8 @@ def _moment(stamp: str) -> datetime | None:
 def parse(event: Mapping[str, str]) -> Heard | None:
     """`event` needs `timestampevents=yes` in manager.conf; without a stamp the event is not used."""
     name = event.get("Event", "")
-    who = party(event.get("ActionID" if name == "OriginateResponse" else "Uniqueid", "") or "")
+    uniqueid = event.get("ActionID" if name == "OriginateResponse" else "Uniqueid", "") or ""
+    who = _party_of(uniqueid, event.get("AccountCode", "") or "")
     at = _moment(event.get("Timestamp", ""))
     if who is None or at is None:
         return None
@@ -138,6 +146,8 @@ def parse(event: Mapping[str, str]) -> Heard | None:
             return LeftBridge(who, at, event.get("BridgeUniqueid", ""))
         case "UserEvent" if event.get("UserEvent") == "BoMessage":
             return MessagePlayed(who, at)
+        case "UserEvent" if event.get("UserEvent") == "BoCallIn":
+            return Began(who, at)
         case "OriginateResponse" if event.get("Response") == "Failure":
             return NotOriginated(who, at)
         case "HangupRequest":
@@ -150,7 +160,8 @@ def parse(event: Mapping[str, str]) -> Heard | None:
 
 def parse_cel(row: Mapping[str, str]) -> Heard | None:
     """One row of the CEL file (`asterisk_conf.CEL_COLUMNS`). It has the cause of an end, but no SIP code."""
-    who, at = party(row.get("uniqueid", "")), _moment(row.get("eventtime", ""))
+    who = _party_of(row.get("uniqueid", ""), row.get("account", "") or "")
+    at = _moment(row.get("eventtime", ""))
     if who is None or at is None:
         return None
     match row.get("eventtype"):
@@ -168,6 +179,8 @@ def parse_cel(row: Mapping[str, str]) -> Heard | None:
             return HungUp(who, at, _number(str(extra.get("hangupcause", ""))), None, far_side=far_side, cel=True)
         case _ if row.get("userevent") == "BoMessage":
             return MessagePlayed(who, at, cel=True)
+        case _ if row.get("userevent") == "BoCallIn":
+            return Began(who, at, cel=True)
     return None
 
 

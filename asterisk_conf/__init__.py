@@ -141,6 +141,7 @@ def _values(settings: Settings, install: AsteriskInstall, phones: list[Phone], t
         "phones": sorted(phones, key=lambda phone: phone.extension),
         "secrets": {user: settings.derived_secret(f"ami:{user}") for user in AMI_USERS},
         "agi_seconds": AGI_SILENCE_S,
+        "calls_in_seconds": settings.calls_in_wait_s + AGI_SILENCE_S,
         "language": settings.language,
         "languages": prompts.languages(settings),
     }

@@ -123,7 +123,7 @@ def calls(
             if live:
                 rows = [asdict(call) for call in await history.live_calls(session)]
             else:
-                names = ("id", "business_at", "number", "state", "result", "outcome", "abandoned", "answered_at",
+                names = ("id", "business_at", "direction", "number", "state", "result", "outcome", "abandoned", "answered_at",
                          "bridged_at", "ended_at", "cause", "sip_code")  # fmt: skip
                 found = await history.calls_of_day(session, begins, ends)
                 rows = [{name: getattr(call, name) for name in names} for call in found]
@@ -137,8 +137,8 @@ def calls(
             ]  # fmt: skip
             table("live calls", head, shown)
         else:
-            head = ("at", "number", "state", "result", "outcome", "seconds", "call")
-            table(f"calls of {on}", head, [_call_line(house, row) for row in rows])
+            columns = ("at", "", "number", "state", "result", "outcome", "seconds", "call")
+            table(f"calls of {on}", columns, [_call_line(house, row) for row in rows])
 
     run(work)
 
@@ -147,7 +147,7 @@ def _call_line(house: House, row: dict[str, Any]) -> tuple[object, ...]:
     ended, answered = row["ended_at"], row["answered_at"]
     seconds = f"{(ended - answered).total_seconds():.1f}" if ended and answered else ""
     at = f"{row['business_at'].astimezone(house.clock.zone):%H:%M:%S}"
-    return at, row["number"], row["state"], row["result"], row["outcome"], seconds, row["id"]
+    return at, row["direction"], row["number"], row["state"], row["result"], row["outcome"], seconds, row["id"]
 
 
 # --- cases and agents ----------------------------------------------------------------------------------------------

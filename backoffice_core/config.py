@@ -58,6 +58,7 @@ class Ports(BaseModel):
     far_end_rtp: int = 5072
 
 
+_HOUR = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
 FAR_END = Trunk(name="far-end", host="127.0.0.1", port=5070, caller_id="+380445550100", lines=60)
 
 
@@ -102,6 +103,11 @@ class Settings(BaseSettings):
     guard_minutes: int = Field(
         default=5, ge=0, le=60, description="no dial in the last minutes of a window: a talk must fit"
     )
+    calls_in_from: str = Field(
+        default="09:00", pattern=_HOUR, description="bank's time; before it calls in hear the message"
+    )
+    calls_in_until: str = Field(default="20:00", pattern=_HOUR, description="bank's time")
+    calls_in_wait_s: int = Field(default=15, ge=0, le=60, description="a caller hears it ring so long for a free agent")
     ring_timeout_s: int = Field(default=25, ge=15, le=40)
     spool_mb: int = Field(
         default=256, ge=1, le=100_000, description="room on disk for call events while the database is away"

@@ -16,14 +16,14 @@ from backoffice_core import clock as clocks
 from backoffice_core import config
 from backoffice_core.audit import service as audit
 from backoffice_core.bus import Bus
+from backoffice_core.call_centre import call_backs, wrap_up
 from backoffice_core.call_centre import recordings as rows
-from backoffice_core.call_centre import wrap_up
 from backoffice_core.clock import Clock
 from backoffice_core.compliance import elsewhere
 from backoffice_core.config import Settings
 from backoffice_core.db import Database
 from backoffice_core.errors import Refused
-from backoffice_core.events import AgentChanged, CallChanged
+from backoffice_core.events import AgentChanged, CallChanged, QueueChanged
 from backoffice_core.nightly import run_night
 from backoffice_core.parts import wal
 from backoffice_core.parts.ready import mark_ready
@@ -36,6 +36,7 @@ WRAP_UP_LOOK_S = 1.0
 HOUR_S = 3600.0
 HOURLY_RETRY_S = 60.0
 SHIP_LOG_EVERY_S = 5.0
+CALL_BACK_LOOK_S = 1.0
 
 
 class Worker:
@@ -50,6 +51,7 @@ class Worker:
             group.create_task(self._end_wrap_ups())
             group.create_task(self._each_hour())
             group.create_task(self._ship_log())
+            group.create_task(self._call_back())
 
     async def _jobs(self) -> None:
         """pgqueuer runs the jobs: with several workers, each tick runs in one of them."""
@@ -101,6 +103,20 @@ class Worker:
             except (OSError, Refused) as error:
                 log.error("the log is not in the backups; it waits in the spool", error=type(error).__name__)
             await asyncio.sleep(SHIP_LOG_EVERY_S)
+
+    async def _call_back(self) -> None:
+        """Callers whom nobody took get their task within seconds of hanging up (FL-02)."""
+        while True:
+            try:
+                async with self.database.begin() as s:
+                    done = await call_backs.follow_missed(
+                        s, self.settings, self.clock.now().astimezone(self.clock.zone)
+                    )
+                if done:
+                    await self.bus.publish(QueueChanged(), *(CallChanged(call_id=call_id) for call_id in done))
+            except (DBAPIError, OSError, TimeoutError) as error:
+                log.warning("call-backs wait", error=type(error).__name__)
+            await asyncio.sleep(CALL_BACK_LOOK_S)
 
     async def end_wrap_ups(self) -> None:
         """One look at all seats: whose seconds for the result are over is paused, his talk waits for a supervisor."""

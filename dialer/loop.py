@@ -126,7 +126,9 @@ class Dialer:
 
     async def _take_over(self) -> None:
         """What the last leader left ringing is ours to take back on stop."""
-        ringing = select(CallAttempt.id).where(CallAttempt.ended_at.is_(None), CallAttempt.answered_at.is_(None))
+        ringing = select(CallAttempt.id).where(
+            CallAttempt.ended_at.is_(None), CallAttempt.answered_at.is_(None), CallAttempt.direction == "out"
+        )
         async with self.database.begin() as s:
             found = (await s.execute(ringing)).scalars()
         self.caller.ringing.update(set(found) - set(self.no_more_ringing))  # the listener may write a moment later

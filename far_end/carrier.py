@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from far_end import tones
-from far_end.endpoint import Call, Endpoint
+from far_end.endpoint import Call, Endpoint, NotAnswered
 from far_end.media import PCMA, PCMU, SOUNDS, Engine, frames
 
 VOICES = (SOUNDS / "borrower-uk.wav", SOUNDS / "borrower-ru.wav")
@@ -99,10 +99,20 @@ class Span:
         return span
 
 
+@dataclass(frozen=True)
+class CallBack:
+    """`share` of those who missed a call (0 to 1) call back after so many seconds, at the exchange's SIP port."""
+
+    share: float
+    after: Span
+    exchange: int
+
+
 class Carrier(Endpoint):
     """Answers as the table says and writes down what happened. `answer_after` and `talk` replace the table's seconds
     for persons (not for those who hang up at once); `hear` is a folder for a WAV of what each answered call heard;
-    with `chords` each number has a voice of its own that can be recognised (tones.py)."""
+    with `chords` each number has a voice of its own that can be recognised (tones.py); with `call_back` who missed
+    our call may call the number that called him."""
 
     def __init__(
         self,
@@ -113,11 +123,12 @@ class Carrier(Endpoint):
         talk: Span | None = None,
         seed: int | None = None,
         chords: bool = False,
+        call_back: CallBack | None = None,
     ) -> None:
         super().__init__(engine, "far-end", keep_heard=hear is not None)
         self._chords = chords
         self.log, self._hear, self._answer_after, self._talk = log, hear, answer_after, talk
-        self._dice = random.Random(seed)
+        self._dice, self._call_back = random.Random(seed), call_back
         for sound in (*VOICES, ANNOUNCEMENT):  # encoded now, so that the first answers are as quick as the later ones
             for law in (PCMA, PCMU):
                 frames(sound, law)
@@ -172,6 +183,8 @@ class Carrier(Endpoint):
     def ended(self, call: Call) -> None:
         if call.how == "cancel":
             self.log.call("CANCEL", call, code=487)
+            if self._call_back and self._dice.random() < self._call_back.share:
+                self.spawn(self.calls_back(call.number, call.caller))
         elif call.how in ("us", "them", "lost"):
             self.log.call("BYE" if call.how != "lost" else "LOST", call, who=call.how)
             if stream := call.stream:
@@ -182,6 +195,25 @@ class Carrier(Endpoint):
                     stream.save(
                         self._hear / re.sub(r"[^0-9A-Za-z@._+-]", "_", f"{call.number}-{call.call_id}.wav")[-200:]
                     )
+
+    async def calls_back(self, number: str, called: str) -> None:
+        """The owner of `number` calls the number that he saw, and talks as the table says of him."""
+        back = self._call_back
+        if back is None:
+            return
+        await asyncio.sleep(self._dice.uniform(back.after.low, back.after.high))
+        self.log.write("CALL_BACK", number=number, called=called)
+        talk = plan_for(number).talk or 8.0
+        if self._talk:
+            talk = self._dice.uniform(self._talk.low, self._talk.high)
+        try:
+            call = await self.dial(called, ("127.0.0.1", back.exchange), caller=number, sound=VOICES[0])
+        except (NotAnswered, TimeoutError) as error:
+            self.log.write("CALL_BACK_REFUSED", number=number, code=getattr(error, "code", 408))
+            return
+        self.log.write("CALL_BACK_ANSWERED", number=number)
+        if not await self._over_within(call, talk):
+            await call.hang_up()
 
     def status(self) -> dict[str, object]:
         """CPU seconds of this process since its start, its age in seconds, and the calls up and ringing now."""
@@ -212,7 +244,8 @@ async def run(options: argparse.Namespace) -> None:
     log = Log(options.log)
     if options.hear:
         options.hear.mkdir(parents=True, exist_ok=True)
-    carrier = Carrier(engine, log, options.hear, options.answer_after, options.talk, options.seed, options.chords)
+    back = CallBack(options.call_back, options.call_back_after, options.exchange) if options.call_back else None
+    carrier = Carrier(engine, log, options.hear, options.answer_after, options.talk, options.seed, options.chords, back)
     await carrier.open(options.port, options.host)
 
     def tell() -> None:
@@ -251,6 +284,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--answer-after", type=Span.parse, metavar="S[-S]", help="seconds before a person answers")
     parser.add_argument("--talk", type=Span.parse, metavar="S[-S]", help="seconds until a person hangs up")
     parser.add_argument("--chords", action="store_true", help="each number speaks a chord of its own (tones.py)")
+    parser.add_argument(
+        "--call-back", type=float, default=0.0, metavar="SHARE", help="of those who missed a call, 0 to 1"
+    )
+    parser.add_argument("--call-back-after", type=Span.parse, default=Span(5, 20), metavar="S[-S]", help="seconds")
+    parser.add_argument("--exchange", type=int, default=5060, help="SIP port of the exchange that is called back")
     options = parser.parse_args(arguments)
     try:
         asyncio.run(run(options))

@@ -164,7 +164,9 @@ async def summary(settings: Settings, since: datetime, robots_log: Path) -> dict
     cards = _cards(robots_log)
     try:
         async with database.begin() as s:
-            query = select(CallAttempt).where(CallAttempt.claimed_at >= since, CallAttempt.ended_at.is_not(None))
+            query = select(CallAttempt).where(
+                CallAttempt.direction == "out", CallAttempt.claimed_at >= since, CallAttempt.ended_at.is_not(None)
+            )
             calls = list((await s.execute(query)).scalars())
             sealed = select(func.count()).where(Recording.state == "SEALED", Recording.created_at >= since)
             dead = select(func.count(func.distinct(PhoneEvidence.contact_point_id))).where(
@@ -316,6 +318,7 @@ def run(options: argparse.Namespace) -> int:
         carrier = _spawn(
             settings.data / "log" / "far_end.log",
             ["far_end.carrier", "--port", str(ports.far_end), "--rtp-port", str(ports.far_end_rtp),
+             "--call-back", "0.3", "--call-back-after", "3-10", "--exchange", str(ports.sip),
              "--log", str(work / "carrier.jsonl"), "--seed", str(options.seed)],
         )  # fmt: skip
         control.up(settings, say=say)

@@ -1,4 +1,4 @@
-"""A SIP endpoint that is called: transactions, retransmission and dialogs over one UDP socket on loopback.
+"""A SIP endpoint that is called, and may call: transactions, retransmission and dialogs over one UDP socket on loopback.
 
 `Endpoint` answers what needs no thought (OPTIONS, INFO, UPDATE, re-INVITE, CANCEL, BYE) and tells its heir of the rest
 through `invited` and `ended`. Timers are those of RFC 3261 section 17 (T1 0.5 s, T2 4 s, give up after 32 s).
@@ -21,8 +21,16 @@ ALLOW = ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, NOTIFY")
 CALM = ("OPTIONS", "INFO", "UPDATE", "NOTIFY", "MESSAGE", "PRACK")  # answered 200 whatever they say
 
 
+class NotAnswered(Exception):
+    """Our call was refused; `code` is the final answer."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(f"refused with {code}")
+        self.code = code
+
+
 class Call:
-    """One call that came in. `state` goes ringing → up → over; `how` says who ended it:
+    """One call that came in, or one of ours once it is answered. `state` goes ringing → up → over; `how` says who ended it:
     us, them, cancel, refused or lost (the other side no longer answers)."""
 
     def __init__(self, endpoint: Endpoint, invite: Message, source: Address) -> None:
@@ -58,6 +66,14 @@ class Call:
             self.stream = self.stream or self._open(self.session)
             self.stream.play(sound)
         self.endpoint.respond(self.invite, self.source, 200, self, body=self.description())
+
+    def take_as_answered(self, sound: Path | None) -> None:
+        """They answered our call: nothing is to be sent, the voices begin."""
+        self.state, self._sound, self._sequence = "up", sound, 1
+        self.acknowledged.set()
+        if self.session:
+            self.stream = self._open(self.session)
+            self.stream.play(sound)
 
     def description(self) -> str:
         return describe(self.endpoint.engine.port, self.version, self.session)
@@ -219,6 +235,39 @@ class Endpoint(asyncio.DatagramProtocol):
                     pause = min(2 * pause, T2)
         finally:
             del self._asked[branch]
+
+    async def dial(
+        self, number: str, where: Address, *, caller: str, sound: Path | None = None, limit: float = 60.0
+    ) -> Call:
+        """Calls `number` at `where` as `caller`; returns the call when it is answered, with `sound` spoken into it.
+
+        Raises NotAnswered; TimeoutError when no final answer comes within `limit` seconds.
+        """
+        tag, call_id = secrets.token_hex(6), f"{secrets.token_hex(12)}@127.0.0.1"
+        me, them = f"<sip:{caller}@127.0.0.1:{self.port}>;tag={tag}", f"<sip:{number}@{where[0]}:{where[1]}>"
+        invite = Message(f"INVITE {them[1:-1]} SIP/2.0", body=describe(self.engine.port, 1))
+        invite.headers = [("From", me), ("To", them), ("Call-ID", call_id), ("CSeq", "1 INVITE")]
+        invite.headers += [ALLOW, ("Content-Type", "application/sdp")]
+        answer = await self.request(invite, where, limit)
+        ack = Message(f"ACK {them[1:-1]} SIP/2.0")
+        via = (
+            invite.get("Via")
+            if answer.status >= 300
+            else invite.get("Via").replace("branch=z9hG4bK", "branch=z9hG4bKa")
+        )
+        ack.headers = [("Via", via), ("Max-Forwards", "70"), ("From", me), ("To", answer.get("To"))]
+        ack.headers += [("Call-ID", call_id), ("CSeq", "1 ACK")]
+        self._send(ack.render(), where)
+        if answer.status >= 300:
+            raise NotAnswered(answer.status)
+        # the dialog as if they had called us: what ends and changes it is the same on both sides
+        as_theirs = Message(f"INVITE sip:{caller}@127.0.0.1:{self.port} SIP/2.0", body=answer.body)
+        as_theirs.headers = [("Via", via), ("From", answer.get("To")), ("To", me), ("Call-ID", call_id)]
+        as_theirs.headers += [("CSeq", "1 INVITE"), ("Contact", answer.get("Contact"))]
+        call = Call(self, as_theirs, where)
+        call.take_as_answered(sound)
+        self.calls[call_id, parameter(answer.get("To"), "tag")] = call
+        return call
 
     def respond(self, request: Message, source: Address, code: int, call: Call | None = None, body: str = "") -> None:
         """Answer a request; a final answer to an INVITE is repeated until its ACK comes."""

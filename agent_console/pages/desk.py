@@ -32,7 +32,7 @@ from agent_console.live import version
 from agent_console.view import page, toast
 from backoffice_core.call_centre import agents, desk, stop
 from backoffice_core.call_centre.history import day_figures, last_calls
-from backoffice_core.call_centre.models import AgentSession
+from backoffice_core.call_centre.models import AgentSession, CallAttempt
 from backoffice_core.call_centre.rules import OUTCOMES
 from backoffice_core.errors import BadInput, NotFound, Refused
 from backoffice_core.events import AgentChanged, CallChanged
@@ -204,7 +204,8 @@ async def hang_up(work: DeskWork) -> Response:
     ami = work.console.ami
     if ami is None or not ami.up:
         raise ExchangeAway
-    await actions.hang_up(ami, str(seat.call_id))
+    call = await work.s.get_one(CallAttempt, seat.call_id)
+    await actions.hang_up(ami, call.channel_id or str(call.id))
     return await _answer(work)
 
 

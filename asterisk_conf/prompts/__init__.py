@@ -154,12 +154,16 @@ def _to_telephone(samples: "np.ndarray", rate_hz: int) -> "np.ndarray":
 def _text(file: Path, settings: Settings) -> str:
     digits = ", ".join(" ".join(group) for group in re.findall(r"\d+", settings.bank_phone))
     name = re.sub(r"[«»\"'<>&]", " ", settings.bank_name)
-    return file.read_text(encoding="utf-8").format(bank_name=" ".join(name.split()), bank_phone=digits)
+    opens, closes = (hour.removesuffix(":00").lstrip("0") for hour in (settings.calls_in_from, settings.calls_in_until))
+    return file.read_text(encoding="utf-8").format(
+        bank_name=" ".join(name.split()), bank_phone=digits, opens=opens, closes=closes
+    )
 
 
 def _default() -> Settings:
     fields = Settings.model_fields
-    return Settings.model_construct(bank_name=fields["bank_name"].default, bank_phone=fields["bank_phone"].default)
+    said = ("bank_name", "bank_phone", "calls_in_from", "calls_in_until")
+    return Settings.model_construct(**{name: fields[name].default for name in said})
 
 
 def main() -> None:

@@ -142,12 +142,13 @@ async def close_session(s: AsyncSession, user_id: UUID, wall: datetime) -> None:
 # --- with a call -------------------------------------------------------------------------------------------------
 
 
-async def longest_waiting(s: AsyncSession) -> AgentSession | None:
-    """The free agent who waits longest, locked; agents whom another transaction just takes are passed over."""
+async def longest_waiting(s: AsyncSession, prefer: UUID | None = None) -> AgentSession | None:
+    """The free agent who waits longest (or the preferred one, if he is free), locked; agents whom another transaction
+    just takes are passed over."""
     query = (
         select(AgentSession)
         .where(AgentSession.state == "READY", AgentSession.line == "UP", AgentSession.ended_at.is_(None))
-        .order_by(AgentSession.since)
+        .order_by(AgentSession.user_id != prefer if prefer else AgentSession.since, AgentSession.since)
         .limit(1)
         .with_for_update(skip_locked=True)
     )

@@ -5,10 +5,10 @@ commit does anything go to the exchange. How an attempt ends is the business of 
 """
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import or_, select
+from sqlalchemy import exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core import leases
@@ -24,6 +24,7 @@ from backoffice_core.db import new_key
 from backoffice_core.leases import Held
 from backoffice_core.loans import stop_list
 
+CALLS_US_RECHECK = timedelta(minutes=1)
 UNDIALABLE = {"DEAD", "UNREACHABLE", "WRONG_PARTY"}
 
 
@@ -96,6 +97,9 @@ async def claim(
         return _cancel(task, "ON_HOLD" if case.state == "ON_HOLD" else "CLOSED")
     if await wrap_up.case_waits(s, case.id):
         return _cancel(task, "ON_HOLD")
+    if await _calls_us(s, person.id, phone.value):
+        task.state, task.state_reason, task.earliest_at = "RETRY_WAIT", "RETRY_WAIT", now + CALLS_US_RECHECK
+        return Passed(task_id=task.id, reason="RETRY_WAIT")
     call_id = new_key()
     contact = call_contact(
         settings, person, phone, flags, purpose=task.purpose, campaign=task.campaign,
@@ -123,6 +127,15 @@ async def claim(
     )  # fmt: skip
 
 
+async def _calls_us(s: AsyncSession, person_id: UUID, number: str) -> bool:
+    """Whether this person, or somebody from this number, is calling us at this moment (FL-02, FL-20)."""
+    live = exists().where(
+        CallAttempt.ended_at.is_(None), CallAttempt.direction == "in",
+        or_(CallAttempt.person_id == person_id, CallAttempt.number == number),
+    )  # fmt: skip
+    return bool(await s.scalar(select(live)))
+
+
 def _cancel(task: CallTask, reason: str) -> Passed:
     task.state, task.state_reason = "CANCELLED", reason
     return Passed(task_id=task.id, reason=reason)
@@ -140,15 +153,17 @@ def _wait(task: CallTask, decision: compliance.Decision, today: date, settings: 
 # --- while it lasts ----------------------------------------------------------------------------------------------
 
 
-async def connect(s: AsyncSession, call_id: UUID, wall: datetime) -> AgentSession | None:
+async def connect(s: AsyncSession, call_id: UUID, wall: datetime, *, prefer: UUID | None = None) -> AgentSession | None:
     """An answered borrower gets the agent who waits longest; he is written into the attempt before any bridge.
+
+    `prefer`: the agent (his user id) who gets it when he is free, however short he waits.
 
     None when nobody is free now, or when the call is over, unknown, or already has an agent.
     """
     attempt = await s.get(CallAttempt, call_id, with_for_update=True)
     if attempt is None or attempt.ended_at is not None or attempt.agent_id is not None or attempt.abandoned:
         return None
-    agent = await agents.longest_waiting(s)
+    agent = await agents.longest_waiting(s, prefer)
     if agent is None:
         return None
     agents.change(s, agent, "RESERVED", "CALL", wall, call_id)

@@ -140,10 +140,10 @@ class DayFigures:
 _FIGURES = text(
     """
     -- day_figures: one pass over the business day's attempts of one agent, or of all (:agent is null)
-    SELECT count(*) AS dialed,
-           count(*) FILTER (WHERE a.result IN ('ANSWERED_HUMAN', 'SILENT', 'ABANDONED')
-                               OR (a.ended_at IS NULL AND a.answered_at IS NOT NULL)) AS answered,
-           count(*) FILTER (WHERE a.bridged_at IS NOT NULL) AS connected,
+    SELECT count(*) FILTER (WHERE a.direction = 'out') AS dialed,
+           count(*) FILTER (WHERE a.direction = 'out' AND (a.result IN ('ANSWERED_HUMAN', 'SILENT', 'ABANDONED')
+                               OR (a.ended_at IS NULL AND a.answered_at IS NOT NULL))) AS answered,
+           count(*) FILTER (WHERE a.direction = 'out' AND a.bridged_at IS NOT NULL) AS connected,
            count(*) FILTER (WHERE a.abandoned) AS abandoned,
            count(*) FILTER (WHERE a.identity_confirmed_at IS NOT NULL) AS rpc,
            count(p.id) AS promises,

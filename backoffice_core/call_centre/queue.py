@@ -132,6 +132,7 @@ async def _read(session: AsyncSession, at: datetime, day: date, jurisdiction: st
     missed = (
         select(CallAttempt.contact_point_id, func.count())
         .where(CallAttempt.business_at > at - MISSED_WITHIN, CallAttempt.answered_at.is_(None))
+        .where(CallAttempt.direction == "out")
         .group_by(CallAttempt.contact_point_id)
     )
     material.missed = dict((await session.execute(missed)).all())

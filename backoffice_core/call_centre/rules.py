@@ -94,6 +94,14 @@ def evidence(result: str, facts: CallFacts) -> str | None:
     return "alive" if facts.answered_at is not None else None
 
 
+MISSED = "MISSED"  # he called us and nobody took it
+
+
+def call_in_result(facts: CallFacts) -> str:
+    """The result of a call that came in: a talk, or nobody took it (also when nobody heard its end: we call back)."""
+    return "ANSWERED_HUMAN" if facts.bridged_at else MISSED
+
+
 # --- what happens to the task ------------------------------------------------------------------------------------
 
 RETRY_AFTER = MappingProxyType(

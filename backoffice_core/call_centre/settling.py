@@ -18,6 +18,7 @@ from backoffice_core.call_centre.models import CallAttempt, CallTask, Recording
 from backoffice_core.call_centre.rules import (
     SETTLED_BY_HAND,
     CallFacts,
+    call_in_result,
     counts_as_contact,
     evidence,
     is_abandoned,
@@ -55,6 +56,8 @@ async def settle(s: AsyncSession, call_id: UUID, facts: CallFacts, now: datetime
     if attempt is None or attempt.ended_at is not None:
         return None
     facts = _with_what_is_known(attempt, facts)
+    if attempt.direction == "in":
+        return await _settle_in(s, attempt, facts, now)
     result = telephony_result(facts, reserved=attempt.agent_id is not None)
     if is_taken_back(result, facts, attempt.cancelled):
         result = "CANCELLED"
@@ -95,6 +98,25 @@ async def late_code(s: AsyncSession, call_id: UUID, sip_code: int) -> None:
     await s.execute(query.values(sip_code=sip_code))
 
 
+async def _settle_in(s: AsyncSession, attempt: CallAttempt, facts: CallFacts, now: datetime) -> CallAttempt:
+    """A call that came in (FL-02): no slot, no task; that he called says that his number lives."""
+    attempt.state, attempt.ended_at, attempt.result = "ENDED", facts.ended_at, call_in_result(facts)
+    attempt.cause, attempt.estimated, attempt.answered_at = facts.cause, facts.estimated, facts.answered_at
+    attempt.bridged_at, attempt.message_played = facts.bridged_at, facts.message_at is not None
+    attempt.abandoned = False  # given up by us, but he had called: the account of abandoned calls is of those we made
+    if facts.bridged_at is None:
+        await _no_recording(s, attempt.id)
+    seconds = (facts.ended_at - facts.bridged_at).total_seconds() if facts.bridged_at else 0.0
+    await _write_history(s, attempt, seconds=seconds)
+    await cases.number_evidence(s, attempt.case_id, attempt.contact_point_id, "alive", at=now, call_id=attempt.id)
+    if attempt.agent_session_id:
+        await agents.call_over(
+            s, attempt.agent_session_id, attempt.id, facts.ended_at, talked=facts.bridged_at is not None,
+            has_outcome=attempt.outcome is not None,
+        )  # fmt: skip
+    return attempt
+
+
 def _with_what_is_known(attempt: CallAttempt, facts: CallFacts) -> CallFacts:
     """Facts joined with what was already written: after a restart the listener knows only the end."""
     return CallFacts(
@@ -131,7 +153,7 @@ async def _no_recording(s: AsyncSession, call_id: UUID) -> None:
 
 async def _write_history(s: AsyncSession, attempt: CallAttempt, *, seconds: float) -> None:
     data: dict[str, Any] = {
-        "direction": "out", "result": attempt.result, "number": attempt.number, "seconds": round(seconds, 1),
+        "direction": attempt.direction, "result": attempt.result, "number": attempt.number, "seconds": round(seconds, 1),
         "abandoned": attempt.abandoned, "campaign": attempt.campaign, "decision": str(attempt.decision_id or ""),
     }  # fmt: skip
     if attempt.estimated:
@@ -157,6 +179,8 @@ async def start_settling(s: AsyncSession, call_id: UUID) -> None:
     attempt = await s.get(CallAttempt, call_id, with_for_update=True)
     if attempt is not None and attempt.ended_at is None:
         attempt.state = "SETTLING"
+        if attempt.task_id is None:
+            return
         task = await s.get_one(CallTask, attempt.task_id, with_for_update=True)
         if task.state == "DIALING":
             task.state = "SETTLING"

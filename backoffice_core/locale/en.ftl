@@ -595,6 +595,12 @@ hist-stop-list = by the bank's stop list: { $why }
 
 ## Call-backs
 
+calls-us-one = He is calling us. Introduce yourself and ask who is calling
+calls-us-of = He is calling us. { $n } borrowers have this number: check who it is
+hist-call-in = Call from the borrower: { $result }
+unknown-callers = Unknown numbers that called us
+number-withheld = withheld number
+result-MISSED = Nobody took it
 
 ## The agent's line
 

@@ -602,6 +602,12 @@ hist-stop-list = по стоп-листу банка: { $why }
 
 ## Call-backs
 
+calls-us-one = Звонит нам сам. Представьтесь и спросите, кто звонит
+calls-us-of = Звонит нам сам. Этот номер есть у { $n } заёмщиков: проверьте, кто это
+hist-call-in = Звонок от заёмщика: { $result }
+unknown-callers = Нам звонили с неизвестных номеров
+number-withheld = скрытый номер
+result-MISSED = Никто не ответил
 
 ## The agent's line
 

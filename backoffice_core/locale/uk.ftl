@@ -603,6 +603,12 @@ hist-stop-list = за стоп-листом банку: { $why }
 
 ## Call-backs
 
+calls-us-one = Дзвонить нам сам. Назвіться і спитайте, хто телефонує
+calls-us-of = Дзвонить нам сам. Цей номер є у { $n } позичальників: перевірте, хто це
+hist-call-in = Дзвінок від позичальника: { $result }
+unknown-callers = Невідомі номери дзвонили нам
+number-withheld = прихований номер
+result-MISSED = Ніхто не відповів
 
 ## The agent's line
 

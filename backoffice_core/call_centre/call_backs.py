@@ -1,0 +1,175 @@
+"""A borrower who calls a number of ours (FL-02, CC-01): found by his number, given to an agent, or called back.
+
+He began this contact, so no slot is reserved and no cap counts it. What he hears when nobody takes the call is neutral:
+whoever holds the phone learns the bank's name and its hours.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from uuid import UUID
+
+from sqlalchemy import exists, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backoffice_core.borrowers.models import ContactPoint, Person
+from backoffice_core.borrowers.rules import read_phone
+from backoffice_core.call_centre import attempts
+from backoffice_core.call_centre.contacts import call_contact, flags_of
+from backoffice_core.call_centre.models import AgentSession, CallAttempt, CallTask, Recording, UnknownCaller
+from backoffice_core.call_centre.rules import MISSED
+from backoffice_core.cases import service as cases
+from backoffice_core.cases.models import Case
+from backoffice_core.cases.rules import CALLBACK, next_working_day, one_per_case
+from backoffice_core.compliance import service as compliance
+from backoffice_core.config import Settings
+from backoffice_core.db import new_key
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caller:
+    """The likeliest borrower of a number: whom we tried last. `candidates`: open cases with this number."""
+
+    person: Person
+    contact: ContactPoint
+    case: Case
+    candidates: int
+
+
+async def find_caller(s: AsyncSession, number: str) -> Caller | None:
+    """`number` in E.164. None when it stands with no open case, or only as a wrong one."""
+    tried = (
+        select(func.max(CallAttempt.claimed_at))
+        .where(CallAttempt.contact_point_id == ContactPoint.id, CallAttempt.direction == "out")
+        .scalar_subquery()
+    )
+    query = (
+        select(Person, ContactPoint, Case)
+        .join(ContactPoint, ContactPoint.person_id == Person.id)
+        .join(Case, Case.person_id == Person.id)
+        .where(ContactPoint.kind == "phone", ContactPoint.value == number, ContactPoint.state != "WRONG_PARTY")
+        .where(Case.closed_at.is_(None))
+        .order_by(tried.desc().nulls_last(), ContactPoint.state != "VERIFIED", Case.number)
+    )
+    found = (await s.execute(query)).all()
+    if not found:
+        return None
+    person, contact, case = found[0]
+    return Caller(person=person, contact=contact, case=case, candidates=len({one.id for one, _, _ in found}))
+
+
+def readable(number: str, country: str) -> str:
+    """The caller's number in E.164 as trunks write it (with or without plus, national); as it came when it is none."""
+    for cell in (number, f"+{number}"):
+        try:
+            return read_phone(cell, country).value
+        except ValueError:
+            continue
+    return number
+
+
+async def came_in(
+    s: AsyncSession, settings: Settings, *, channel_id: str, number: str, called: str, now: datetime, wall: datetime,
+    today: date,
+) -> CallAttempt | None:  # fmt: skip
+    """Writes the call; once for each `channel_id` (Asterisk's Uniqueid). None when nobody knows who calls, which is
+    written too. `now` is business time."""
+    known = await s.scalar(select(CallAttempt).where(CallAttempt.channel_id == channel_id))
+    if known is not None:
+        return known
+    value = readable(number, settings.jurisdiction)
+    caller = await find_caller(s, value)
+    if caller is None:
+        s.add(UnknownCaller(at=now, number=value, called=called))
+        return None
+    call_id = new_key()
+    recording = f"{today:%Y/%m/%d}/{call_id}"
+    attempt = CallAttempt(
+        id=call_id, direction="in", channel_id=channel_id, candidates=caller.candidates, case_id=caller.case.id,
+        person_id=caller.person.id, contact_point_id=caller.contact.id, number=value, campaign="collection",
+        purpose="collection", trunk="", caller_id=called, language=caller.person.language, fence=0, business_at=now,
+        claimed_at=wall, ringing_at=wall, state="RINGING", recording=recording,
+    )  # fmt: skip
+    s.add(attempt)
+    s.add(Recording(call_id=call_id, case_id=caller.case.id, path=recording, created_at=wall))
+    await s.flush()
+    return attempt
+
+
+def is_open(settings: Settings, now: datetime) -> bool:
+    """Whether agents take calls at this hour of the bank's clock. `now`: business time in the bank's zone."""
+    return time.fromisoformat(settings.calls_in_from) <= now.time() < time.fromisoformat(settings.calls_in_until)
+
+
+async def connect(s: AsyncSession, call_id: UUID, wall: datetime) -> AgentSession | None:
+    """An agent for a call that came in: who spoke with or tried him last when he is free, else who waits longest."""
+    attempt = await s.get(CallAttempt, call_id)
+    if attempt is None:
+        return None
+    last = (
+        select(CallAttempt.agent_id)
+        .where(CallAttempt.person_id == attempt.person_id, CallAttempt.agent_id.is_not(None), CallAttempt.id != call_id)
+        .order_by(CallAttempt.claimed_at.desc())
+        .limit(1)
+    )
+    return await attempts.connect(s, call_id, wall, prefer=await s.scalar(last))
+
+
+async def follow_missed(s: AsyncSession, settings: Settings, now: datetime, limit: int = 20) -> list[UUID]:
+    """What follows for callers whom nobody took, once for each call; their calls' ids. `now`: business time, bank's zone."""
+    query = (
+        select(CallAttempt)
+        .where(CallAttempt.direction == "in", CallAttempt.result == MISSED, CallAttempt.outcome.is_(None))
+        .order_by(CallAttempt.claimed_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    found = list((await s.execute(query)).scalars())
+    for attempt in found:
+        await _call_back(s, settings, attempt, now)
+        attempt.outcome, attempt.outcome_at = MISSED, attempt.ended_at
+    return [attempt.id for attempt in found]
+
+
+async def _call_back(s: AsyncSession, settings: Settings, attempt: CallAttempt, now: datetime) -> None:
+    """One task to call him back at the next lawful moment; tonight's task moves to the front of the queue.
+
+    A task that stands open already (he called three times) stays the one.
+    """
+    person = await s.get_one(Person, attempt.person_id)
+    phone = await s.get_one(ContactPoint, attempt.contact_point_id)
+    case = await s.get_one(Case, attempt.case_id)
+    contact = call_contact(
+        settings, person, phone, await flags_of(s, person.id), purpose=attempt.purpose, campaign=attempt.campaign,
+        stage=case.stage, caller_id=attempt.caller_id,
+    )  # fmt: skip
+    decision = await compliance.ask(s, contact, now, store=False, guard_minutes=settings.guard_minutes)
+    at = now if decision.allow else decision.next_allowed_at
+    day = at.astimezone(now.tzinfo).date() if at else next_working_day(now.date(), lambda one: one.weekday() < 5)
+    raised = await cases.raise_task(
+        s, case.id, CALLBACK, day, one_per_case(CALLBACK, case.id), at, data={"call_id": str(attempt.id), "missed": True},
+        at=now,
+    )  # fmt: skip
+    if raised:
+        await cases.add_event(s, case.id, "task", now, data={"task": CALLBACK, "control_date": str(day)})
+    if at is not None:
+        first = select(func.min(CallTask.position) - 1).where(CallTask.business_date == day).scalar_subquery()
+        await s.execute(
+            update(CallTask)
+            .where(CallTask.business_date == day, CallTask.case_id == case.id)
+            .where(CallTask.state.in_(("ELIGIBLE", "RETRY_WAIT")))
+            .values(position=first, earliest_at=at)
+        )
+
+
+async def unknown_callers(s: AsyncSession, since: datetime, limit: int = 50) -> list[UnknownCaller]:
+    """Newest first."""
+    query = select(UnknownCaller).where(UnknownCaller.at >= since).order_by(UnknownCaller.at.desc()).limit(limit)
+    return list((await s.execute(query)).scalars())
+
+
+async def somebody_works(s: AsyncSession) -> bool:
+    """Whether anybody sits at a desk who could become free for a caller."""
+    working = exists().where(
+        AgentSession.ended_at.is_(None), AgentSession.state.in_(("READY", "RESERVED", "TALKING", "WRAP_UP"))
+    )
+    return bool(await s.scalar(select(working)))

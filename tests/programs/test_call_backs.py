@@ -1,0 +1,109 @@
+"""Borrowers who call our number, on the whole house with a real Asterisk (FL-02, CC-01)."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import func, select
+
+from backoffice_core.call_centre.models import CallAttempt, Recording, UnknownCaller
+from backoffice_core.cases.models import CaseEvent, Task
+from backoffice_core.compliance.models import ContactLedger
+from far_end.endpoint import Call, Endpoint
+from far_end.media import SOUNDS, Engine
+from tests import house
+from tests.conftest import until
+from tests.running import RunningHouse, running_house
+
+OURS = "380445550100"
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHouse]:
+    options = ("--call-back", "1", "--call-back-after", "1", "--talk", "3")
+    with running_house(
+        tmp_path_factory.mktemp("house"), carrier_options=options, ring_timeout_s=15, calls_in_wait_s=5
+    ) as one:
+        yield one
+
+
+@pytest.fixture
+async def caller(running: RunningHouse) -> Endpoint:
+    endpoint = Endpoint(Engine(), "somebody", keep_heard=True)
+    await endpoint.open()
+    return endpoint
+
+
+async def call_us(running: RunningHouse, caller: Endpoint, number: str) -> Call:
+    where = ("127.0.0.1", running.settings.ports.sip)
+    return await caller.dial(OURS, where, caller=number, sound=SOUNDS / "borrower-uk.wav", limit=20)
+
+
+async def the_call(running: RunningHouse, number: str) -> CallAttempt:
+    async def look() -> CallAttempt | None:
+        async with running.database() as database, database.begin() as s:
+            query = select(CallAttempt).where(
+                CallAttempt.number == number, CallAttempt.direction == "in", CallAttempt.ended_at.is_not(None)
+            )
+            return (await s.execute(query.limit(1))).scalar_one_or_none()
+
+    found: CallAttempt = await until(look, 30, every=0.2, what=f"the call from {number} ended")
+    return found
+
+
+async def test_who_missed_our_call_calls_back_and_meets_an_agent_with_his_card(running: RunningHouse) -> None:
+    """FL-02: the far end's person lets it ring, calls the number he saw: card, talk, recording, history `in`, no cap."""
+    async with running.robots(1, talk="4") as log:
+        (task,) = await running.dial("777")  # rings until we give up
+        missed = await running.ended(task, 60)
+        back = await the_call(running, missed.number)
+        assert (back.result, back.person_id) == ("ANSWERED_HUMAN", missed.person_id)
+        assert f'"CARD", "robot": "robot200", "call_id": "{back.id}", "named": true' in log.read_text()
+        async with running.database() as database, database.begin() as s:
+            lines = (await s.execute(select(CaseEvent).where(CaseEvent.call_id == back.id))).scalars().all()
+            slots = await s.scalar(
+                select(func.count()).select_from(ContactLedger).where(ContactLedger.person_id == back.person_id)
+            )
+        assert [line.data["direction"] for line in lines if line.kind == "call"] == ["in"]
+        assert slots == 1, "only our own call counts"
+
+        async def sealed() -> bool:
+            async with running.database() as database, database.begin() as s:
+                return (await s.get_one(Recording, back.id)).state == "SEALED"
+
+        await until(sealed, 20, every=0.3, what="the recording of the call that came in is sealed")
+
+
+async def test_nobody_there_is_told_and_called_back(running: RunningHouse, caller: Endpoint) -> None:
+    """FL-02: no agent works: a neutral message, one task to call back, however often he calls."""
+    number = "+380671110001"
+    async with running.database() as database, database.begin() as s:
+        known = await house.borrower(s, running.clock, number=number)
+        known.task.state = "CANCELLED"
+    for _ in range(2):
+        call = await call_us(running, caller, number.removeprefix("+"))
+        await asyncio.wait_for(call.over.wait(), 30)
+        assert call.how == "them"
+        assert call.stream is not None
+        assert call.stream.packets > 100, "he heard a message"
+
+    async def tasks() -> list[Task]:
+        async with running.database() as database, database.begin() as s:
+            found = (
+                await s.execute(select(Task).where(Task.case_id == known.case.id, Task.kind == "CALLBACK"))
+            ).scalars()
+            return list(found)
+
+    assert (await the_call(running, number)).result == "MISSED"
+    await until(tasks, 15, every=0.2, what="the task to call back")
+    assert len(await tasks()) == 1
+
+
+async def test_a_stranger_hears_the_message_and_the_supervisor_his_number(
+    running: RunningHouse, caller: Endpoint
+) -> None:
+    call = await call_us(running, caller, "380509998877")
+    await asyncio.wait_for(call.over.wait(), 30)
+    async with running.database() as database, database.begin() as s:
+        seen = (await s.execute(select(UnknownCaller))).scalars().all()
+    assert [one.number for one in seen] == ["+380509998877"]

@@ -10,7 +10,6 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy.exc import DBAPIError
 
 from ami_listener.call_story import Meaning, Stories
 from ami_listener.catch_up import Search
@@ -23,7 +22,7 @@ from backoffice_core.bus import Bus
 from backoffice_core.call_centre import agents, facts, settling
 from backoffice_core.clock import Clock
 from backoffice_core.config import Settings
-from backoffice_core.db import Database
+from backoffice_core.db import AWAY, Database
 from backoffice_core.parts.ready import mark_ready
 from backoffice_core.pbx.ami import Ami
 from backoffice_core.pbx.frames import ActionRefused, ActionUnknown, LinkDown, LinkUp
@@ -141,7 +140,7 @@ class Listener:
                     names = [str(call.id) for call in calls] + [uniqueid_of(line) for line in lines]
                     known = await facts.of_channels(s, names, since) if names else []
                     kept = await facts.positions(s)
-            except (DBAPIError, OSError, TimeoutError) as error:
+            except AWAY as error:
                 log.warning("database away; events wait in the spool", error=type(error).__name__)
                 await asyncio.sleep(1.0)
                 continue
@@ -165,12 +164,12 @@ class Listener:
                     await asyncio.sleep(GATHER_S * 5)
             self.look.clear()
             if self.ami.up and self.caught_up and not self.found:
-                with contextlib.suppress(LinkDown, ActionUnknown, ActionRefused, DBAPIError, OSError, TimeoutError):
+                with contextlib.suppress(LinkDown, ActionUnknown, ActionRefused, *AWAY):
                     self.found += await self.search.look(self.clock.wall())
 
     async def _purge(self) -> None:
         while True:
             await asyncio.sleep(PURGE_S)
-            with contextlib.suppress(DBAPIError, OSError, TimeoutError):
+            with contextlib.suppress(*AWAY):
                 async with self.database.begin() as s:
                     await facts.purge(s, self.clock.wall())

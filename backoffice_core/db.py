@@ -51,6 +51,10 @@ def new_key() -> UUID:
     return uuids.uuid7()
 
 
+AWAY = (DBAPIError, PoolTimeout, OSError, TimeoutError)
+"""What a loop that tries again by itself catches: PoolTimeout, all connections being stuck, is none of the other three."""
+
+
 def passes(error: BaseException) -> bool:
     """Whether a failure of a statement or a commit is the server's, not the statement's: it is away, starting or stopping,
     a lock took too long, a deadlock was broken. Then the same may be tried again, and nothing was wrong with it."""

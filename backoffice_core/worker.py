@@ -21,7 +21,7 @@ from backoffice_core.call_centre import recordings as rows
 from backoffice_core.clock import Clock
 from backoffice_core.compliance import elsewhere
 from backoffice_core.config import Settings
-from backoffice_core.db import Database
+from backoffice_core.db import AWAY, Database
 from backoffice_core.errors import Refused
 from backoffice_core.events import AgentChanged, CallChanged, QueueChanged
 from backoffice_core.nightly import run_night
@@ -90,7 +90,7 @@ class Worker:
         while True:
             try:
                 await self.end_wrap_ups()
-            except (DBAPIError, OSError, TimeoutError) as error:
+            except AWAY as error:
                 log.warning("wrap-ups wait", error=type(error).__name__)
             await asyncio.sleep(WRAP_UP_LOOK_S)
 

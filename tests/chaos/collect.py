@@ -1,5 +1,6 @@
 """Reads what the product says after a run, as `truth` judges it."""
 
+import io
 import json
 from collections import Counter
 from pathlib import Path
@@ -14,8 +15,10 @@ from backoffice_core.call_centre.models import CallAttempt, Recording
 from backoffice_core.cases.models import Case, CaseEvent
 from backoffice_core.compliance import service as compliance
 from backoffice_core.config import Settings
+from backoffice_core.errors import NotFound
 from backoffice_core.staff.models import User
 from far_end import tones
+from recordings import playback
 from recordings.naming import SEALED, part
 from tests.chaos.house import ChaosHouse
 from tests.chaos.truth import Attempt, Done, Seen, read_calls
@@ -63,11 +66,10 @@ async def collect(one: ChaosHouse, robots_log: Path, faults: list[Done], freed_s
 
 def _listen(settings: Settings, row: Recording, attempt: Attempt) -> None:
     """Who is on each side of a sealed recording."""
-    file = part(settings.recordings_dir, row.path, SEALED)
-    attempt.file = file.exists()
-    if not attempt.file:
+    sound = _sealed(settings, row)
+    attempt.file = sound is not None
+    if sound is None:
         return
-    sound, rate = soundfile.read(file, dtype="int16", always_2d=True)
     for side, first, name in (
         (0, tones.FIRST + tones.HALF_STEP, "agent_chord"),
         (1, tones.FIRST, "borrower_chord"),
@@ -75,9 +77,26 @@ def _listen(settings: Settings, row: Recording, attempt: Attempt) -> None:
         loud = np.flatnonzero(np.abs(sound[:, side]) > 1000)
         if not len(loud):
             continue
-        middle, half = int(loud[len(loud) // 2]), int(LISTENED_S * rate / 2)
+        middle, half = int(loud[len(loud) // 2]), int(LISTENED_S * tones.RATE / 2)
         chord = tones.heard(sound[max(middle - half, 0) : middle + half, side].astype(float).tolist(), first)
         setattr(attempt, name, str(chord) if chord else None)
+
+
+def _sealed(settings: Settings, row: Recording) -> "np.ndarray | None":
+    """Both sides as 16-bit samples, 8000 a second; None when there is no file."""
+    if hasattr(playback, "open_sound"):
+        try:
+            opened = playback.open_sound(settings, row)
+        except NotFound:
+            return None
+        kept = io.BytesIO(b"".join(opened.read(0, opened.length)))
+    else:
+        file = part(settings.recordings_dir, row.path, SEALED)
+        if not file.exists():
+            return None
+        kept = io.BytesIO(file.read_bytes())
+    sound, rate = soundfile.read(kept, dtype="int16", always_2d=True)
+    return sound[:: rate // tones.RATE]
 
 
 def _strange_files(settings: Settings, rows: "object") -> list[str]:

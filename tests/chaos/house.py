@@ -126,7 +126,12 @@ class ChaosHouse(RunningHouse):
         return found
 
     async def make(self, fault: Fault) -> Done:
-        """Makes the fault once its victim is up and its trigger has come, and ends it."""
+        """Makes the fault once its victim is up and its trigger has come, and ends it.
+
+        Raises AssertionError when a part does not come back, or a supervisor or the far end has ended.
+        """
+        dead = [child.args for child in self.children if child.poll() is not None]
+        assert not dead, f"ended by themselves: {dead}"
         victim: psutil.Process | None = None
         if fault.what in {"kill", "freeze"}:
             victim = await until(lambda: self.find(fault.whom), PART_LIMIT_S, every=0.05, what=f"{fault.whom} up")

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from backoffice_core.config import Settings
-from backoffice_core.db import Database, passes
+from backoffice_core.db import AWAY, Database, passes
 
 
 async def _failure(settings: Settings) -> BaseException:
@@ -69,3 +69,14 @@ async def test_a_program_that_hangs_in_a_transaction_lets_its_locks_go(live_sett
     assert passes(ended.value)
     await frozen.close()
     await other.close()
+
+
+async def test_a_pool_whose_connections_are_all_stuck_is_a_database_away(live_settings: Settings) -> None:
+    """Behind a mute link each statement hangs: the next one finds no connection. No loop may end because of that."""
+    full = Database(live_settings, pool=1, name="full")
+    full.engine.pool._timeout = 0.05
+    async with full.engine.connect(), full.engine.connect(), full.engine.connect():
+        with pytest.raises(AWAY) as away:
+            await full.ping()
+    assert passes(away.value)
+    await full.close()

@@ -25,9 +25,10 @@ demo: setup ## the main job, live, until Ctrl-C (DURATION=60 JSON=file KEEP=1)
 chaos: setup ## faults at random, the far end's log is the truth (KILLS=60 SEED=1 JSON=file KEEP=folder)
 	@$(PY) -m tests.chaos $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json $(JSON)) $(if $(KEEP),--keep $(KEEP))
 
-bench: setup ## answer to bridge, answer to card, 500 consoles, beside their floors
+bench: setup ## answer to bridge and card, 500 consoles, the listener's events, beside their floors
 	@$(PY) -m tests.bench
 	@$(PY) -m tests.bench.consoles
+	@$(PY) -m tests.bench.events
 
 clean: ## remove .venv and caches of tools; data and the Asterisk cache stay
 	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

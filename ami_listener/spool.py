@@ -8,16 +8,19 @@ newest facts are left out and a gap is noted: the calls they belong to are settl
 
 import asyncio
 import errno
+import fcntl
 import json
 import os
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 from uuid import uuid4
 
 import structlog
+
+from backoffice_core.errors import Conflict
 
 log = structlog.get_logger()
 
@@ -45,6 +48,7 @@ class Spool:
         folder.mkdir(parents=True, exist_ok=True)
         self.name = self._own_name()
         self.more = asyncio.Event()
+        self.lock: TextIO | None = None
         self.left_out = self.damaged = 0
         self._full = False
         self._dirty = False
@@ -180,6 +184,12 @@ class Spool:
             os.close(self._out)
             self._out = None
 
+    def give_back(self) -> None:
+        """Closes it for good; another process may take it."""
+        self.close()
+        if self.lock:
+            self.lock.close()
+
     # --- files ---------------------------------------------------------------------------------------------------
 
     def _path(self, start: int) -> Path:
@@ -204,6 +214,28 @@ class Spool:
             os.truncate(path, whole)
         self._out = os.open(path, os.O_WRONLY | os.O_APPEND)
         return whole
+
+
+def own_spool(data: Path, limit: int) -> Spool:
+    """The spool of this machine. A listener that was paused may still have it: then a second one, so that two processes
+    never write into one. The kernel gives it free when its process ends, however it does."""
+    for name in ("spool", "spool-2", "spool-3"):
+        folder = data / name
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "lock").open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            log.warning("another process has this spool", name=name)
+            continue
+        spool = Spool(folder, limit)
+        spool.lock = lock
+        return spool
+    raise Conflict(
+        "Other listeners have all spools of this machine.",
+        remedy="One listener a machine is enough, two for a quick takeover: end the others.",
+    )
 
 
 def encode(fact: list[Any]) -> bytes:

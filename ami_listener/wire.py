@@ -15,7 +15,7 @@ from ami_listener.call_story import Meaning, Stories
 from ami_listener.catch_up import Search
 from ami_listener.cel_tail import CelTail
 from ami_listener.heard import Gap, Heard, Line, pack, parse, uniqueid_of, unpack
-from ami_listener.spool import Spool
+from ami_listener.spool import own_spool
 from ami_listener.writer import Batch, Writer
 from asterisk_conf import cel_file
 from backoffice_core.bus import Bus
@@ -58,7 +58,7 @@ class Listener:
         )  # fmt: skip
         self.stories = Stories()
         self.writer = Writer(database, bus, clock)
-        self.spool = Spool(settings.data / "spool", settings.spool_mb * 1024 * 1024)
+        self.spool = own_spool(settings.data, settings.spool_mb * 1024 * 1024)
         self.cel = CelTail(cel_file(settings))
         self.search = Search(settings, database, self.ami, self.stories)
         self.found: list[Meaning] = []  # by the search; written by the same loop as all else
@@ -76,7 +76,7 @@ class Listener:
                 group.create_task(self._sweep())
                 group.create_task(self._purge())
         finally:
-            self.spool.close()
+            self.spool.give_back()
             self.cel.close()
 
     # --- in ------------------------------------------------------------------------------------------------------
@@ -123,9 +123,9 @@ class Listener:
             meanings += self.stories.overdue(self.clock.wall()) + found
         if heard or packed or meanings:
             rows = [values for values in packed if values[0] != "Gap"] + [pack(fact) for fact in from_file]
-            positions = {"spool": (self.spool.name, self.spool.position), "cel": self.cel.position}
+            positions = {self.spool.folder.name: (self.spool.name, self.spool.position), "cel": self.cel.position}
             await self.writer.write(Batch(meanings, rows, positions))
-            self.spool.written(positions["spool"][1])
+            self.spool.written(self.spool.position)
         self.caught_up = drained and self.spool.drained
         return len(heard)
 
@@ -148,7 +148,7 @@ class Listener:
         for values in known:
             if fact := unpack(values):
                 self.stories.hear(fact)  # its meanings are written already
-        self.spool.start_at(*kept.get("spool", ("", 0)))
+        self.spool.start_at(*kept.get(self.spool.folder.name, ("", 0)))
         if "cel" in kept:
             self.cel.start_at(*kept["cel"])
         else:

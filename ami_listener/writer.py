@@ -31,6 +31,7 @@ from backoffice_core.events import AgentChanged, CallChanged, News
 log = structlog.get_logger()
 
 RETRY_S = 1.0
+OF_CALLS = CallRang | CallAnswered | MessageHeard | VoicesMet | CallEnded
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,12 @@ class Writer:
     async def _once(self, batch: Batch) -> list[News]:
         async with self.database.begin() as s:
             await facts.save(s, batch.facts)
+            heard = {m.call_id for m in batch.meanings if isinstance(m, OF_CALLS)}
+            over = {m.call_id for m in batch.meanings if isinstance(m, CallEnded)}
+            seats = {m.line.session_id for m in batch.meanings if isinstance(m, LineUp | LineDown)}
+            await settling.begin_many(s, heard, over, seats)
             news = [one for meaning in batch.meanings for one in await self._apply(s, meaning)]
+            await settling.finish_many(s)
             await facts.move_positions(s, batch.positions, self.clock.wall())
         return news
 

@@ -124,7 +124,7 @@ def calls(
                 rows = [asdict(call) for call in await history.live_calls(session)]
             else:
                 names = ("id", "business_at", "direction", "number", "state", "result", "outcome", "abandoned", "answered_at",
-                         "bridged_at", "ended_at", "cause", "sip_code")  # fmt: skip
+                         "bridged_at", "ended_at", "estimated", "cause", "sip_code")  # fmt: skip
                 found = await history.calls_of_day(session, begins, ends)
                 rows = [{name: getattr(call, name) for name in names} for call in found]
         if as_json:
@@ -146,6 +146,7 @@ def calls(
 def _call_line(house: House, row: dict[str, Any]) -> tuple[object, ...]:
     ended, answered = row["ended_at"], row["answered_at"]
     seconds = f"{(ended - answered).total_seconds():.1f}" if ended and answered else ""
+    seconds = f"~{seconds}" if row["estimated"] else seconds  # nobody told the end: until the last evidence
     at = f"{row['business_at'].astimezone(house.clock.zone):%H:%M:%S}"
     return at, row["direction"], row["number"], row["state"], row["result"], row["outcome"], seconds, row["id"]
 

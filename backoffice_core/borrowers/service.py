@@ -1,7 +1,9 @@
 """The place that reads and writes people and their numbers."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -82,6 +84,27 @@ async def add_evidence(
         point.state_reason = f"sip {sip_code}" if sip_code else f"cause {cause}" if cause else sign
         await session.flush()
     return Verdict(contact_point_id, point.person_id, before, state)
+
+
+async def note_alive(session: AsyncSession, signs: Sequence[tuple[UUID, datetime, Mapping[str, Any]]]) -> set[UUID]:
+    """Notes answers (`alive`) of numbers whose state they cannot change, all at once; gives the ids of those calls.
+
+    Each sign: contact point, business time, and what `add_evidence` takes besides. The others are left to `add_evidence`.
+    """
+    if not signs:
+        return set()
+    points = select(ContactPoint.id).where(
+        ContactPoint.id.in_([point for point, _, _ in signs]),
+        ContactPoint.state.in_(("UNVERIFIED", "VERIFIED", "WRONG_PARTY")),
+    )
+    settled = set(await session.scalars(points.order_by(ContactPoint.id).with_for_update()))
+    rows = [
+        {"contact_point_id": point, "at": at, "sign": "alive", **seen} for point, at, seen in signs if point in settled
+    ]
+    if rows:
+        once = insert(PhoneEvidence.__table__).on_conflict_do_nothing(index_elements=["call_id"])  # type: ignore[arg-type]
+        await session.execute(once, rows)
+    return {row["call_id"] for row in rows}
 
 
 async def phones_of(session: AsyncSession, person_id: UUID) -> list[ContactPoint]:

@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from backoffice_core import bulk
 from backoffice_core.borrowers.models import Person
 from backoffice_core.call_centre.models import AgentSession, AgentStateChange, CallAttempt
 from backoffice_core.cases.models import Case
@@ -164,7 +165,7 @@ async def count_free(s: AsyncSession) -> int:
 
 async def talking(s: AsyncSession, session_id: UUID, call_id: UUID, wall: datetime) -> UUID | None:
     """The voices met. Returns the agent's user id when his state changed."""
-    agent = await s.get(AgentSession, session_id, with_for_update=True)
+    agent = await bulk.locked(s, AgentSession, session_id)
     if agent is None or agent.call_id != call_id or agent.state != "RESERVED":
         return None
     change(s, agent, "TALKING", "CALL", wall, call_id)
@@ -175,7 +176,7 @@ async def call_over(
     s: AsyncSession, session_id: UUID, call_id: UUID, wall: datetime, *, talked: bool, has_outcome: bool
 ) -> UUID | None:
     """The borrower's call ended: wrap-up after a talk, back to ready when the voices never met."""
-    agent = await s.get(AgentSession, session_id, with_for_update=True)
+    agent = await bulk.locked(s, AgentSession, session_id)
     if agent is None or agent.call_id != call_id or agent.state not in {"RESERVED", "TALKING"}:
         return None
     if talked and not has_outcome:
@@ -216,7 +217,7 @@ async def lines_to_call(s: AsyncSession, wall: datetime) -> list[AgentSession]:
 
 async def line_up(s: AsyncSession, session_id: UUID, n: int, channel: str, wall: datetime) -> UUID | None:
     """The agent's phone answered. A line that is not the current one (n) changes nothing."""
-    agent = await s.get(AgentSession, session_id, with_for_update=True)
+    agent = await bulk.locked(s, AgentSession, session_id)
     if agent is None or agent.line_n != n or agent.ended_at is not None or agent.line == "UP":
         return None
     agent.line, agent.line_channel, agent.line_failures, agent.line_retry_at = "UP", channel, 0, None
@@ -230,7 +231,7 @@ async def line_down(s: AsyncSession, session_id: UUID, n: int, wall: datetime, *
 
     A browser hangs up when its page is closed or loaded anew, which is no wish for a pause.
     """
-    agent = await s.get(AgentSession, session_id, with_for_update=True)
+    agent = await bulk.locked(s, AgentSession, session_id)
     if agent is None or agent.line_n != n or agent.line == "NONE":
         return None
     was_up = agent.line == "UP"

@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backoffice_core import leases
+from backoffice_core import bulk, leases
 from backoffice_core.borrowers.models import ContactPoint, Person
 from backoffice_core.call_centre import agents, wrap_up
 from backoffice_core.call_centre.contacts import call_contact, flags_of
@@ -190,7 +190,7 @@ async def heard(
     message_at: datetime | None = None,
 ) -> CallAttempt | None:
     """Progress of a live call; hearing it twice changes nothing. None for a call that is not ours."""
-    attempt = await s.get(CallAttempt, call_id, with_for_update=True)
+    attempt = await bulk.locked(s, CallAttempt, call_id)
     if attempt is None:
         return None
     if rang_at and attempt.ringing_at is None:

@@ -4,6 +4,7 @@ A settlement is one transaction and happens once for each call: the attempt, its
 the case history, the evidence on the number and the agent's seat change together.
 """
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -12,9 +13,10 @@ from uuid import UUID
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from backoffice_core import bulk
 from backoffice_core.audit import service as audit
 from backoffice_core.call_centre import agents
-from backoffice_core.call_centre.models import CallAttempt, CallTask, Recording
+from backoffice_core.call_centre.models import AgentSession, CallAttempt, CallTask, Recording
 from backoffice_core.call_centre.rules import (
     SETTLED_BY_HAND,
     CallFacts,
@@ -52,7 +54,7 @@ async def settle(s: AsyncSession, call_id: UUID, facts: CallFacts, now: datetime
 
     `now` is business time: retries and evidence are counted in it.
     """
-    attempt = await s.get(CallAttempt, call_id, with_for_update=True)
+    attempt = await bulk.locked(s, CallAttempt, call_id)
     if attempt is None or attempt.ended_at is not None:
         return None
     facts = _with_what_is_known(attempt, facts)
@@ -90,6 +92,31 @@ async def settle(s: AsyncSession, call_id: UUID, facts: CallFacts, now: datetime
             has_outcome=attempt.outcome is not None,
         )  # fmt: skip
     return attempt
+
+
+async def begin_many(s: AsyncSession, heard: Collection[UUID], over: Collection[UUID], seats: Collection[UUID]) -> None:
+    """Locks and loads what `attempts.heard`, `settle` and the changes of seats of this transaction will ask for.
+
+    `heard`: calls of which something was heard; `over`: those of them that end. `finish_many` writes what was kept.
+    """
+    calls = select(CallAttempt).where(CallAttempt.id.in_(heard)).order_by(CallAttempt.id).with_for_update()
+    known: list[CallAttempt] = bulk.hold(s, await s.scalars(calls) if heard else ())
+    ending = [call for call in known if call.id in over and call.ended_at is None]
+    if ending:
+        await compliance.hold_slots(s, [call.id for call in ending])
+        tasks = select(CallTask).where(CallTask.id.in_([call.task_id for call in ending])).order_by(CallTask.id)
+        bulk.hold(s, await s.scalars(tasks.with_for_update()))
+        recordings = select(Recording).where(Recording.call_id.in_([call.id for call in ending]))
+        bulk.hold(s, await s.scalars(recordings), "call_id")
+    sessions = {call.agent_session_id for call in known if call.agent_session_id} | set(seats)
+    rows = select(AgentSession).where(AgentSession.id.in_(sessions)).order_by(AgentSession.id)
+    bulk.hold(s, await s.scalars(rows.with_for_update()) if sessions else ())
+
+
+async def finish_many(s: AsyncSession) -> None:
+    bulk.close(s)
+    await s.flush()
+    await cases.write_kept(s)
 
 
 async def late_code(s: AsyncSession, call_id: UUID, sip_code: int) -> None:
@@ -134,7 +161,8 @@ def _with_what_is_known(attempt: CallAttempt, facts: CallFacts) -> CallFacts:
 
 
 async def _settle_task(s: AsyncSession, attempt: CallAttempt, result: str, now: datetime, *, counts: bool) -> None:
-    task = await s.get_one(CallTask, attempt.task_id, with_for_update=True)
+    task = await bulk.locked(s, CallTask, attempt.task_id)
+    assert task is not None  # noqa: S101 (a foreign key)
     if task.fence != attempt.fence or task.state not in {"DIALING", "SETTLING"}:
         return  # the task has moved on (cancelled by a payment, or a later attempt owns it)
     task.attempts -= 0 if counts else 1  # a fault of our trunk uses up nobody's attempts
@@ -146,7 +174,7 @@ async def _settle_task(s: AsyncSession, attempt: CallAttempt, result: str, now: 
 
 
 async def _no_recording(s: AsyncSession, call_id: UUID) -> None:
-    recording = await s.get(Recording, call_id)
+    recording = bulk.held(s, Recording, call_id) or await s.get(Recording, call_id)
     if recording is not None and recording.state == "EXPECTED":
         recording.state = "NONE"
 

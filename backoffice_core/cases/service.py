@@ -9,6 +9,7 @@ from sqlalchemy import select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from backoffice_core import bulk
 from backoffice_core.borrowers import service as borrowers
 from backoffice_core.borrowers.models import ContactPoint, Person
 from backoffice_core.cases.models import Case, CaseEvent, Task
@@ -33,9 +34,14 @@ async def add_event(
 
     `at` is business time; `data` must be JSON (money as text).
     """
+    values = {
+        "case_id": case_id, "at": at, "kind": kind, "actor_id": actor_id, "call_id": call_id, "data": dict(data or {}),
+    }  # fmt: skip
+    if bulk.later(session, "case_events", values):
+        return True
     row = (
         insert(CaseEvent)
-        .values(case_id=case_id, at=at, kind=kind, actor_id=actor_id, call_id=call_id, data=dict(data or {}))
+        .values(values)
         .on_conflict_do_nothing(index_elements=["call_id", "kind"], index_where=CaseEvent.call_id.is_not(None))
         .returning(CaseEvent.id)
     )
@@ -183,6 +189,8 @@ async def number_evidence(
 ) -> borrowers.Verdict:
     """What a call says of the number it went to (`borrowers.add_evidence`), and, when the number is lost by it, the one
     open task to refresh the person's contact data (CC-10, CC-12). Its control date is the next weekday."""
+    if bulk.later(session, "evidence", (case_id, contact_point_id, sign, at, seen)):
+        return borrowers.Verdict(contact_point_id, contact_point_id, "", "")  # judged at the end, by write_kept
     verdict = await borrowers.add_evidence(session, contact_point_id, sign, at=at, **seen)
     due = next_working_day(at.date(), lambda day: day.weekday() < 5)
     if verdict.lost:
@@ -190,6 +198,25 @@ async def number_evidence(
     if verdict.state == "WRONG_PARTY" and verdict.before != "WRONG_PARTY":
         await _doubt_elsewhere(session, contact_point_id, due, at=at)
     return verdict
+
+
+async def write_kept(session: AsyncSession) -> None:
+    """At the end of a transaction of many steps: the lines and the evidence that were kept, each kind at once.
+
+    Evidence that a number lives changes the state of few: those are judged one by one, as are all signs of death.
+    """
+    if lines := bulk.kept(session, "case_events"):
+        once = insert(CaseEvent.__table__).on_conflict_do_nothing(  # type: ignore[arg-type]
+            index_elements=["call_id", "kind"], index_where=CaseEvent.call_id.is_not(None)
+        )
+        await session.execute(once, lines)
+    kept = bulk.kept(session, "evidence")
+    plain = await borrowers.note_alive(
+        session, [(point, at, seen) for _, point, sign, at, seen in kept if sign == "alive"]
+    )
+    for case_id, point, sign, at, seen in kept:
+        if seen["call_id"] not in plain:
+            await number_evidence(session, case_id, point, sign, at=at, **seen)
 
 
 async def _doubt_elsewhere(session: AsyncSession, contact_point_id: UUID, control_date: date, *, at: datetime) -> None:

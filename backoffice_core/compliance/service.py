@@ -4,7 +4,7 @@ Every function works inside the caller's transaction, which must be READ COMMITT
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -16,6 +16,7 @@ from sqlalchemy import func, insert, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from backoffice_core import bulk
 from backoffice_core.audit import service as audit
 from backoffice_core.compliance import loader, rules, workdays
 from backoffice_core.compliance.dialer_limits import AbandonAccount, DialerLimits, dialer_limits
@@ -47,7 +48,8 @@ from backoffice_core.errors import BadInput, NotFound
 
 __all__ = [
     "AbandonAccount", "ContactsOfDay", "Decision", "DialerLimits", "RuleBook", "ask", "ask_and_reserve", "ask_many",
-    "calendar", "commit_slot", "contacts_of_day", "dialer_limits", "free_slot", "last_working_day", "load_rules", "record",
+    "calendar", "commit_slot", "contacts_of_day", "dialer_limits", "free_slot",
+    "hold_slots", "last_working_day", "load_rules", "record",
     "rulebook", "seed_calendar", "working_days",
 ]  # fmt: skip
 
@@ -366,7 +368,10 @@ async def commit_slot(
     Certain facts may replace uncertain ones, and a call that was heard of after all a slot that was given back;
     otherwise a second commit changes nothing. Returns whether something changed. Raises NotFound without a slot.
     """
-    known = await session.scalar(select(ContactLedger).where(ContactLedger.call_id == call_id).with_for_update())
+    kept = bulk.held(session, ContactLedger, call_id)
+    known = kept or await session.scalar(
+        select(ContactLedger).where(ContactLedger.call_id == call_id).with_for_update()
+    )
     if known is None:
         raise NotFound("No slot was reserved for this call.", call_id=call_id)
     if known.state == "COMMITTED" and not (known.uncertain and not uncertain):
@@ -374,8 +379,15 @@ async def commit_slot(
     known.state = "COMMITTED"
     known.conversation, known.abandoned, known.machine_message = conversation, abandoned, machine_message
     known.uncertain, known.minutes = uncertain, minutes
-    await session.flush()
+    if kept is None:
+        await session.flush()
     return True
+
+
+async def hold_slots(session: AsyncSession, calls: Collection[UUID]) -> None:
+    """Locks the slots of these calls for a transaction of many steps (`bulk`)."""
+    query = select(ContactLedger).where(ContactLedger.call_id.in_(calls)).order_by(ContactLedger.id).with_for_update()
+    bulk.hold(session, await session.scalars(query), "call_id")
 
 
 async def free_slot(session: AsyncSession, call_id: UUID, *, uncertain_too: bool = False) -> bool:
@@ -384,6 +396,10 @@ async def free_slot(session: AsyncSession, call_id: UUID, *, uncertain_too: bool
 
     Returns whether it was. Raises NotFound without a slot.
     """
+    if kept := bulk.held(session, ContactLedger, call_id):
+        given = kept.state == "RESERVED" or (uncertain_too and kept.uncertain)
+        kept.state = "FREED" if given else kept.state
+        return given
     given_back = ContactLedger.state == "RESERVED"
     if uncertain_too:
         given_back = or_(given_back, ContactLedger.uncertain)

@@ -575,6 +575,8 @@ next-page = Next
 
 ## Listener
 
+hist-estimated = end estimated from the last evidence
+
 
 ## Backup, restore, drain
 

@@ -582,6 +582,8 @@ next-page = Дальше
 
 ## Listener
 
+hist-estimated = конец по последнему свидетельству
+
 
 ## Backup, restore, drain
 

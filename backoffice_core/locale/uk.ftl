@@ -583,6 +583,8 @@ next-page = Далі
 
 ## Listener
 
+hist-estimated = кінець за останнім свідченням
+
 
 ## Backup, restore, drain
 

@@ -91,28 +91,40 @@ async def seed(database: Database, clock: Clock, talks: list[bool], due: list[da
     seeded = []
     for n, (talk, at) in enumerate(zip(talks, due, strict=True)):
         person, point, case, task, call, user, seat = (new_key() for _ in range(7))
-        number = f"+38067{n:07}"
-        rows[Person].append({"id": person, "external_ref": f"B-{n}", "last_name": "Тест", "first_name": "Олена",
-                             "birth_date": date(1985, 3, 14), "tax_id": f"31{n:08}", "code_word": "Калина", "jurisdiction": "UA",
-                             "region": "Полтавська", "place": "Полтава", "time_zone": "Europe/Kyiv", "demo": True, "created_at": now})  # fmt: skip
+        number, path = f"+38067{n:07}", f"2026/11/22/{call}"
+        whose = {"person_id": person, "contact_point_id": point, "case_id": case}
+        rows[Person].append({
+            "id": person, "external_ref": f"B-{n}", "last_name": "Тест", "first_name": "Олена", "tax_id": f"31{n:08}",
+            "birth_date": date(1985, 3, 14), "code_word": "Калина", "jurisdiction": "UA", "region": "Полтавська",
+            "place": "Полтава", "time_zone": "Europe/Kyiv", "demo": True, "created_at": now,
+        })  # fmt: skip
         rows[ContactPoint].append({"id": point, "person_id": person, "value": number, "number_type": "mobile"})
         rows[Case].append({"id": case, "person_id": person, "state": "ACTIVE", "stage": 1, "opened_at": now})
-        rows[CallTask].append({"id": task, "business_date": today, "case_id": case, "person_id": person, "contact_point_id": point,
-                               "position": n, "state": "DIALING", "fence": 1, "attempts": 1, "demo": True})  # fmt: skip
+        rows[CallTask].append({
+            "id": task, "business_date": today, "position": n, "state": "DIALING", "fence": 1, "attempts": 1, "demo": True,
+            **whose,
+        })  # fmt: skip
         if talk:
-            rows[User].append({"id": user, "login": f"bench{n}", "full_name": f"Агент {n}", "role": "agent",
-                               "password_hash": "-", "extension": 100_000 + n, "created_at": now})  # fmt: skip
-            rows[AgentSession].append({"id": seat, "user_id": user, "phone": "desk", "endpoint": f"agent-{100_000 + n}",
-                                       "state": "RESERVED", "reason": "CALL", "since": at, "call_id": call, "line": "UP",
-                                       "line_wanted": True, "line_n": 1, "started_at": at})  # fmt: skip
-        path = f"2026/11/22/{call}"
-        rows[CallAttempt].append({"id": call, "task_id": task, "case_id": case, "person_id": person, "contact_point_id": point,
-                                  "number": number, "campaign": "collection", "purpose": "collection", "trunk": "far-end",
-                                  "caller_id": "+380445550100", "language": "uk", "fence": 1, "business_at": now, "claimed_at": at,
-                                  "recording": path, "agent_id": user if talk else None, "agent_session_id": seat if talk else None})  # fmt: skip
+            rows[User].append({
+                "id": user, "login": f"bench{n}", "full_name": f"Агент {n}", "role": "agent", "password_hash": "-",
+                "extension": 100_000 + n, "created_at": now,
+            })  # fmt: skip
+            rows[AgentSession].append({
+                "id": seat, "user_id": user, "phone": "desk", "endpoint": f"agent-{100_000 + n}", "state": "RESERVED",
+                "reason": "CALL", "since": at, "call_id": call, "line": "UP", "line_wanted": True, "line_n": 1,
+                "started_at": at,
+            })  # fmt: skip
+        rows[CallAttempt].append({
+            "id": call, "task_id": task, "number": number, "campaign": "collection", "purpose": "collection",
+            "trunk": "far-end", "caller_id": "+380445550100", "language": "uk", "fence": 1, "business_at": now,
+            "claimed_at": at, "recording": path, "agent_id": user if talk else None,
+            "agent_session_id": seat if talk else None, **whose,
+        })  # fmt: skip
         rows[Recording].append({"call_id": call, "case_id": case, "path": path, "created_at": at})
-        rows[ContactLedger].append({"id": new_key(), "person_id": person, "number": number, "channel": "call", "actor": "human",
-                                    "purpose": "collection", "at": now, "state": "RESERVED", "call_id": call, "minutes": Decimal(0)})  # fmt: skip
+        rows[ContactLedger].append({
+            "id": new_key(), "person_id": person, "number": number, "channel": "call", "actor": "human",
+            "purpose": "collection", "at": now, "state": "RESERVED", "call_id": call, "minutes": Decimal(0),
+        })  # fmt: skip
         seeded.append(Seeded(call, f"leg-{seat if talk else uuid4()}-1"))
     async with database.begin() as s:
         for model, given in rows.items():

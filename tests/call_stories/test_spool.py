@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from ami_listener import spool as spool_module
-from ami_listener.spool import Spool, decode, encode
+from ami_listener.spool import Spool, decode, encode, own_spool
+from backoffice_core.errors import Conflict
 
 MB = 1024 * 1024
 
@@ -106,3 +107,19 @@ def test_a_position_of_another_spool_is_not_believed(tmp_path: Path, position: i
 @pytest.mark.parametrize("line", [b"", b"\n", b"xxxxxxxx []\n", encode(fact(1))[1:], encode(fact(1)) * 2, b"0" * 9000])
 def test_what_is_no_line_of_ours_is_no_fact(line: bytes) -> None:
     assert decode(line) is None
+
+
+def test_two_listeners_of_one_machine_never_write_into_one_spool(tmp_path: Path) -> None:
+    """One that was paused and followed may wake up and go on writing for a moment."""
+    first, second = own_spool(tmp_path, MB), own_spool(tmp_path, MB)
+    first.append([fact(1)])
+    second.append([fact(2)])
+    assert (first.read(10), second.read(10)) == ([fact(1)], [fact(2)])
+    third = own_spool(tmp_path, MB)
+    with pytest.raises(Conflict):
+        own_spool(tmp_path, MB)
+    first.give_back()
+    again = own_spool(tmp_path, MB)
+    assert again.read(10) == [fact(1)]
+    for spool in (second, third, again):
+        spool.give_back()

@@ -2,10 +2,10 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint demo chaos bench clean
+.PHONY: help setup test lint demo chaos bench restore-drill upgrade-drill clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## prepare: Debian packages, .venv, Asterisk (root or sudo the first time)
 	@tools/setup.sh
@@ -29,6 +29,12 @@ bench: setup ## answer to bridge and card, 500 consoles, the listener's events, 
 	@$(PY) -m tests.bench
 	@$(PY) -m tests.bench.consoles
 	@$(PY) -m tests.bench.events
+
+restore-drill: setup ## 25 robot agents, a restore to a minute ago, dialing on (JSON=file ROBOTS=n)
+	@$(PY) -m tests.drills restore --robots $(or $(ROBOTS),25) $(if $(JSON),--json $(JSON))
+
+upgrade-drill: setup ## 25 robot agents talking while all programs are replaced (JSON=file ROBOTS=n FROM=release)
+	@$(PY) -m tests.drills upgrade --robots $(or $(ROBOTS),25) $(if $(JSON),--json $(JSON)) $(if $(FROM),--from $(FROM))
 
 clean: ## remove .venv and caches of tools; data and the Asterisk cache stay
 	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

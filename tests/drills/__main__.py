@@ -28,7 +28,7 @@ def main() -> int:
         Path(folder).chmod(0o755)
         data = Path(folder) / "data"
         if options.drill == "restore":
-            found = restore.drill(data, robots=options.robots, before_s=20, after_s=60, say=say)
+            found = restore.drill(data, robots=options.robots, before_s=10, after_s=45, say=say)
         else:
             ref = upgrade.previous() if options.ref is None else options.ref
             found = upgrade.drill(data, robots=options.robots, ref=ref, before_s=10, after_s=10, say=say)

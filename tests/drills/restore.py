@@ -42,7 +42,7 @@ async def _drill(
     running: RunningHouse, *, robots: int, before_s: float, after_s: float, say: Any = print
 ) -> dict[str, Any]:
     async with running.robots(robots, talk="90", wrap="0.2-1"):
-        count = int((before_s + after_s + 60) * robots / 3.5)
+        count = int((before_s + after_s + 50) * robots / 4)
         tasks = await running.dial(*(ENDINGS[n % len(ENDINGS)] for n in range(count)))
         await until(lambda: len(truth.invites(running)) >= robots, 60, what="the robots are at work")
         say(f"  {robots} robots at work on {len(tasks)} tasks")

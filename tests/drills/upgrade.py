@@ -56,7 +56,7 @@ async def _drill(
     running: RunningHouse, *, robots: int, ref: str, before_s: float, after_s: float, say: Any = print
 ) -> dict[str, Any]:
     async with running.robots(robots, talk="90", wrap="0.2-1"):
-        count = max(int((before_s + after_s + 60) * robots / 9), robots * 3)
+        count = int((before_s + after_s + 90) * robots / 9)
         tasks = await running.dial(*(ENDINGS[n % len(ENDINGS)] for n in range(count)))
         await until(lambda: truth.talks_up(running) >= robots * 0.6, 60, what="most robots talk")
         await asyncio.sleep(before_s)

@@ -99,7 +99,7 @@ class Connect:
         async with self.database.begin() as s:
             gone = await attempts.give_up(s, call_id)
         if gone:
-            log.info("nobody free within the rule's seconds", call_id=str(call_id), within_s=self.within_s)
+            log.info("nobody free in time", call_id=str(call_id), within_s=within_s, came_in=came_in)
             await self.bus.publish(CallChanged(call_id=call_id))
 
     async def _wait_of_caller(self) -> float:

@@ -232,7 +232,8 @@ def running_house(
     (settings.data / "log").mkdir(parents=True, exist_ok=True)
     one.spawn(
         "far_end.carrier", "--port", str(settings.ports.far_end), "--rtp-port", str(settings.ports.far_end_rtp),
-        "--log", str(one.carrier_log), "--hear", str(settings.data / "heard"), *carrier_options,
+        "--log", str(one.carrier_log), "--hear", str(settings.data / "heard"), "--exchange", str(settings.ports.sip),
+        *carrier_options,
     )  # fmt: skip
     try:
         if release is None:

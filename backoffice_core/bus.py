@@ -7,13 +7,32 @@ from collections.abc import AsyncIterator
 
 import redis.asyncio as redis
 import structlog
+from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
 from backoffice_core.config import Settings
 from backoffice_core.events import News, from_wire, to_wire
 
 CHANNEL = "backoffice:news"
+QUIET_S = 3.0  # after which the server is asked whether it lives; a dead link is noticed in twice that
 log = structlog.get_logger()
+
+
+async def _messages(pubsub: PubSub) -> AsyncIterator[bytes]:
+    """What is published. Raises TimeoutError when the server answers nothing, not even a ping: a link that is dead
+    without being cut would be listened to for ever."""
+    asked = False
+    while True:
+        heard = await pubsub.get_message(timeout=QUIET_S)
+        if heard is None:
+            if asked:
+                raise TimeoutError
+            await pubsub.ping()
+            asked = True
+            continue
+        asked = False
+        if heard["type"] == "message":
+            yield heard["data"]
 
 
 class Bus:
@@ -21,7 +40,7 @@ class Bus:
 
     def __init__(self, settings: Settings) -> None:
         self._redis = redis.from_url(settings.redis, socket_connect_timeout=0.5, socket_timeout=1)
-        self._listening = redis.from_url(settings.redis, socket_connect_timeout=1, health_check_interval=5)
+        self._listening = redis.from_url(settings.redis, socket_connect_timeout=1)
         self.connected = False
 
     async def publish(self, *news: News) -> None:
@@ -43,8 +62,8 @@ class Bus:
                     await pubsub.subscribe(CHANNEL)
                     self.connected, delay = True, 0.1
                     yield None
-                    async for message in pubsub.listen():
-                        if message["type"] == "message" and (news := from_wire(json.loads(message["data"]))):
+                    async for message in _messages(pubsub):
+                        if news := from_wire(json.loads(message)):
                             yield news
             except (RedisError, OSError, TimeoutError):
                 pass

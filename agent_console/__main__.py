@@ -32,7 +32,7 @@ class _Server(uvicorn.Server):
 async def serve(settings: config.Settings) -> None:
     """Runs until SIGTERM or SIGINT. Raises PartMissing when the port is taken, ClockShiftRefused."""
     need_port(settings.ports.console, settings.bind, "the console", "console")
-    database, bus = Database(settings, name="agent_console", idle_s=10.0), Bus(settings)
+    database, bus = Database(settings, name="agent_console", idle_s=10.0, answer_s=10.0), Bus(settings)
     ami = Ami(settings.asterisk_host, settings.ports.ami, "console", settings.derived_secret("ami:console"))
     link = asyncio.create_task(ami.run())
     app = create_app(settings, database, bus, clock.load(settings), ami)

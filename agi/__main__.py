@@ -25,7 +25,7 @@ async def main() -> None:
     settings = config.load()
     business = clock.load(settings)
     # Reservations need not outlive a crash of the database's machine: the dialplan refuses a line that is talking.
-    bus, database = Bus(settings), Database(settings, pool=20, name="agi", durable=False, idle_s=5.0)
+    bus, database = Bus(settings), Database(settings, pool=20, name="agi", durable=False, idle_s=5.0, answer_s=3.0)
     within_s = await _within_s(database, business, settings)
     connect = Connect(settings, database, bus, business, within_s)
     try:

@@ -76,6 +76,7 @@ class Database:
 
     `durable` False: a commit does not wait for the disk, and the last moments are lost should the server's machine die.
     `idle_s`: a program that is paused in the middle of a transaction holds its locks no longer than this.
+    `answer_s`: a statement without an answer raises TimeoutError then: a link that is dead without being cut.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class Database:
         name: str = "backoffice",
         durable: bool = True,
         idle_s: float | None = None,
+        answer_s: float | None = None,
     ) -> None:
         server = {"application_name": name, "timezone": "UTC"} | ({} if durable else {"synchronous_commit": "off"})
         if idle_s is not None:
@@ -96,7 +98,7 @@ class Database:
             max_overflow=2,
             pool_timeout=5,
             pool_use_lifo=True,  # the last used connection has its statements prepared
-            connect_args={"timeout": 5, "server_settings": server},
+            connect_args={"timeout": 5, "command_timeout": answer_s, "server_settings": server},
         )
         event.listen(self.engine.sync_engine, "checkout", _refuse_closed)
         self.sessions = async_sessionmaker(self.engine, expire_on_commit=False)

@@ -9,7 +9,7 @@ from dialer.loop import Dialer
 
 async def main() -> None:
     settings = config.load()
-    bus, database = Bus(settings), Database(settings, name="dialer", idle_s=3.0)
+    bus, database = Bus(settings), Database(settings, name="dialer", idle_s=3.0, answer_s=8.0)
     try:
         await Dialer(settings, database, bus, clock.load(settings)).run()
     finally:

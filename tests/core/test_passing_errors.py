@@ -2,6 +2,7 @@
 
 import asyncio
 import struct
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from backoffice_core.config import Settings
 from backoffice_core.db import AWAY, Database, passes
+from tests.chaos.links import Link
 
 
 async def _failure(settings: Settings) -> BaseException:
@@ -69,6 +71,26 @@ async def test_a_program_that_hangs_in_a_transaction_lets_its_locks_go(live_sett
     assert passes(ended.value)
     await frozen.close()
     await other.close()
+
+
+async def test_a_link_that_is_dead_without_being_cut_is_noticed(live_settings: Settings, tmp_path: Path) -> None:
+    """Issue 4, losing any link: a statement waits `answer_s` and not for ever; when the link is back, so is the program."""
+    link = Link("postgres", tmp_path / ".s.PGSQL.5432", live_settings.run_dir / ".s.PGSQL.5432")
+    await link.start()
+    url = live_settings.database.replace(str(live_settings.run_dir), str(tmp_path))
+    database = Database(live_settings.model_copy(update={"database_url": url}), name="far", answer_s=0.5)
+    await database.ping()
+    link.mute(True)
+    began = time.monotonic()
+    with pytest.raises(AWAY) as away:
+        async with asyncio.timeout(20):
+            await database.ping()
+    assert passes(away.value)
+    assert time.monotonic() - began < 10
+    link.mute(False)
+    await database.ping()
+    await database.close()
+    await link.close()
 
 
 async def test_a_pool_whose_connections_are_all_stuck_is_a_database_away(live_settings: Settings) -> None:

@@ -44,6 +44,7 @@ async def _context(work: Work) -> dict[str, Any]:
         "queue": await history.queue_counts(work.s, today),
         "reasons": await history.not_callable_counts(work.s, today),
         "stopped": stop.stopped(work.console.settings),
+        "draining": stop.draining(work.console.settings),
         "no_results": await wrap_up.all_waiting(work.s),
         "unknown": await call_backs.unknown_callers(work.s, start),
         "late_lists": await _late_lists(work),

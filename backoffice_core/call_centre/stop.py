@@ -19,6 +19,12 @@ from backoffice_core.errors import BadInput, Conflict
 RESTORED = "RESTORED"  # the reason that a restore writes
 
 
+class RestoreUnsettled(Conflict):
+    """The database was restored, and the calls since then are not accounted for."""
+
+    code = "RESTORE_UNSETTLED"
+
+
 @dataclass(frozen=True)
 class StopNotice:
     """Who stopped, when (the machine's time, ISO) and why. A file made by hand says nothing of these."""
@@ -69,11 +75,10 @@ def draining(settings: Settings) -> bool:
 
 
 def lift_now(settings: Settings, by: str, reason: str) -> None:
-    """Removes the file. Raises BadInput without a name and a reason, Conflict while a restore is not settled."""
+    """Removes the file. Raises BadInput without a name and a reason, RestoreUnsettled while a restore is not settled."""
     if settings.restored_file.exists():
-        raise Conflict(
-            "The database was restored, and the calls since then are not accounted for.",
-            remedy="`backoffice restore findings` shows what is missing, `backoffice restore settle` goes on.",
+        raise RestoreUnsettled(
+            remedy="`backoffice restore findings` shows what is missing, `backoffice restore settle` goes on."
         )
     if not by.strip():
         raise BadInput("Who lifts the stop? A name is needed.", remedy="Give --by NAME.", field="by")

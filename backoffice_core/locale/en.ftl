@@ -580,6 +580,12 @@ hist-estimated = end estimated from the last evidence
 
 ## Backup, restore, drain
 
+stop-reason-RESTORED = the database was restored: the calls since then are being accounted for
+drain-title = No new calls begin
+drain-do = An operator lets the talks end. “backoffice drain --lift” lets new calls begin again.
+error-RESTORE_UNSETTLED = The database was restored, and the calls since then are not accounted for
+remedy-RESTORE_UNSETTLED = The operator sees what is missing with “backoffice restore findings”; then the stop can be lifted.
+
 
 ## Recordings at rest
 

@@ -587,6 +587,12 @@ hist-estimated = конец по последнему свидетельству
 
 ## Backup, restore, drain
 
+stop-reason-RESTORED = база восстановлена из копии: звонки с того момента сверяются
+drain-title = Новые звонки не начинаются
+drain-do = Оператор системы даёт разговорам закончиться. «backoffice drain --lift» снова разрешает звонки.
+error-RESTORE_UNSETTLED = База восстановлена из копии, звонки с того момента ещё не сверены
+remedy-RESTORE_UNSETTLED = Чего не хватает, оператор системы увидит командой «backoffice restore findings»; потом остановку можно снять.
+
 
 ## Recordings at rest
 

@@ -588,6 +588,12 @@ hist-estimated = кінець за останнім свідченням
 
 ## Backup, restore, drain
 
+stop-reason-RESTORED = базу відновлено з копії: дзвінки з того моменту звіряються
+drain-title = Нові дзвінки не починаються
+drain-do = Оператор системи дає розмовам закінчитися. «backoffice drain --lift» знову дозволяє дзвінки.
+error-RESTORE_UNSETTLED = Базу відновлено з копії, дзвінки з того моменту ще не звірено
+remedy-RESTORE_UNSETTLED = Чого бракує, оператор системи побачить командою «backoffice restore findings»; потім зупинку можна зняти.
+
 
 ## Recordings at rest
 

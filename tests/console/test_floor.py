@@ -4,8 +4,9 @@ import wave
 
 from sqlalchemy import select
 
-from backoffice_core.call_centre import stop, wrap_up
+from backoffice_core.call_centre import restores, stop, wrap_up
 from backoffice_core.call_centre.models import DialingStop, NotCallable, Recording
+from backoffice_core.clock import Clock
 from backoffice_core.loans import sources
 from backoffice_core.loans.sources import Source
 from backoffice_core.staff.models import AccessEntry
@@ -33,6 +34,24 @@ async def test_the_stop_button_writes_the_file_and_the_row(console: RunningConso
         acts = (await s.execute(select(AccessEntry.act).order_by(AccessEntry.id))).scalars().all()
     assert (row.lifted_by, row.lift_reason) == ("Olha Тест", "Транк полагоджено")
     assert acts == ["LOGIN", "DIALING_STOPPED", "STOP_LIFTED"]
+
+
+async def test_the_floor_tells_of_a_drain_and_a_restore_keeps_the_stop(console: RunningConsole) -> None:
+    """FL-13, FL-14: who looks at the floor sees why no call begins; nobody lifts before the calls are accounted for."""
+    browser = await console.logged_in("olha", "supervisor")
+    console.settings.drain_file.touch()
+    assert 'id="alarm-drain"' in (await browser.get("/floor")).text
+    console.settings.drain_file.unlink()
+    assert 'id="alarm-drain"' not in (await browser.get("/floor")).text
+    restores.mark_unsettled(console.settings, Clock.wall())
+    stop.stop_after_restore(console.settings, "Оператор", Clock.wall())
+    assert "базу відновлено з копії" in (await browser.get("/floor")).text
+    refused = await browser.send_form("/stop/lift", json=True, reason="можна")
+    assert (refused.status_code, refused.json()["error"]) == (409, "RESTORE_UNSETTLED")
+    assert stop.stopped(console.settings) is not None
+    restores.settled(console.settings)
+    await browser.send_form("/stop/lift", reason="звірено")
+    assert stop.stopped(console.settings) is None
 
 
 async def test_the_stop_button_works_with_the_database_dead(console: RunningConsole) -> None:

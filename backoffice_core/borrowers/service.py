@@ -98,9 +98,8 @@ async def note_alive(session: AsyncSession, signs: Sequence[tuple[UUID, datetime
         ContactPoint.state.in_(("UNVERIFIED", "VERIFIED", "WRONG_PARTY")),
     )
     settled = set(await session.scalars(points.order_by(ContactPoint.id).with_for_update()))
-    rows = [
-        {"contact_point_id": point, "at": at, "sign": "alive", **seen} for point, at, seen in signs if point in settled
-    ]
+    plain = {"sign": "alive", "sip_code": None, "cause": None, "trunk": ""}
+    rows = [{**plain, "contact_point_id": point, "at": at, **seen} for point, at, seen in signs if point in settled]
     if rows:
         once = insert(PhoneEvidence.__table__).on_conflict_do_nothing(index_elements=["call_id"])  # type: ignore[arg-type]
         await session.execute(once, rows)

@@ -1,9 +1,14 @@
 """The listener's writer: one event that cannot be written takes no other with it, and does not end the program."""
 
-from sqlalchemy import delete
+from datetime import timedelta
+from typing import Any
 
-from ami_listener.call_story import CallEnded
+from sqlalchemy import delete, text
+
+from ami_listener.call_story import CallAnswered, CallEnded, CallRang, CodeHeard, Meaning, VoicesMet
+from ami_listener.heard import Line
 from ami_listener.writer import Batch, Writer
+from backoffice_core.borrowers.models import ContactPoint
 from backoffice_core.bus import Bus
 from backoffice_core.call_centre import attempts
 from backoffice_core.call_centre.attempts import Placing
@@ -40,3 +45,86 @@ async def test_a_call_that_cannot_be_settled_is_put_aside(
     async with database.begin() as s:
         assert (await s.get_one(CallAttempt, calls[0])).result is None
         assert (await s.get_one(CallAttempt, calls[1])).result == "BUSY"
+
+
+KINDS = ("talk", "talk", "busy", "dead", "trunk", "talk on a suspect number", "unknown", "message")
+LOOK = """
+    SELECT a.state, a.result, a.abandoned, a.estimated, a.cause, a.sip_code, a.answered_at - a.claimed_at AS answered,
+           t.state AS task, t.state_reason, t.attempts, l.state AS slot, l.conversation, l.uncertain, l.minutes,
+           r.state AS recording, p.state AS phone, e.sign, h.data->>'result' AS told, h.data->>'seconds' AS seconds,
+           h.data->>'estimated' AS marked, s.state AS seat,
+           (SELECT count(*) FROM case_events c WHERE c.call_id = a.id) AS lines,
+           (SELECT count(*) FROM agent_state_changes c WHERE c.call_id = a.id) AS changes
+      FROM call_attempts a JOIN call_tasks t ON t.id = a.task_id JOIN contact_ledger l ON l.call_id = a.id
+      JOIN recordings r ON r.call_id = a.id JOIN contact_points p ON p.id = a.contact_point_id
+      LEFT JOIN phone_evidence e ON e.call_id = a.id LEFT JOIN case_events h ON h.call_id = a.id AND h.kind = 'call'
+      LEFT JOIN agent_sessions s ON s.id = a.agent_session_id
+     WHERE a.id = :call
+"""
+
+
+async def test_many_at_once_write_what_they_write_one_by_one(
+    database: Database, live_settings: Settings, clock: Clock, bus: Bus
+) -> None:
+    """TL-06: a transaction of many steps (`bulk`) leaves in every table what the single steps leave; twice changes nothing."""
+    async with database.begin() as s:
+        await house.rules_in_force(s, clock)
+    writer, found = Writer(database, bus, clock), []
+    for at_once in (True, False):
+        begun = clock.wall()
+        calls = [await _call(database, live_settings, clock, kind) for kind in KINDS]
+        meanings = [m for kind, call in zip(KINDS, calls, strict=True) for m in _meanings(kind, call, begun)]
+        for _ in range(2):
+            for batch in [meanings] if at_once else [[one] for one in meanings]:
+                await writer.write(Batch(batch))
+        async with database.begin() as s:
+            rows = [(await s.execute(text(LOOK), {"call": call})).mappings().one() for call in calls]
+        found.append([dict(row) for row in rows])
+    for kind, many, single in zip(KINDS, *found, strict=True):
+        near = {"answered", "minutes"}  # they hang on the moment of the claim
+        assert {k: v for k, v in many.items() if k not in near} == {k: v for k, v in single.items() if k not in near}, (
+            kind
+        )
+        assert many["lines"] == 1, kind
+    results = [row["result"] for row in found[0]]
+    assert results == [
+        "ANSWERED_HUMAN", "ANSWERED_HUMAN", "BUSY", "INVALID_NUMBER", "CONGESTION", "ANSWERED_HUMAN", "UNKNOWN", "ABANDONED",
+    ]  # fmt: skip
+    assert [row["phone"] for row in found[0]][3:6] == ["SUSPECT", "UNVERIFIED", "UNVERIFIED"]
+    assert [row["seat"] for row in found[0]][:2] == ["WRAP_UP", "WRAP_UP"]
+
+
+async def _call(database: Database, settings: Settings, clock: Clock, kind: str) -> Any:
+    async with database.begin() as s:
+        await house.borrower(s, clock)
+    async with database.begin() as s:
+        taken = await attempts.claim(
+            s, settings, trunk=settings.trunks[0], now=clock.now(), today=clock.today(), wall=clock.wall()
+        )
+    assert isinstance(taken, Placing)
+    async with database.begin() as s:
+        if "talk" in kind:
+            await house.agent(s, clock)
+            assert await attempts.connect(s, taken.call_id, clock.wall())
+        if "suspect" in kind:
+            call = await s.get_one(CallAttempt, taken.call_id)
+            (await s.get_one(ContactPoint, call.contact_point_id)).state = "SUSPECT"
+    return taken.call_id
+
+
+def _meanings(kind: str, call: Any, begun: Any) -> list[Meaning]:
+    at = [begun + timedelta(seconds=60 + n) for n in range(40)]
+    if "talk" in kind:
+        facts = CallFacts(answered_at=at[1], bridged_at=at[2], ended_at=at[32], cause=16)
+        line = Line(call, 1)  # whose it is, only the log would tell
+        return [CallAnswered(at[1], call), VoicesMet(at[2], call, line), CallEnded(at[32], call, facts)]
+    facts = {
+        "busy": CallFacts(rang_at=at[0], ended_at=at[3], cause=17, sip_code=None),
+        "dead": CallFacts(ended_at=at[1], cause=1, sip_code=404),
+        "trunk": CallFacts(ended_at=at[1], cause=34, sip_code=503),
+        "unknown": CallFacts(ended_at=at[0], heard=False, estimated=True),
+        "message": CallFacts(answered_at=at[1], message_at=at[3], ended_at=at[9], cause=16),
+    }[kind]
+    told: list[Meaning] = [CallRang(at[0], call)] if kind == "busy" else []
+    late: list[Meaning] = [CodeHeard(at[4], call, 486)] if kind == "busy" else []
+    return [*told, CallEnded(facts.ended_at, call, facts), *late]

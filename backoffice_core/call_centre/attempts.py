@@ -4,24 +4,25 @@ A claim is one transaction: the task's fence, the slot in the contact ledger and
 commit does anything go to the exchange. How an attempt ends is the business of `settling`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import exists, or_, select
+from sqlalchemy import ColumnDefault, bindparam, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backoffice_core import bulk, leases
-from backoffice_core.borrowers.models import ContactPoint, Person
-from backoffice_core.call_centre import agents, wrap_up
-from backoffice_core.call_centre.contacts import call_contact, flags_of
+from backoffice_core import bulk
+from backoffice_core.borrowers.models import ContactPoint, Person, PersonFlag
+from backoffice_core.call_centre import agents
+from backoffice_core.call_centre.contacts import call_contact
 from backoffice_core.call_centre.models import AgentSession, CallAttempt, CallTask, Recording
 from backoffice_core.call_centre.queue_rules import HOUSE_BLOCKS
-from backoffice_core.cases.models import Case
 from backoffice_core.compliance import service as compliance
 from backoffice_core.config import Settings, Trunk
-from backoffice_core.db import new_key
-from backoffice_core.leases import Held
+from backoffice_core.db import Base, new_key
+from backoffice_core.leases import Held, LeaseLost
 from backoffice_core.loans import stop_list
 
 CALLS_US_RECHECK = timedelta(minutes=1)
@@ -65,89 +66,161 @@ async def claim(
     A demo borrower is refused on a trunk that leads off this machine. `lease`: the dialer's own; raises LeaseLost when
     another leads. Only tests and tools, which place no call, go without.
     """
+    terms = {"today": today, "lease": "", "holder": "", "fence": 0}
     if lease is not None:
-        await leases.confirm(s, lease)
-    query = (
-        select(CallTask)
-        .where(
-            CallTask.business_date == today,
-            CallTask.state.in_(("ELIGIBLE", "RETRY_WAIT")),
-            or_(CallTask.earliest_at.is_(None), CallTask.earliest_at <= now),
-        )
-        .order_by(CallTask.position)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    )
-    task = (await s.execute(query)).scalar_one_or_none()
+        terms |= {"lease": lease.name, "holder": lease.holder, "fence": lease.fence}
+    task = (await s.execute(_NEXT, terms)).one_or_none()
+    if task is None and await wake_due(s, today, now):
+        task = (await s.execute(_NEXT, terms)).one_or_none()
     if task is None:
         return None
-    person = await s.get_one(Person, task.person_id)
-    phone = await s.get_one(ContactPoint, task.contact_point_id)
-    case = await s.get_one(Case, task.case_id)
-    if person.demo and not trunk.is_loopback:
-        return _cancel(task, "DEMO_ON_REAL_TRUNK")
-    if phone.state in UNDIALABLE:
-        return _cancel(task, "NO_PHONE")
-    flags = await flags_of(s, person.id)
-    if any(f.flag in HOUSE_BLOCKS and f.valid_from <= today <= (f.valid_to or today) for f in flags):
-        return _cancel(task, "STATUS_BLOCK")
-    if refused := await stop_list.refusal(s, person.id, phone.value, today):
-        return _cancel(task, refused)
-    if case.closed_at is not None or case.state == "ON_HOLD":
-        return _cancel(task, "ON_HOLD" if case.state == "ON_HOLD" else "CLOSED")
-    if await wrap_up.case_waits(s, case.id):
-        return _cancel(task, "ON_HOLD")
-    if await _calls_us(s, person.id, phone.value):
-        task.state, task.state_reason, task.earliest_at = "RETRY_WAIT", "RETRY_WAIT", now + CALLS_US_RECHECK
-        return Passed(task_id=task.id, reason="RETRY_WAIT")
+    if not task.leads:
+        raise LeaseLost
+    flags = [PersonFlag(flag=name, valid_from=_day(since), valid_to=_day(till), evidence=proof)
+             for name, since, till, proof in task.flags]  # fmt: skip
+    if refused := _refused(task, flags, trunk, today):
+        return await _cancel(s, task.id, refused)
+    if task.calls_us:
+        return await _wait(s, task.id, "RETRY_WAIT", now + CALLS_US_RECHECK)
     call_id = new_key()
     contact = call_contact(
-        settings, person, phone, flags, purpose=task.purpose, campaign=task.campaign,
-        stage=case.stage, caller_id=trunk.caller_id,
+        settings, Person(id=task.person_id, jurisdiction=task.jurisdiction, time_zone=task.time_zone),
+        ContactPoint(value=task.number, number_type=task.number_type, owner_kind=task.owner_kind), flags,
+        purpose=task.purpose, campaign=task.campaign, stage=task.stage, caller_id=trunk.caller_id,
     )  # fmt: skip
-    decision = await compliance.ask_and_reserve(s, contact, call_id, now, guard_minutes=settings.guard_minutes)
+    decision = await compliance.ask_and_reserve(
+        s, contact, call_id, now, guard_minutes=settings.guard_minutes, gated=True
+    )
     if not decision.allow:
-        return _wait(task, decision, today, settings)
-    task.fence += 1
-    task.state, task.state_reason, task.attempts = "DIALING", "", task.attempts + 1
+        # Asked again at the second of dialing, the evaluator said no: the task waits until it would say yes.
+        reason = decision.reasons[0].code if decision.reasons else "NO_RULE"
+        return await _wait(s, task.id, reason, decision.next_allowed_at)
     recording = f"{today:%Y/%m/%d}/{call_id}"
-    s.add(
-        CallAttempt(
-            id=call_id, task_id=task.id, case_id=task.case_id, person_id=person.id, contact_point_id=phone.id,
-            number=phone.value, campaign=task.campaign, purpose=task.purpose, trunk=trunk.name,
-            caller_id=trunk.caller_id, language=person.language, fence=task.fence, decision_id=decision.id,
-            business_at=now, claimed_at=wall, recording=recording,
-        )
-    )  # fmt: skip
-    s.add(Recording(call_id=call_id, case_id=task.case_id, path=recording, created_at=wall))
-    await s.flush()
+    intent = {
+        "id": call_id, "task_id": task.id, "case_id": task.case_id, "person_id": task.person_id,
+        "contact_point_id": task.contact_point_id, "number": task.number, "campaign": task.campaign,
+        "purpose": task.purpose, "trunk": trunk.name, "caller_id": trunk.caller_id, "language": task.language,
+        "fence": task.fence + 1, "decision_id": decision.id, "business_at": now, "claimed_at": wall,
+        "recording": recording,
+    }  # fmt: skip
+    await s.execute(_INTENT, {f"b_{name}": value for name, value in intent.items()})
     return Placing(
-        call_id=call_id, task_id=task.id, case_id=task.case_id, contact_point_id=phone.id, number=phone.value,
-        trunk=trunk, language=person.language, recording=recording,
+        call_id=call_id, task_id=task.id, case_id=task.case_id, contact_point_id=task.contact_point_id,
+        number=task.number, trunk=trunk, language=task.language, recording=recording,
     )  # fmt: skip
 
 
-async def _calls_us(s: AsyncSession, person_id: UUID, number: str) -> bool:
-    """Whether this person, or somebody from this number, is calling us at this moment (FL-02, FL-20)."""
-    live = exists().where(
-        CallAttempt.ended_at.is_(None), CallAttempt.direction == "in",
-        or_(CallAttempt.person_id == person_id, CallAttempt.number == number),
-    )  # fmt: skip
-    return bool(await s.scalar(select(live)))
+# The next task, locked, with all that decides whether it may be dialed, in one question; and the locks behind which one
+# live attempt per person and number is decided. A task that waits for its hour is not looked at (see `wake_due`).
+_NEXT = text(f"""
+    WITH next AS MATERIALIZED (
+        SELECT t.* FROM call_tasks t
+        WHERE t.business_date = :today AND t.state IN ('ELIGIBLE','RETRY_WAIT') AND t.earliest_at IS NULL
+        ORDER BY t.position LIMIT 1 FOR UPDATE SKIP LOCKED
+    )
+    SELECT next.id, next.case_id, next.person_id, next.contact_point_id, next.campaign, next.purpose, next.fence,
+           p.jurisdiction, p.time_zone, p.language, p.demo, c.value AS number, c.number_type, c.owner_kind,
+           c.state AS phone_state, k.stage, k.state AS case_state, k.closed_at,
+           (SELECT coalesce(jsonb_agg(jsonb_build_array(f.flag, f.valid_from, f.valid_to, f.evidence)), '[]')
+            FROM person_flags f WHERE f.person_id = p.id) AS flags,
+           {stop_list.refusal_sql(person="next.person_id", number="c.value", day=":today")} AS stopped,
+           EXISTS (SELECT FROM call_attempts a WHERE a.case_id = next.case_id AND a.outcome = 'NO_DISPOSITION') AS waits,
+           EXISTS (SELECT FROM call_attempts a WHERE a.ended_at IS NULL AND a.direction = 'in'
+                   AND (a.person_id = next.person_id OR a.number = c.value)) AS calls_us,
+           slot_gate(next.person_id, c.value) AS gate,
+           CASE WHEN :lease = '' THEN true ELSE lease_holds(:lease, :holder, :fence) END AS leads
+    FROM next JOIN persons p ON p.id = next.person_id JOIN contact_points c ON c.id = next.contact_point_id
+         JOIN cases k ON k.id = next.case_id
+""")  # noqa: S608 (no value in it)
 
 
-def _cancel(task: CallTask, reason: str) -> Passed:
-    task.state, task.state_reason = "CANCELLED", reason
-    return Passed(task_id=task.id, reason=reason)
+def _row(model: type[Base], **values: Any) -> dict[str, Any]:
+    """Values of one new row, with the model's own defaults for the rest."""
+    known: dict[str, Any] = {}
+    for column in model.__table__.columns:
+        if column.name not in values and isinstance(column.default, ColumnDefault):
+            known[column.name] = column.default.arg(None) if callable(column.default.arg) else column.default.arg
+    return known | values
 
 
-def _wait(task: CallTask, decision: compliance.Decision, today: date, settings: Settings) -> Passed:
-    """Asked again at the second of dialing, the evaluator said no: the task waits until it would say yes."""
-    reason = decision.reasons[0].code if decision.reasons else "NO_RULE"
-    if decision.next_allowed_at is None:
-        return _cancel(task, reason)
-    task.state, task.state_reason, task.earliest_at = "RETRY_WAIT", reason, decision.next_allowed_at
-    return Passed(task_id=task.id, reason=reason)
+def _bound(*names: str) -> dict[str, Any]:
+    return {name: bindparam(f"b_{name}") for name in names}  # a bare name would be taken for a column to be set
+
+
+# Fence, intent and the recording's row in one statement: after its commit the call may go out, not before.
+_INTENT = (
+    insert(Recording)
+    .values(
+        _row(
+            Recording, call_id=bindparam("b_id"), path=bindparam("b_recording"), created_at=bindparam("b_claimed_at"),
+            **_bound("case_id"),
+        )
+    )
+    .add_cte(
+        update(CallTask)
+        .where(CallTask.id == bindparam("b_task_id"))
+        .values(fence=CallTask.fence + 1, state="DIALING", state_reason="", attempts=CallTask.attempts + 1)
+        .cte("task"),
+        insert(CallAttempt)
+        .values(
+            _row(
+                CallAttempt,
+                **_bound(
+                    "id", "task_id", "case_id", "person_id", "contact_point_id", "number", "campaign", "purpose", "trunk",
+                    "caller_id", "language", "fence", "decision_id", "business_at", "claimed_at", "recording",
+                ),
+            )
+        )
+        .cte("attempt"),
+    )
+)  # fmt: skip
+
+
+async def wake_due(s: AsyncSession, today: date, now: datetime, most: int = 1000) -> int:
+    """Tasks whose hour has come stand in the queue again, each at its place; how many. The dialer asks at each step."""
+    due = (
+        select(CallTask.id)
+        .where(
+            CallTask.business_date == today, CallTask.state.in_(("ELIGIBLE", "RETRY_WAIT")), CallTask.earliest_at <= now
+        )
+        .order_by(CallTask.earliest_at)
+        .limit(most)
+        .with_for_update(skip_locked=True)
+    )
+    done = await s.execute(update(CallTask).where(CallTask.id.in_(due.scalar_subquery())).values(earliest_at=None))
+    return int(done.rowcount)  # type: ignore[attr-defined]
+
+
+def _refused(task: Any, flags: Sequence[PersonFlag], trunk: Trunk, today: date) -> str | None:
+    if task.demo and not trunk.is_loopback:
+        return "DEMO_ON_REAL_TRUNK"
+    if task.phone_state in UNDIALABLE:
+        return "NO_PHONE"
+    if any(f.flag in HOUSE_BLOCKS and f.valid_from <= today <= (f.valid_to or today) for f in flags):
+        return "STATUS_BLOCK"
+    if task.stopped:
+        return str(task.stopped)
+    if task.closed_at is not None and task.case_state != "ON_HOLD":
+        return "CLOSED"
+    return "ON_HOLD" if task.case_state == "ON_HOLD" or task.waits else None
+
+
+def _day(said: str | None) -> date | None:
+    return date.fromisoformat(said) if said else None
+
+
+async def _cancel(s: AsyncSession, task_id: UUID, reason: str) -> Passed:
+    await s.execute(update(CallTask).where(CallTask.id == task_id).values(state="CANCELLED", state_reason=reason))
+    return Passed(task_id=task_id, reason=reason)
+
+
+async def _wait(s: AsyncSession, task_id: UUID, reason: str, until: datetime | None) -> Passed:
+    """`until` None: only a person, or new data, lifts the reason."""
+    if until is None:
+        return await _cancel(s, task_id, reason)
+    change = {"state": "RETRY_WAIT", "state_reason": reason, "earliest_at": until}
+    await s.execute(update(CallTask).where(CallTask.id == task_id).values(change))
+    return Passed(task_id=task_id, reason=reason)
 
 
 # --- while it lasts ----------------------------------------------------------------------------------------------

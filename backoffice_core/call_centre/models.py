@@ -14,6 +14,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from backoffice_core.db import Base, Json, Key, Serial, new_key
 
+_OPEN = "state IN ('ELIGIBLE','RETRY_WAIT')"
+
 
 class CallTask(Base):
     """One case to be called on one business date (CC-08). States: domain.md 4.2 "Call task"."""
@@ -22,7 +24,13 @@ class CallTask(Base):
     __table_args__ = (
         UniqueConstraint("business_date", "case_id"),
         Index(
-            "ix_call_tasks_callable", "business_date", "position", postgresql_where="state IN ('ELIGIBLE','RETRY_WAIT')"
+            "ix_call_tasks_callable", "business_date", "position", postgresql_where=f"{_OPEN} AND earliest_at IS NULL"
+        ),
+        Index(
+            "ix_call_tasks_waiting",
+            "business_date",
+            "earliest_at",
+            postgresql_where=f"{_OPEN} AND earliest_at IS NOT NULL",
         ),
         CheckConstraint(
             "state IN ('ELIGIBLE','DIALING','SETTLING','RETRY_WAIT','DONE','EXHAUSTED','CANCELLED','UNKNOWN')",
@@ -43,7 +51,7 @@ class CallTask(Base):
     state_reason: Mapped[str] = mapped_column(default="")
     fence: Mapped[int] = mapped_column(BigInteger, default=0)
     attempts: Mapped[int] = mapped_column(default=0)
-    earliest_at: Mapped[datetime | None]  # business time
+    earliest_at: Mapped[datetime | None]  # business time; empty = callable now
     demo: Mapped[bool] = mapped_column(default=False)
 
 
@@ -88,6 +96,7 @@ class CallAttempt(Base):
         Index(None, "contact_point_id", "claimed_at"),
         CheckConstraint("direction IN ('out','in')", name="direction"),
         Index("ix_call_attempts_live", "id", postgresql_where="ended_at IS NULL"),
+        Index("ix_call_attempts_unknown", "claimed_at", postgresql_where="result = 'UNKNOWN' OR problem <> ''"),
         CheckConstraint(
             "state IN ('INTENT','RINGING','ANSWERED','CONNECTED','SETTLING','ENDED')",
             name="state",
@@ -135,6 +144,7 @@ class CallAttempt(Base):
     outcome_at: Mapped[datetime | None]
     note: Mapped[str] = mapped_column(default="")
     recording: Mapped[str] = mapped_column(default="")  # path below the recordings folder, without extension
+    problem: Mapped[str] = mapped_column(default="", server_default="")  # why it could not be settled in order
 
 
 class UnknownCaller(Base):

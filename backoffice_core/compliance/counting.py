@@ -94,6 +94,16 @@ def concerns(rule: Rule, entry: Entry, debt: object, *, heed_exceptions: bool = 
     return not (why & rule.honoured_exceptions)
 
 
+def looked_at(rule: Rule, ledger: LedgerView, number: str) -> Iterable[Entry]:
+    """The entries among which the rule counts: the person's, or all that went to this number, whoever was called.
+
+    A rule by number counts everything of the person when no number is known.
+    """
+    if rule.scope != "number" or not number:
+        return ledger.entries
+    return (*(entry for entry in ledger.entries if entry.number == number), *ledger.of_number)
+
+
 # --- windows -------------------------------------------------------------------------------------------------------
 
 
@@ -137,11 +147,17 @@ def expiry(at: datetime, window: Window, zone: ZoneInfo) -> datetime:
 
 
 def weigh(
-    rule: Rule, unit: str, window: Window, limit: Decimal, ledger: LedgerView, debt: object, zones: Iterable[ZoneInfo]
+    rule: Rule,
+    unit: str,
+    window: Window,
+    limit: Decimal,
+    entries: Iterable[Entry],
+    debt: object,
+    zones: Iterable[ZoneInfo],
 ) -> list[Weighed]:
     """What the rule counts. With several zones an entry counts until its window has ended in all of them."""
     found: list[Weighed] = []
-    for entry in ledger.entries:
+    for entry in entries:
         if concerns(rule, entry, debt) and (heavy := weight(entry, unit, limit)) > 0:
             found.append((max(expiry(entry.at, window, zone) for zone in zones), heavy))
     return found

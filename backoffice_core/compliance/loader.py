@@ -337,7 +337,7 @@ def parse(raw: Any, *, where: str = "row", version: int = 1) -> Rule:
         day_class=row.word("day_class", raw.get("day_class", "any"), frozenset({"working", "nonworking", "any"})),
         count_unit=row.word("count_unit", raw["count_unit"], UNITS) if "count_unit" in raw else None,
         window=_window(row),
-        scope=row.word("scope", raw.get("scope", "person"), frozenset({"person", "person_debt"})),
+        scope=row.word("scope", raw.get("scope", "person"), terms.SCOPES),
         exceptions=row.words("exceptions", raw["exceptions"], terms.EXCEPTIONS) if "exceptions" in raw else frozenset(),
         on_breach=_on_breach(row),
         effective_from=row.day("effective_from", raw.get("effective_from")),

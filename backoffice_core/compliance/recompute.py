@@ -98,7 +98,7 @@ async def _check(s: AsyncSession, row: ComplianceDecision, books: dict[str, _Boo
 
 def _again(row: ComplianceDecision, book: _Book) -> Decision:
     inputs, guard = inputs_of(row.inputs or {}), int(row.contact["guard_minutes"])
-    contact, ledger = contact_of(row.contact), LedgerView(inputs.ledger)
+    contact, ledger = contact_of(row.contact), LedgerView(inputs.ledger, inputs.of_number)
     decision = rules.decide(contact, row.at, book.rules, book.calendar, ledger, guard_minutes=guard, late=inputs.late)
     return service.one_at_a_time(decision, row.at) if inputs.live else decision
 

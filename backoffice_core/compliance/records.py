@@ -70,12 +70,14 @@ def must_json(must: Must) -> dict[str, Any]:
 @dataclass(frozen=True, slots=True)
 class Inputs:
     """Beside the contact: the state of rules and calendar (`ComplianceBook.digest`), the entries that were counted,
-    which sources of contacts made elsewhere were late, and whether another attempt was live."""
+    which sources of contacts made elsewhere were late, whether another attempt was live, and what went to the number
+    with other persons (where a rule counts by number)."""
 
     book: str
     ledger: tuple[Entry, ...]
     live: bool = False
     late: tuple[LateSource, ...] = ()
+    of_number: tuple[Entry, ...] = ()
 
 
 def inputs_json(inputs: Inputs) -> dict[str, Any]:
@@ -83,13 +85,17 @@ def inputs_json(inputs: Inputs) -> dict[str, Any]:
     late = [
         {"name": one.name, "channel": one.channel, "actor": one.actor, "since": plain(one.since)} for one in inputs.late
     ]
+    if inputs.of_number:
+        said["of_number"] = [entry_json(entry) for entry in inputs.of_number]
     return said | ({"live": True} if inputs.live else {}) | ({"late": late} if late else {})
 
 
 def inputs_of(said: Mapping[str, Any]) -> Inputs:
     """Raises KeyError, ValueError, TypeError for what inputs_json did not write."""
     late = tuple(LateSource(**{**one, "since": datetime.fromisoformat(one["since"])}) for one in said.get("late", ()))
-    return Inputs(said["book"], tuple(entry_of(each) for each in said["ledger"]), bool(said.get("live")), late)
+    ledger = tuple(entry_of(each) for each in said["ledger"])
+    others = tuple(entry_of(each) for each in said.get("of_number", ()))
+    return Inputs(said["book"], ledger, bool(said.get("live")), late, others)
 
 
 _ENTRY = tuple((each.name, each.default) for each in fields(Entry))

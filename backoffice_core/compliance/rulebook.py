@@ -93,6 +93,11 @@ class RuleBook:
         reach += [int(r.params.get("min_gap_minutes", 0)) // 1440 for r in self]
         return max(reach, default=0) + 3
 
+    @cached_property
+    def by_number(self) -> bool:
+        """Whether any rule counts what went to a number, whoever was called there."""
+        return any(rule.scope == "number" for rule in self)
+
     def day(
         self, profile: Profile, jurisdiction: str, zone: ZoneInfo, day: date, calendar: Calendar, terms: tuple[Any, ...]
     ) -> OpenHours:

@@ -248,22 +248,24 @@ class _Question:
 
     def _full(self, row: Rule, unit: str, window: Window, most: int, at: datetime) -> Iterable[Finding]:
         limit = Decimal(most)
-        weighed = counting.weigh(row, unit, window, limit, self.ledger, self.contact.debt, self.zones)
+        weighed = counting.weigh(row, unit, window, limit, self.counted(row), self.contact.debt, self.zones)
         used = counting.used(weighed, at)
         params = {"unit": unit, "max": most, "used": str(used), "window": window.type, "n": window.n}
         if used >= limit:
             yield row, Reason(ReasonCode.CAP_REACHED, row.id, params, counting.released(weighed, limit))
         elif self.recheck is not None and at < self.recheck:
-            maybe = LedgerView(self.assumed)
-            more = counting.weigh(row, unit, window, limit, maybe, self.contact.debt, self.zones)
+            more = counting.weigh(row, unit, window, limit, self.assumed, self.contact.debt, self.zones)
             if used + (unproven := counting.used(more, at)) >= limit:
                 params |= {"assumed": str(unproven), "late_source": [source.name for source in self.late]}
                 yield row, Reason(ReasonCode.CAP_REACHED, row.id, params, self.recheck)
 
+    def counted(self, row: Rule) -> Iterable[Entry]:
+        return counting.looked_at(row, self.ledger, self.contact.address.value if self.contact.address else "")
+
     def _gap(self, row: Rule, unit: str, minutes: int, at: datetime) -> Iterable[Finding]:
         counted = [
             entry.at
-            for entry in self.ledger.entries
+            for entry in self.counted(row)
             if counting.concerns(row, entry, self.contact.debt) and counting.weight(entry, unit, counting.ONE) > 0
         ]
         until = counting.utc(max(counted)) + timedelta(minutes=minutes) if counted else at
@@ -279,7 +281,7 @@ class _Question:
             after = window.n + (0 if row.params.get("day_of_talk_counts") else 1)
             ends = [
                 counting.expiry(entry.at, Window("calendar_day", after), zone)
-                for entry in self.ledger.entries
+                for entry in self.counted(row)
                 if counting.concerns(row, entry, self.contact.debt, heed_exceptions=False)
                 and counting.UNITS[unit](entry)
                 for zone in self.zones
@@ -336,7 +338,7 @@ class _Question:
             window, unit = counted_over(row)
             if window == Window("calendar_day") and unit != "minutes":
                 limit = Decimal(row.params["max"])
-                weighed = counting.weigh(row, unit, window, limit, self.ledger, self.contact.debt, self.zones)
+                weighed = counting.weigh(row, unit, window, limit, self.counted(row), self.contact.debt, self.zones)
                 caps.append((row.params["max"], int(counting.used(weighed, at))))
         most, count = min(caps, key=lambda cap: (cap[0] - cap[1], cap[0]), default=(None, 0))
         return count, most, self._closes(at)

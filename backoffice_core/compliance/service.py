@@ -22,7 +22,6 @@ from backoffice_core.compliance import loader, rules, workdays
 from backoffice_core.compliance.dialer_limits import AbandonAccount, DialerLimits, dialer_limits
 from backoffice_core.compliance.late import LateSource
 from backoffice_core.compliance.models import (
-    LIVE_CALL,
     ComplianceBook,
     ComplianceDecision,
     ComplianceRule,
@@ -243,8 +242,8 @@ async def _ledgers(session: AsyncSession, persons: set[UUID], at: datetime, book
     for start in range(0, len(everyone), IN_ONE_GO):
         rows = await session.execute(
             select(
-                t.person_id, t.at, t.channel, t.actor, t.direction, t.state, t.loan_id, t.purpose, t.conversation,
-                t.delivered, t.machine_message, t.abandoned, t.uncertain, t.minutes, t.exceptions,
+                t.person_id, t.at, t.channel, t.actor, t.direction, t.state, t.loan_id, t.number, t.purpose,
+                t.conversation, t.delivered, t.machine_message, t.abandoned, t.uncertain, t.minutes, t.exceptions,
             ).where(
                 t.person_id == func.any(everyone[start : start + IN_ONE_GO]),
                 t.at >= at - timedelta(days=book.ledger_days),
@@ -252,15 +251,17 @@ async def _ledgers(session: AsyncSession, persons: set[UUID], at: datetime, book
             )
         )  # fmt: skip
         for row in rows:
-            found.setdefault(row.person_id, []).append(
-                Entry(
-                    at=row.at, channel=row.channel, actor=row.actor, direction=row.direction, state=row.state,
-                    debt=row.loan_id, purpose=row.purpose, conversation=row.conversation, delivered=row.delivered,
-                    machine_message=row.machine_message, abandoned=row.abandoned, uncertain=row.uncertain,
-                    minutes=row.minutes, exceptions=frozenset(row.exceptions),
-                )
-            )  # fmt: skip
+            found.setdefault(row.person_id, []).append(_entry(row, book.by_number))
     return {person: LedgerView(tuple(entries)) for person, entries in found.items()}
+
+
+def _entry(row: Any, with_number: bool = False) -> Entry:
+    return Entry(
+        at=row.at, channel=row.channel, actor=row.actor, direction=row.direction, state=row.state, debt=row.loan_id,
+        number=row.number if with_number else "", purpose=row.purpose, conversation=row.conversation, delivered=row.delivered,
+        machine_message=row.machine_message, abandoned=row.abandoned, uncertain=row.uncertain, minutes=row.minutes,
+        exceptions=frozenset(row.exceptions),
+    )  # fmt: skip
 
 
 async def _store(
@@ -282,7 +283,7 @@ async def _store(
             **answer_json(decision), "id": decision.id, "at": at, "person_id": contact.person.id,
             "contact": {**contact_json(contact), "guard_minutes": guard_minutes},
             "next_allowed_at": decision.next_allowed_at, "call_id": call_id,
-            "inputs": inputs_json(Inputs(book.row["digest"], ledger.entries, live, book.late(at))),
+            "inputs": inputs_json(Inputs(book.row["digest"], ledger.entries, live, book.late(at), ledger.of_number)),
         }
         for contact, decision, ledger in zip(contacts, kept, ledgers, strict=True)
     ]  # fmt: skip
@@ -295,44 +296,83 @@ async def _store(
 
 
 async def ask_and_reserve(
-    session: AsyncSession, contact: Contact, call_id: UUID, at: datetime, *, guard_minutes: int = GUARD_MINUTES
+    session: AsyncSession,
+    contact: Contact,
+    call_id: UUID,
+    at: datetime,
+    *,
+    guard_minutes: int = GUARD_MINUTES,
+    gated: bool = False,
 ) -> Decision:
     """Asks for one call and, when allowed, reserves its slot in the ledger, in the caller's transaction.
 
     Holds a lock on the person and one on the number until that transaction ends, so that no other program counts
-    meanwhile; therefore only one call may be asked for in one transaction. Refused with RETRY_WAIT while another
-    attempt on the person or the number is live (FL-20). The decision is stored with the call's id.
-    Raises BadInput for anything but a call with a number.
+    meanwhile; therefore only one call may be asked for in one transaction. `gated`: an earlier statement of it passed
+    `slot_gate(person, number)`, which takes them. Refused with RETRY_WAIT while another attempt on the person or the
+    number is live (FL-20). The decision is stored with the call's id. Raises BadInput for anything but a call with a
+    number.
     """
     if contact.channel not in VOICE or contact.address is None or not contact.address.value:
         raise BadInput("A slot is reserved for a call, and a call needs a number.")
-    number = contact.address.value
-    first, second = sorted((_lock_key(f"person:{contact.person.id}"), _lock_key(f"number:{number}")))
-    for key in (first, second):  # always the smaller first: two callers never wait for each other
-        await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
-    book = await _book(session)
-    ledger = (await _ledgers(session, {contact.person.id}, at, book.rules)).get(contact.person.id, NOTHING)
-    late = book.late(at)
-    decision = rules.decide(contact, at, book.rules, book.calendar, ledger, guard_minutes=guard_minutes, late=late)
-    if live := await _has_live_attempt(session, contact.person.id, number):
+    person, number = contact.person.id, contact.address.value
+    if not gated:
+        await session.execute(text("SELECT slot_gate(:person, :number)"), {"person": person, "number": number})
+    kept = _kept[0] if _kept else await _book(session)
+    rows = await _counted(session, person, number, at, kept)
+    if tuple(rows[0][:4]) != kept.stamp:  # rules or calendar have changed
+        kept = await _book(session)
+        rows = await _counted(session, person, number, at, kept)
+    live, by_number = bool(rows[0].live), kept.rules.by_number
+    ledger = LedgerView(
+        tuple(_entry(row, by_number) for row in rows if row.person_id == person),
+        tuple(_entry(row, by_number) for row in rows if row.person_id not in (None, person)),
+    )
+    kept.sources = rows[0].sources or []
+    decision = rules.decide(
+        contact, at, kept.rules, kept.calendar, ledger, guard_minutes=guard_minutes, late=kept.late(at)
+    )
+    if live:
         decision = one_at_a_time(decision, at)
-    stored = await _store(session, book, [contact], [decision], [ledger], at, guard_minutes, call_id, live)
+    stored = await _store(session, kept, [contact], [decision], [ledger], at, guard_minutes, call_id, live)
     decision = stored[0]
     if decision.allow:
-        session.add(
-            ContactLedger(
-                person_id=contact.person.id, loan_id=contact.debt, number=number, channel=contact.channel,
-                actor=contact.actor, purpose=contact.purpose, campaign=contact.campaign, at=at, state="RESERVED",
-                exceptions=_exceptions(contact, at), call_id=call_id, decision_id=decision.id,
-            )
-        )  # fmt: skip
-        await session.flush()
+        slot = {
+            "id": new_key(), "person_id": person, "loan_id": contact.debt, "number": number, "call_id": call_id,
+            "channel": contact.channel, "actor": contact.actor, "purpose": contact.purpose, "at": at,
+            "campaign": contact.campaign, "state": "RESERVED", "exceptions": _exceptions(contact, at),
+            "decision_id": decision.id,
+        }  # fmt: skip
+        await session.execute(insert(ContactLedger), [slot])
     return decision
 
 
-async def _has_live_attempt(session: AsyncSession, person_id: UUID, number: str) -> bool:
-    mine = or_(ContactLedger.person_id == person_id, ContactLedger.number == number)
-    return bool(await session.scalar(select(select(ContactLedger.id).where(mine, LIVE_CALL).exists())))
+# Everything that a cap may count of this person (and of this number, where a rule counts by number), whether an attempt
+# is live, and the stamp by which `_book` knows that rules or calendar have changed. Always at least one row.
+_COUNTED = text("""
+    SELECT r.n, r.loaded, w.n, w.updated,
+           EXISTS (SELECT FROM contact_ledger WHERE person_id = :person AND state = 'RESERVED'
+                   AND direction = 'outbound' AND channel IN ('call', 'robot'))
+           OR EXISTS (SELECT FROM contact_ledger WHERE number = :number AND state = 'RESERVED'
+                      AND direction = 'outbound' AND channel IN ('call', 'robot')) AS live,
+           (SELECT jsonb_agg(jsonb_build_array(name, c.channel, c.actor, every_minutes, covered_to))
+            FROM contact_sources c WHERE every_minutes > 0) AS sources, l.*
+    FROM (SELECT count(*) AS n, max(loaded_at) AS loaded FROM compliance_rules) r
+    CROSS JOIN (SELECT count(*) AS n, max(updated_at) AS updated FROM work_calendar) w
+    LEFT JOIN LATERAL (
+        SELECT * FROM contact_ledger WHERE person_id = :person AND at >= :since AND state <> 'FREED'
+        UNION ALL
+        SELECT * FROM contact_ledger WHERE :by_number AND number = :number AND person_id <> :person AND at >= :since
+            AND state <> 'FREED'
+    ) l ON true
+""")
+
+
+async def _counted(session: AsyncSession, person: UUID, number: str, at: datetime, kept: _Kept) -> Sequence[Any]:
+    terms = {
+        "person": person, "number": number, "since": at - timedelta(days=kept.rules.ledger_days),
+        "by_number": kept.rules.by_number,
+    }  # fmt: skip
+    return (await session.execute(_COUNTED, terms)).all()
 
 
 def one_at_a_time(decision: Decision, at: datetime) -> Decision:

@@ -41,6 +41,7 @@ FLAGS = frozenset(
         "breathing_space_mh",
     ]
 )
+SCOPES = frozenset({"person", "person_debt", "number"})
 EXCEPTIONS = frozenset({"consent", "consent_7d", "person_initiative"})
 
 
@@ -200,6 +201,7 @@ class Entry:
     direction: str = "outbound"  # outbound | inbound
     state: str = "COMMITTED"  # RESERVED | COMMITTED | FREED
     debt: UUID | None = None
+    number: str = ""
     purpose: str | None = "collection"
     conversation: bool = False
     delivered: bool = False
@@ -212,9 +214,11 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class LedgerView:
-    """All entries of one person that any rule may still count (see `RuleBook.ledger_days`)."""
+    """All entries of one person that any rule may still count (see `RuleBook.ledger_days`), and those of the number
+    that is to be called with other persons (filled where a rule counts by number)."""
 
     entries: tuple[Entry, ...] = ()
+    of_number: tuple[Entry, ...] = ()
 
 
 # --- the rule ------------------------------------------------------------------------------------------------------
@@ -258,7 +262,7 @@ class Rule:
     day_class: str = "any"
     count_unit: str | None = None
     window: Window | None = None
-    scope: str = "person"
+    scope: str = "person"  # person | person_debt | number (whoever is called there)
     exceptions: frozenset[str] = frozenset()
     on_breach: str | None = None
     effective_from: date

@@ -216,22 +216,27 @@ async def stopped_numbers(session: AsyncSession, day: date) -> dict[str, date | 
 
 # One question before each call: is there a stop for this person, one of his contracts or this number, or did a full
 # list leave out a contract of his that nobody has explained?
-_REFUSAL = text("""
-    SELECT CASE WHEN EXISTS (
-        SELECT FROM stop_list s WHERE s.since <= :day AND (s.until IS NULL OR s.until >= :day) AND (
-            (s.kind = 'phone' AND s.value = :number)
-            OR (s.kind = 'person' AND s.value = (SELECT external_ref FROM persons WHERE id = :person))
-            OR (s.kind = 'contract' AND s.value IN (SELECT contract_no FROM loans WHERE person_id = :person)))
+_REFUSAL = """CASE WHEN EXISTS (
+        SELECT FROM stop_list s WHERE s.since <= {day} AND (s.until IS NULL OR s.until >= {day}) AND (s.kind, s.value) IN (
+            SELECT 'phone', {number} UNION ALL SELECT 'person', external_ref FROM persons WHERE id = {person}
+            UNION ALL SELECT 'contract', contract_no FROM loans WHERE person_id = {person})
     ) THEN 'STOP_LIST' WHEN EXISTS (
-        SELECT FROM loans WHERE person_id = :person AND missing_since IS NOT NULL AND missing_note = ''
+        SELECT FROM loans WHERE person_id = {person} AND missing_since IS NOT NULL AND missing_note = ''
             AND (days_past_due > 0 OR overdue_principal + overdue_interest + overdue_penalty > 0)
-    ) THEN 'ON_HOLD' END
-""")
+    ) THEN 'ON_HOLD' END"""
+
+
+def refusal_sql(*, person: str, number: str, day: str) -> str:
+    """The question as an SQL expression over these columns or parameters, for a query that asks more."""
+    return _REFUSAL.format(person=person, number=number, day=day)
+
+
+_ASK = text("SELECT " + refusal_sql(person=":person", number=":number", day=":day"))
 
 
 async def refusal(session: AsyncSession, person_id: UUID, number: str, day: date) -> str | None:
     """Why this person must not be called at this number on this business date: STOP_LIST, ON_HOLD, or None."""
-    said = await session.scalar(_REFUSAL, {"person": person_id, "number": number, "day": day})
+    said = await session.scalar(_ASK, {"person": person_id, "number": number, "day": day})
     return str(said) if said else None
 
 

@@ -35,8 +35,50 @@ def upgrade() -> None:
         END $$
     """)
 
+    # One live attempt per person and per number is decided behind two locks, the smaller first: two callers never wait
+    # for each other. What is read in the next statement was committed before.
+    op.execute("""
+        CREATE FUNCTION slot_gate(person uuid, number text) RETURNS void LANGUAGE plpgsql AS $$
+        DECLARE
+            one bigint := hashtextextended('person:' || person, 0);
+            other bigint := hashtextextended('number:' || number, 0);
+        BEGIN
+            PERFORM pg_advisory_xact_lock(least(one, other));
+            PERFORM pg_advisory_xact_lock(greatest(one, other));
+        END $$
+    """)
+    # Tasks that wait for their hour stand in an index of their own: the claim never walks past them.
+    op.drop_index("ix_call_tasks_callable", table_name="call_tasks")
+    op.create_index(
+        "ix_call_tasks_callable", "call_tasks", ["business_date", "position"],
+        postgresql_where=sa.text("state IN ('ELIGIBLE','RETRY_WAIT') AND earliest_at IS NULL"),
+    )  # fmt: skip
+    op.create_index(
+        "ix_call_tasks_waiting", "call_tasks", ["business_date", "earliest_at"],
+        postgresql_where=sa.text("state IN ('ELIGIBLE','RETRY_WAIT') AND earliest_at IS NOT NULL"),
+    )  # fmt: skip
+    # A claimed task leaves a dead entry at the head of the queue; they are cleared long before a fifth of it is dead.
+    op.execute(
+        "ALTER TABLE call_tasks SET (autovacuum_vacuum_scale_factor = 0.005, autovacuum_vacuum_threshold = 2000)"
+    )
+    op.add_column("call_attempts", sa.Column("problem", sa.Text(), server_default="", nullable=False))
+    op.create_index(
+        "ix_call_attempts_unknown", "call_attempts", ["claimed_at"],
+        postgresql_where=sa.text("result = 'UNKNOWN' OR problem <> ''"),
+    )  # fmt: skip
+
 
 def downgrade() -> None:
+    op.drop_index("ix_call_attempts_unknown", table_name="call_attempts")
+    op.drop_column("call_attempts", "problem")
+    op.execute("ALTER TABLE call_tasks RESET (autovacuum_vacuum_scale_factor, autovacuum_vacuum_threshold)")
+    op.drop_index("ix_call_tasks_waiting", table_name="call_tasks")
+    op.drop_index("ix_call_tasks_callable", table_name="call_tasks")
+    op.create_index(
+        "ix_call_tasks_callable", "call_tasks", ["business_date", "position"],
+        postgresql_where=sa.text("state IN ('ELIGIBLE','RETRY_WAIT')"),
+    )  # fmt: skip
+    op.execute("DROP FUNCTION slot_gate(uuid, text)")
     op.execute("DROP FUNCTION lease_holds(text, text, bigint)")
     op.execute("DROP FUNCTION lease_gate(text)")
     op.drop_table("leases")

@@ -1,0 +1,256 @@
+"""The claim of a call among a million tasks and twenty million contacts, beside the least that any claim could do.
+
+`python -m tests.bench.claim [--json FILE] [--tasks N] [--ledger N] [--seconds S] [--workers N] [--data DIR]`
+
+A durable PostgreSQL of its own is filled to a tenth, measured, filled whole, measured again. The floor, by the same
+processes in the same run: a transaction of two statements (SKIP LOCKED update, insert) on tables of the same length.
+"""
+# ruff: noqa: S608, T201 (keys are made here, of numbers; a bench speaks to the terminal)
+
+import argparse
+import asyncio
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import text
+
+from backoffice_core import clock as clocks
+from backoffice_core import leases
+from backoffice_core.clock import Clock
+from backoffice_core.config import Settings
+from backoffice_core.db import Database
+from backoffice_core.leases import Held
+from backoffice_core.migrations import migrate
+from backoffice_core.parts import postgres as postgres_part
+from tests import house
+from tests.conftest import child_environment, fresh_settings, running
+
+GOAL_P99_MS = 20.0
+GOAL_SHARE = 0.5
+CHUNK = 500_000  # rows a statement
+
+# --- measuring ---------------------------------------------------------------------------------------------------------
+
+
+def measure(settings: Settings, kind: str, workers: int, seconds: float, held: Held) -> dict[str, Any]:
+    """All workers begin at one moment. Milliseconds of one transaction as its caller waits; transactions a second."""
+    argv = [sys.executable, "-m", "tests.bench.claim_worker", kind, str(seconds)]
+    argv += [held.name, held.holder, str(held.fence)]
+    children = [
+        subprocess.Popen(
+            argv, env=child_environment(settings), cwd="/", text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        for _ in range(workers)
+    ]  # fmt: skip
+    for child in children:
+        assert child.stdout is not None
+        if child.stdout.readline() != "ready\n":
+            raise RuntimeError("a worker did not start")
+    for child in children:
+        assert child.stdin is not None
+        child.stdin.write("go\n")
+        child.stdin.flush()
+    answers = [json.loads(child.communicate()[0]) for child in children]
+    took = sorted(each for answer in answers for each in answer["took"])
+    return {
+        "transactions": len(took), "placed": sum(answer["placed"] for answer in answers),
+        "rate_per_s": round(len(took) / seconds, 1),
+        **{f"p{p}_ms": round(1000 * took[min(len(took) - 1, len(took) * p // 100)], 2) for p in (50, 90, 99)},
+    }  # fmt: skip
+
+
+# --- the bank --------------------------------------------------------------------------------------------------------
+
+_UUID = "('{kind}0000000-0000-7000-8000-' || lpad(to_hex({n}), 12, '0'))::uuid"
+
+
+def key(kind: str, n: str = "n") -> str:
+    return _UUID.format(kind=kind, n=n)
+
+
+_PEOPLE = (
+    f"""INSERT INTO persons (id, external_ref, last_name, first_name, middle_name, birth_date, tax_id, code_word,
+            language, jurisdiction, region, place, time_zone, demo, created_at)
+        SELECT {key("a")}, 'P-' || n, 'Коваленко', 'Олена', 'Петрівна', '1985-03-14', '', '', 'uk', 'UA', 'Полтавська',
+            'Полтава', 'Europe/Kyiv', true, :now FROM generate_series(cast(:low AS int), cast(:high AS int)) n""",
+    f"""INSERT INTO contact_points (id, person_id, kind, value, original, owner_kind, owner_guessed, extension,
+            number_type, rank, state, state_reason)
+        SELECT {key("b")}, {key("a")}, 'phone', '+38067' || lpad(n::text, 7, '0'), '', 'self', false, '', 'mobile', 0,
+            'UNVERIFIED', '' FROM generate_series(cast(:low AS int), cast(:high AS int)) n""",
+    f"""INSERT INTO cases (id, person_id, state, stage, hold_reason, opened_at)
+        SELECT {key("c")}, {key("a")}, 'ACTIVE', 1, '', :now FROM generate_series(cast(:low AS int), cast(:high AS int)) n""",
+    f"""INSERT INTO loans (id, person_id, contract_no, balance, overdue_principal, days_past_due, as_at, demo,
+            portfolio, product, branch, currency, overdue_interest, overdue_penalty, source, missing_note)
+        SELECT {key("d")}, {key("a")}, 'C-' || n, 10000, 1800, 20, :now, true, 'main', '', '', 'UAH', 0, 0, '', ''
+        FROM generate_series(cast(:low AS int), cast(:high AS int)) n""",
+    f"""INSERT INTO call_tasks (id, business_date, case_id, person_id, contact_point_id, campaign, purpose, position,
+            why, state, state_reason, fence, attempts, demo)
+        SELECT {key("e")}, :day, {key("c")}, {key("a")}, {key("b")}, 'collection', 'collection',
+            (n * 7919) % 1000003, '{{}}', 'ELIGIBLE', '', 0, 0, true
+        FROM generate_series(cast(:low AS int), cast(:high AS int)) n""",
+    f"""INSERT INTO bench_tasks SELECT {key("f")}, :day, (n * 7919) % 1000003, 'ELIGIBLE', 0
+        FROM generate_series(cast(:low AS int), cast(:high AS int)) n""",
+)
+_OURS = "SELECT count(*) FROM contact_ledger WHERE id >= '10000000-0000-0000-0000-000000000000'"
+_LEDGER = f"""
+    INSERT INTO contact_ledger (id, person_id, loan_id, number, channel, actor, purpose, direction, campaign, at, state,
+        conversation, delivered, machine_message, abandoned, uncertain, minutes, exceptions, call_id)
+    SELECT {key("1")}, {key("a", "who")}, NULL, '+38067' || lpad(who::text, 7, '0'), 'call', 'dialer', 'collection',
+        'outbound', 'collection', cast(:now AS timestamptz) - interval '1 day' - (n * 7907 % 5000000) * interval '1 second',
+        'COMMITTED', n % 5 = 0, false, false, false, false, CASE WHEN n % 5 = 0 THEN 2.5 ELSE 0.4 END, '[]', {key("2")}
+    FROM (
+        SELECT n, 1 + (n * 48271) % cast(:people AS bigint) AS who
+        FROM generate_series(cast(:low AS bigint), cast(:high AS bigint)) n) rows
+"""
+
+
+class Bank:
+    """Filled by set-based SQL, in steps that are told. Filling goes on where it stopped."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self.database, self.clock = database, clock
+        self.day, self.now = clock.today(), clock.now()
+
+    async def prepare(self) -> None:
+        async with self.database.begin() as s:
+            await s.execute(text(
+                "CREATE TABLE IF NOT EXISTS bench_tasks (id uuid PRIMARY KEY, business_date date NOT NULL,"
+                " position integer NOT NULL, state text NOT NULL, fence bigint NOT NULL)"
+            ))  # fmt: skip
+            await s.execute(text(
+                "CREATE INDEX IF NOT EXISTS bench_callable ON bench_tasks (business_date, position)"
+                " WHERE state = 'ELIGIBLE'"
+            ))  # fmt: skip
+            await s.execute(text(
+                "CREATE TABLE IF NOT EXISTS bench_attempts (id uuid PRIMARY KEY, task_id uuid, at timestamptz)"
+            ))  # fmt: skip
+            if not await s.scalar(text("SELECT count(*) FROM compliance_rules")):
+                await house.rules_in_force(s, self.clock)
+
+    async def fill(self, tasks: int, ledger: int) -> None:
+        indexes = await self._without_indexes()
+        async with self.database.begin() as s:
+            have = int(await s.scalar(text("SELECT count(*) FROM persons")) or 0)
+            have_rows = int(
+                await s.scalar(
+                    text("SELECT count(*) FROM contact_ledger WHERE id >= '10000000-0000-0000-0000-000000000000'")
+                )
+                or 0
+            )
+        for sql in _PEOPLE:
+            await self._in_chunks(sql.split()[2], sql, have, tasks, {"day": self.day, "now": self.now})
+        extra = {"now": self.now, "people": tasks}
+        await self._in_chunks("contact_ledger", _LEDGER, have_rows, ledger, extra)
+        for name, sql in indexes:
+            began = time.monotonic()
+            async with self.database.begin() as s:
+                await s.execute(text("SET LOCAL maintenance_work_mem = '1GB'"))
+                await s.execute(text(sql))
+            say(f"index {name}: {time.monotonic() - began:.0f} s")
+        async with self.database.engine.connect() as connection:
+            await connection.execution_options(isolation_level="AUTOCOMMIT")
+            for table in ("persons", "contact_points", "cases", "loans", "call_tasks", "contact_ledger", "bench_tasks"):
+                await connection.execute(text(f"VACUUM ANALYZE {table}"))
+            await connection.execute(text("CHECKPOINT"))
+
+    async def _without_indexes(self) -> list[tuple[str, str]]:
+        """Drops the ledger's plain indexes and unique constraints; gives what makes them again."""
+        async with self.database.begin() as s:
+            plain = (await s.execute(text("""
+                SELECT indexname, indexdef FROM pg_indexes i WHERE tablename = 'contact_ledger'
+                AND NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conname = i.indexname)
+            """))).all()  # fmt: skip
+            for name, _ in plain:
+                await s.execute(text(f"DROP INDEX {name}"))
+            bound = (await s.execute(text("""
+                SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint
+                WHERE conrelid = 'contact_ledger'::regclass AND contype = 'u'
+            """))).all()  # fmt: skip
+            for name, _ in bound:
+                await s.execute(text(f"ALTER TABLE contact_ledger DROP CONSTRAINT {name}"))
+        again = [(name, sql) for name, sql in plain]
+        return again + [(n, f"ALTER TABLE contact_ledger ADD CONSTRAINT {n} {sql}") for n, sql in bound]
+
+    async def _in_chunks(self, name: str, sql: str, have: int, wanted: int, extra: dict[str, Any]) -> None:
+        needed = {key: value for key, value in extra.items() if f":{key}" in sql}
+        began = time.monotonic()
+        for low in range(have + 1, wanted + 1, CHUNK):
+            high = min(low + CHUNK - 1, wanted)
+            async with self.database.begin() as s:
+                await s.execute(text("SET LOCAL synchronous_commit = off"))
+                await s.execute(text(sql), {**needed, "low": low, "high": high})
+            say(f"{name}: {high:,} of {wanted:,} ({time.monotonic() - began:.0f} s)")
+
+
+def say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+# --- the run ---------------------------------------------------------------------------------------------------------
+
+
+async def bench(settings: Settings, arguments: argparse.Namespace) -> dict[str, Any]:
+    clock = clocks.load(settings)
+    database = Database(settings, pool=2, name="bench")
+    async with database.begin() as s:
+        await s.execute(text("DELETE FROM leases"))
+        held = await leases.take(s, leases.POOL, "bench/0/0@bench", ttl_s=86400)
+    assert held is not None
+    bank = Bank(database, clock)
+    await bank.prepare()
+    steps = {}
+    for part in (10, 1):
+        tasks, ledger = arguments.tasks // part, arguments.ledger // part
+        await bank.fill(tasks, ledger)
+        if arguments.fill_only:
+            continue
+        steps[part] = {
+            "tasks": tasks, "ledger_rows": ledger,
+            "floor": measure(settings, "floor", arguments.workers, arguments.seconds, held),
+            "claim": measure(settings, "claim", arguments.workers, arguments.seconds, held),
+        }  # fmt: skip
+        say(f"{tasks:,} tasks, {ledger:,} contacts: {steps[part]['floor']} {steps[part]['claim']}")
+    await database.close()
+    if arguments.fill_only:
+        return {}
+    whole, tenth = steps[1], steps[10]
+    share = whole["claim"]["rate_per_s"] / whole["floor"]["rate_per_s"]
+    return {
+        "workers": arguments.workers, "seconds": arguments.seconds, **whole, "share_of_floor": round(share, 3),
+        "a_tenth": tenth,
+        "p99_when_work_grows_ten_times": round(whole["claim"]["p99_ms"] / tenth["claim"]["p99_ms"], 2),
+        "goals": {
+            "p99_ms": [whole["claim"]["p99_ms"], GOAL_P99_MS, whole["claim"]["p99_ms"] <= GOAL_P99_MS],
+            "share_of_floor": [round(share, 3), GOAL_SHARE, share >= GOAL_SHARE],
+        },
+    }  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    parser.add_argument("--tasks", type=int, default=1_000_000)
+    parser.add_argument("--ledger", type=int, default=20_000_000)
+    parser.add_argument("--seconds", type=float, default=20.0, help="of each measurement")
+    parser.add_argument("--workers", type=int, default=8)
+    parser.add_argument("--data", type=Path, help="keep the filled database here, and use it again")
+    parser.add_argument("--fill-only", action="store_true")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="claim-bench-", ignore_cleanup_errors=True) as place:
+        settings = fresh_settings(arguments.data or Path(place))
+        clocks.load(settings, restart=True)
+        with running(postgres_part.part(settings), settings.data / "log" / "postgres.log"):
+            migrate(settings)
+            found = asyncio.run(bench(settings, arguments))
+    print(json.dumps(found, indent=2))
+    if arguments.json and found:
+        arguments.json.write_text(json.dumps(found, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

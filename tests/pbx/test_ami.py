@@ -1,13 +1,16 @@
 """Each mend of panoramisk 1.4 (libraries.md section 2), against a server that provokes the fault."""
 
 import asyncio
+import copy
 import logging
+import pickle
 import time
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import pytest
 
+from ami_listener.heard import parse
 from backoffice_core.config import FAR_END
 from backoffice_core.errors import BadInput
 from backoffice_core.pbx import ami as ami_module
@@ -344,3 +347,30 @@ async def test_a_frame_without_end_cannot_fill_the_memory(fake: FakeAmi) -> None
         fake.say(b"x" * (ami_module.MAX_FRAME + 10))
         await until(lambda: fake.logins >= 2)
         assert time.monotonic() - began < 10
+
+
+def test_an_event_tells_typos_and_can_be_copied() -> None:
+    """Defects 9 and 13: one variable could not be read, a misspelt name gave '', and a copy raised."""
+    event = Event.from_frame(b"Event: Hangup\r\nChanVariable: BO_REC=2026/11/ab\r\nno colon here\r\nX: a: b")
+    assert event.getall("ChanVariable") == ["BO_REC=2026/11/ab"]
+    assert event["X"] == "a: b"
+    for twin in (copy.copy(event), copy.deepcopy(event), pickle.loads(pickle.dumps(event))):  # noqa: S301 (our own bytes)
+        assert dict(twin) == dict(event)
+    with pytest.raises(KeyError):
+        event["Uniqueld"]
+    assert not hasattr(event, "Uniqueld")
+
+
+async def test_calls_of_one_second_are_never_mixed(fake: FakeAmi) -> None:
+    """Defect 6: panoramisk's CallManager takes the second of the id for the call. Ours is the whole id, whatever its form."""
+    async with link(fake, "Hangup") as ami:
+        assert isinstance(await next_event(ami), LinkUp)
+        ids = [
+            "1795303338.1",
+            "1795303338.12",
+            "01900000-0000-7000-8000-000000000001",
+            "01900000-0000-7000-8000-000000000002",
+        ]
+        fake.say("".join(f"Event: Hangup\r\nUniqueid: {one}\r\nTimestamp: 1.0\r\n\r\n" for one in ids).encode())
+        heard = [parse(await next_event(ami)) for _ in ids]  # type: ignore[arg-type]
+    assert [str(one.who) if one else None for one in heard] == [None, None, *ids[2:]]

@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from backoffice_core.audit import service as audit
 from backoffice_core.call_centre.models import Restore, RestoreFinding
 from backoffice_core.config import Settings
 from backoffice_core.errors import BadInput, NotFound
@@ -31,6 +32,7 @@ def settled(settings: Settings) -> None:
 async def begin(s: AsyncSession, *, to: datetime, backup: str, by: str, wall: datetime) -> Restore:
     restore = Restore(restored_at=wall, restored_to=to, backup=backup, restored_by=by)
     s.add(restore)
+    audit.note(s, f"os:{by}", "DATABASE_RESTORED", backup, {"to": to.isoformat()})
     await s.flush()
     return restore
 
@@ -74,4 +76,5 @@ async def accept(s: AsyncSession, *, by: str, reason: str, wall: datetime) -> in
     found = await open_findings(s)
     for finding in found:
         finding.accepted_at, finding.accepted_by, finding.accept_reason = wall, by, reason
+    audit.note(s, f"os:{by}", "RESTORE_ACCEPTED", "", {"findings": len(found), "reason": reason})
     return len(found)

@@ -49,7 +49,7 @@ def restore(
     key = backup_key(settings)
     folder, manifest = choose(source, at, key)
     _check(folder, manifest)
-    process.own_folder(settings.data, unprivileged_owner=False, mode=0o755)
+    settings.data.mkdir(parents=True, exist_ok=True)
     process.need_space(settings.data, manifest.database_bytes // 2**20 + 200)
     restores.mark_unsettled(settings, at)
     stop.stop_after_restore(settings, by, wall)

@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from ami_listener import traces
 from asterisk_conf import CEL_COLUMNS, cel_file
+from backoffice_core.audit import service as audit
 from backoffice_core.call_centre import attempts, restores, stop, wrap_up
 from backoffice_core.call_centre.models import CallAttempt, CallTask, Recording, RestoreFinding
 from backoffice_core.cases.models import CaseEvent
@@ -118,6 +119,9 @@ async def test_calls_that_the_exchange_knows_are_written_again(world: World) -> 
         assert await wrap_up.case_waits(s, talked.case.id), "what was agreed is lost: a supervisor completes it"
         recording = await s.get_one(Recording, call)
         assert recording.path.endswith(str(call))
+    async with world.database.begin() as s:
+        (entry,) = await audit.entries(s, act="DATABASE_RESTORED")
+        assert entry.who == "os:Оператор"
     assert not world.settings.restored_file.exists()
     stop.lift_now(world.settings, "Старша зміни", "звірено")
     again = await account(world.house, [])

@@ -192,7 +192,7 @@ class RunningHouse:
                 seats = await self.seats()
                 return sum(seat.state == "READY" and seat.line == "UP" for seat in seats) >= count
 
-            await until(all_ready, 40, every=0.2, what=f"{count} robots ready with their lines up")
+            await until(all_ready, 40 + 3 * count, every=0.2, what=f"{count} robots ready with their lines up")
             yield log
         finally:
             for child in children:

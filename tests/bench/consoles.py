@@ -91,7 +91,7 @@ async def listens(port: int) -> None:
     await until(lambda: process.answers("127.0.0.1", port), 30, every=0.02)
 
 
-async def all_back(clients: list[Client], since: float, limit_s: float = 60.0) -> float:
+async def all_back(clients: list[Client], since: float, limit_s: float = 120.0) -> float:
     """Seconds from `since` until the last was back."""
     await until(lambda: all(client.back_at > since for client in clients), limit_s, every=0.05, what="all are back")
     return max(client.back_at for client in clients) - since

@@ -16,6 +16,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=30, help="faults in all (default 30: about 3 minutes)")
     parser.add_argument("--seed", type=int, default=1, help="the same seed, the same faults at the same events")
     parser.add_argument("--only", default="", help="kinds that contain one of these words, parted by commas")
+    parser.add_argument("--limit", type=float, default=float("inf"), help="seconds after which no fault is begun")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     parser.add_argument("--keep", type=Path, help="the data folder, kept with its logs; default: one that is removed")
     options = parser.parse_args()
@@ -23,7 +24,9 @@ def main() -> int:
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o755)
     try:
-        result = asyncio.run(run(folder, kills=options.kills, seed=options.seed, only=options.only))
+        result = asyncio.run(
+            run(folder, kills=options.kills, seed=options.seed, only=options.only, limit_s=options.limit)
+        )
     finally:
         if not options.keep:
             shutil.rmtree(folder, ignore_errors=True)

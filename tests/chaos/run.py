@@ -43,8 +43,11 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
-async def run(data: Path, *, kills: int, seed: int, only: str = "", least_tasks: int = LEAST_TASKS) -> Result:
-    """Raises AssertionError when the house does not come up, or a part never comes back."""
+async def run(
+    data: Path, *, kills: int, seed: int, only: str = "", least_tasks: int = LEAST_TASKS, limit_s: float = float("inf")
+) -> Result:
+    """`limit_s`: no fault is begun later than that. Raises AssertionError when the house does not come up, or a part
+    never comes back."""
     began = time.monotonic()
     faults = plans.plan(kills, seed, only)
     done: list[Done] = []
@@ -57,6 +60,9 @@ async def run(data: Path, *, kills: int, seed: int, only: str = "", least_tasks:
             try:
                 await until(lambda: _invites(one) >= 3, 30, every=0.1, what="the first calls are placed")
                 for n, fault in enumerate(faults, 1):
+                    if time.monotonic() - began > limit_s:
+                        say(f"  {limit_s:g} s are over: {kills - n + 1} faults are left out")
+                        break
                     made = await one.make(fault)
                     done.append(made)
                     took = 0.0 if fault.together else await _recovered(one, made.ended)
@@ -74,7 +80,7 @@ async def run(data: Path, *, kills: int, seed: int, only: str = "", least_tasks:
         await _sealed(one)
         seen = await collect(one, robots_log, done, freed_s)
     verdict = judge(seen)
-    figures: dict[str, Any] = {"kills": dict(sorted(Counter(f.kind for f in faults).items())), "tasks": verdict.tasks}
+    figures: dict[str, Any] = {"kills": dict(sorted(Counter(f.kind for f in done).items())), "tasks": verdict.tasks}
     figures |= {name: verdict.count(name) for name in COUNTS}
     figures |= {"unknown": verdict.unknown, "slowest_recovery_s": round(verdict.slowest_recovery_s, 1)}
     figures |= {"seed": seed, "duration_s": round(time.monotonic() - began, 1)}

@@ -21,7 +21,7 @@ from ami_listener.call_story import (
     VoicesMet,
 )
 from backoffice_core.bus import Bus
-from backoffice_core.call_centre import agents, attempts, facts, settling
+from backoffice_core.call_centre import agents, attempts, facts, settling, unknown
 from backoffice_core.call_centre.models import CallAttempt
 from backoffice_core.clock import Clock
 from backoffice_core.db import Database, passes
@@ -82,11 +82,25 @@ class Writer:
     async def _one_by_one(self, batch: Batch) -> None:
         if len(batch.meanings) == 1 and not batch.facts and not batch.positions:
             log.exception("event cannot be written", meaning=type(batch.meanings[0]).__name__)
+            await self._put_aside(batch.meanings[0])
             return
         for meaning in batch.meanings:
             await self.write(Batch([meaning]))
         if batch.facts or batch.positions:
             await self.write(Batch([], batch.facts, batch.positions))
+
+    async def _put_aside(self, meaning: Meaning) -> None:
+        """An end that cannot be settled is written as far as it goes: no sweep tries it again, a person is asked."""
+        if not isinstance(meaning, CallEnded):
+            return
+        now = self.clock.business(meaning.facts.ended_at)
+        try:
+            async with self.database.begin() as s:
+                news = self._of(await unknown.put_aside(s, meaning.call_id, meaning.facts.ended_at, now))
+        except SQLAlchemyError:
+            log.exception("call cannot be put aside", call_id=str(meaning.call_id))
+            return
+        await self.bus.publish(*news)
 
     async def _apply(self, s: AsyncSession, meaning: Meaning) -> list[News]:
         match meaning:

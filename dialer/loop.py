@@ -25,6 +25,7 @@ from backoffice_core.leases import Held, LeaseLost
 from backoffice_core.parts.ready import mark_ready
 from backoffice_core.pbx.ami import Ami
 from backoffice_core.pbx.frames import ActionRefused, ActionUnknown, Event, LinkDown
+from dialer.clock_watch import ClockWatch
 from dialer.legs import Legs
 from dialer.originate import Caller
 from dialer.pacing import Decision, progressive
@@ -48,6 +49,7 @@ class Dialer:
         )  # fmt: skip
         self.caller = Caller(settings, database, bus, clock, self.ami)
         self.legs = Legs(database, bus, clock, self.ami)
+        self.watch = ClockWatch(settings, database, bus, clock)
         self.wake = asyncio.Event()
         self.last: Decision | None = None
         self.lacking: list[str] = []  # prompts
@@ -64,6 +66,7 @@ class Dialer:
             group.create_task(self._hear_news())
             group.create_task(self._obey_stop())
             group.create_task(self.stop_list.run())
+            group.create_task(self.watch.run())
             group.create_task(self._lead())
 
     # --- news ----------------------------------------------------------------------------------------------------
@@ -161,7 +164,7 @@ class Dialer:
             log.info("paced", calls=decision.calls, bound=decision.bound, **decision.terms)
         self.last = decision
         placed = passed = 0
-        while placed < decision.calls and passed < MAX_PASSED and self.ami.up and not stopped(self.settings):
+        while placed < decision.calls and passed < MAX_PASSED and self._may_place():
             began = asyncio.get_running_loop().time()
             async with self.database.begin() as s:
                 taken = await attempts.claim(
@@ -185,6 +188,10 @@ class Dialer:
             self.wake.set()
         return decision
 
+    def _may_place(self) -> bool:
+        self.watch.look()
+        return self.ami.up and not stopped(self.settings)
+
     async def _observe(self) -> tuple[Trunk, dict[str, int]]:
         """The trunk with the most free lines, and the pool as PostgreSQL has it now."""
         live = select(CallAttempt.trunk, func.count()).where(CallAttempt.ended_at.is_(None)).group_by(CallAttempt.trunk)
@@ -195,6 +202,7 @@ class Dialer:
             used: dict[str, int] = {name: count for name, count in (await s.execute(live)).all()}
             in_flight = (await s.execute(flying)).scalar_one()
             free = await agents.count_free(s)
+            await attempts.wake_due(s, self.clock.today(), self.clock.now())
         trunk = max(self.settings.trunks, key=lambda t: t.lines - used.get(t.name, 0))
         lines_free = trunk.lines - used.get(trunk.name, 0)
         return trunk, {"free": free, "in_flight": in_flight, "lines_free": lines_free}

@@ -14,7 +14,7 @@ from fastapi.responses import HTMLResponse
 from agent_console.deps import FloorWork, Work
 from agent_console.view import page
 from asterisk_conf import prompts
-from backoffice_core.call_centre import agents, call_backs, history, stop, wrap_up
+from backoffice_core.call_centre import agents, call_backs, history, stop, unknown, wrap_up
 from backoffice_core.compliance.service import last_working_day
 from backoffice_core.loans import sources
 
@@ -47,6 +47,7 @@ async def _context(work: Work) -> dict[str, Any]:
         "draining": stop.draining(work.console.settings),
         "no_results": await wrap_up.all_waiting(work.s),
         "unknown": await call_backs.unknown_callers(work.s, start),
+        "unknown_calls": await unknown.count(work.s),
         "late_lists": await _late_lists(work),
         "no_prompts": prompts.missing(work.console.settings),
         "limit": ABANDON_LIMIT,

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import structlog
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -33,6 +34,8 @@ from backoffice_core.cases import service as cases
 from backoffice_core.compliance import service as compliance
 from backoffice_core.errors import BadInput, Conflict, NotFound
 
+log = structlog.get_logger()
+
 
 async def not_placed(s: AsyncSession, call_id: UUID, reason: str, now: datetime, wall: datetime) -> None:
     """Nothing left us (dialing was stopped, our own exchange refused): the slot is given back, the task waits again."""
@@ -46,7 +49,7 @@ async def not_placed(s: AsyncSession, call_id: UUID, reason: str, now: datetime,
     task.state, task.state_reason = "RETRY_WAIT", reason
     task.attempts -= 1
     task.earliest_at = now + timedelta(seconds=0 if reason == "STOPPED" else 60)
-    await _write_history(s, attempt, seconds=0)
+    await write_history(s, attempt, seconds=0)
 
 
 async def settle(s: AsyncSession, call_id: UUID, facts: CallFacts, now: datetime) -> CallAttempt | None:
@@ -69,18 +72,11 @@ async def settle(s: AsyncSession, call_id: UUID, facts: CallFacts, now: datetime
     attempt.bridged_at, attempt.message_played = facts.bridged_at, facts.message_at is not None
     attempt.abandoned = is_abandoned(facts, result)
     seconds = (facts.ended_at - facts.answered_at).total_seconds() if facts.answered_at else 0.0
-    if is_trunks_own(result, facts):
-        await compliance.free_slot(s, call_id)
-    else:
-        await compliance.commit_slot(
-            s, call_id, conversation=counts_as_contact(result), abandoned=attempt.abandoned, machine_message=False,
-            uncertain=result == "UNKNOWN",
-            minutes=Decimal(str(round((facts.ended_at - attempt.claimed_at).total_seconds() / 60, 2))),
-        )  # fmt: skip
+    await _settle_slot(s, attempt, result, facts)
     if facts.answered_at is None and result != "UNKNOWN":
         await _no_recording(s, call_id)
-    await _settle_task(s, attempt, result, now, counts=not is_trunks_own(result, facts))
-    await _write_history(s, attempt, seconds=seconds)
+    await close_task(s, attempt, result, now, counts=not is_trunks_own(result, facts))
+    await write_history(s, attempt, seconds=seconds)
     if sign := evidence(result, facts):
         await cases.number_evidence(
             s, attempt.case_id, attempt.contact_point_id, sign, at=now, call_id=call_id, trunk=attempt.trunk,
@@ -134,7 +130,7 @@ async def _settle_in(s: AsyncSession, attempt: CallAttempt, facts: CallFacts, no
     if facts.bridged_at is None:
         await _no_recording(s, attempt.id)
     seconds = (facts.ended_at - facts.bridged_at).total_seconds() if facts.bridged_at else 0.0
-    await _write_history(s, attempt, seconds=seconds)
+    await write_history(s, attempt, seconds=seconds)
     await cases.number_evidence(s, attempt.case_id, attempt.contact_point_id, "alive", at=now, call_id=attempt.id)
     if attempt.agent_session_id:
         await agents.call_over(
@@ -142,6 +138,44 @@ async def _settle_in(s: AsyncSession, attempt: CallAttempt, facts: CallFacts, no
             has_outcome=attempt.outcome is not None,
         )  # fmt: skip
     return attempt
+
+
+SLOT_GONE = "SLOT_GONE"
+
+
+async def _settle_slot(s: AsyncSession, attempt: CallAttempt, result: str, facts: CallFacts) -> None:
+    try:
+        if is_trunks_own(result, facts):
+            await compliance.free_slot(s, attempt.id)
+            return
+    except NotFound:
+        attempt.problem = SLOT_GONE
+        log.error("a call's slot is gone", call_id=str(attempt.id))
+        return
+    minutes = Decimal(str(round((facts.ended_at - attempt.claimed_at).total_seconds() / 60, 2)))
+    if not await _count(s, attempt, result, minutes):
+        attempt.problem = SLOT_GONE
+        log.error("a call's slot is gone", call_id=str(attempt.id))
+
+
+async def _count(s: AsyncSession, attempt: CallAttempt, result: str, minutes: Decimal | None) -> bool:
+    """False when the slot was gone: it is made anew, for the call did happen."""
+    talk, machine = counts_as_contact(result), result == "ANSWERED_MACHINE"
+    try:
+        await compliance.commit_slot(
+            s, attempt.id, conversation=talk, abandoned=attempt.abandoned, machine_message=machine,
+            uncertain=result == "UNKNOWN", minutes=minutes,
+        )  # fmt: skip
+    except NotFound:
+        entry = compliance.Entry(
+            at=attempt.business_at, channel="call", actor="dialer", purpose=attempt.purpose, conversation=talk,
+            machine_message=machine, abandoned=attempt.abandoned, uncertain=result == "UNKNOWN", minutes=minutes,
+        )  # fmt: skip
+        await compliance.record(
+            s, attempt.person_id, entry, number=attempt.number, campaign=attempt.campaign, call_id=attempt.id
+        )
+        return False
+    return True
 
 
 def _with_what_is_known(attempt: CallAttempt, facts: CallFacts) -> CallFacts:
@@ -160,7 +194,7 @@ def _with_what_is_known(attempt: CallAttempt, facts: CallFacts) -> CallFacts:
     )
 
 
-async def _settle_task(s: AsyncSession, attempt: CallAttempt, result: str, now: datetime, *, counts: bool) -> None:
+async def close_task(s: AsyncSession, attempt: CallAttempt, result: str, now: datetime, *, counts: bool = True) -> None:
     task = await bulk.locked(s, CallTask, attempt.task_id)
     assert task is not None  # noqa: S101 (a foreign key)
     if task.fence != attempt.fence or task.state not in {"DIALING", "SETTLING"}:
@@ -179,7 +213,7 @@ async def _no_recording(s: AsyncSession, call_id: UUID) -> None:
         recording.state = "NONE"
 
 
-async def _write_history(s: AsyncSession, attempt: CallAttempt, *, seconds: float) -> None:
+async def write_history(s: AsyncSession, attempt: CallAttempt, *, seconds: float = 0.0) -> None:
     data: dict[str, Any] = {
         "direction": attempt.direction, "result": attempt.result, "number": attempt.number, "seconds": round(seconds, 1),
         "abandoned": attempt.abandoned, "campaign": attempt.campaign, "decision": str(attempt.decision_id or ""),
@@ -214,38 +248,45 @@ async def start_settling(s: AsyncSession, call_id: UUID) -> None:
             task.state = "SETTLING"
 
 
-async def settle_unknown(s: AsyncSession, call_id: UUID, result: str, *, by: str, now: datetime) -> CallAttempt:
+async def settle_unknown(
+    s: AsyncSession, call_id: UUID, result: str, *, by: str, now: datetime, who: str = ""
+) -> CallAttempt:
     """A person (`by`) found out how a call ended whose end nobody heard: the task goes on as after any such call.
 
+    `who` is `by` for the audit, by default an account of this machine.
     The slot counts with certainty now; after CONGESTION, which never reached the borrower's network, it is given back.
     Raises NotFound, BadInput for a result that is none, Conflict when the call is not UNKNOWN.
     """
     if result not in SETTLED_BY_HAND:
         raise BadInput(f"{result!r} is no result.", remedy=f"One of: {', '.join(SETTLED_BY_HAND)}.", field="result")
     attempt = await unknown_call(s, call_id)
-    lost = result == "CONGESTION"
+    attempt.problem = ""
     attempt.result, attempt.abandoned = result, result == "ABANDONED"
-    if lost:
-        await compliance.free_slot(s, call_id, uncertain_too=True)
-    else:
-        await compliance.commit_slot(
-            s, call_id, conversation=counts_as_contact(result), abandoned=attempt.abandoned,
-            machine_message=result == "ANSWERED_MACHINE", uncertain=False, minutes=None,
-        )  # fmt: skip
-    task = await s.get_one(CallTask, attempt.task_id, with_for_update=True)
-    if task.fence == attempt.fence and task.state == "UNKNOWN":
-        task.attempts -= 1 if lost else 0
-        step = task_after_call(result, task.attempts, now)
-        task.state, task.state_reason, task.earliest_at = step.state, result, step.earliest_at
+    if attempt.task_id is not None:
+        await _as_it_was(s, attempt, result, now)
     data = {"result": result, "by": by, "number": attempt.number}
     await cases.add_event(s, attempt.case_id, "settled", at=now, call_id=call_id, data=data)
-    audit.note(s, f"os:{by}", "CALL_SETTLED", str(call_id), {"result": result, "case": str(attempt.case_id)})
+    audit.note(s, who or f"os:{by}", "CALL_SETTLED", str(call_id), {"result": result, "case": str(attempt.case_id)})
     sign = "dead" if result == "INVALID_NUMBER" else "alive" if result.startswith("ANSWERED") else ""
     if sign:
         await cases.number_evidence(
             s, attempt.case_id, attempt.contact_point_id, sign, at=now, call_id=call_id, trunk=attempt.trunk
         )
     return attempt
+
+
+async def _as_it_was(s: AsyncSession, attempt: CallAttempt, result: str, now: datetime) -> None:
+    """Slot and task of a call that we made, now that its end is known."""
+    lost = result == "CONGESTION"
+    if lost:
+        await compliance.free_slot(s, attempt.id, uncertain_too=True)
+    else:
+        await _count(s, attempt, result, None)
+    task = await s.get_one(CallTask, attempt.task_id, with_for_update=True)
+    if task.fence == attempt.fence and task.state == "UNKNOWN":
+        task.attempts -= 1 if lost else 0
+        step = task_after_call(result, task.attempts, now)
+        task.state, task.state_reason, task.earliest_at = step.state, result, step.earliest_at
 
 
 async def unknown_call(s: AsyncSession, call_id: UUID) -> CallAttempt:
@@ -255,4 +296,14 @@ async def unknown_call(s: AsyncSession, call_id: UUID) -> CallAttempt:
         raise NotFound("There is no such call.", remedy="`backoffice calls --json` tells their ids.")
     if attempt.result != "UNKNOWN":
         raise Conflict(f"The result of this call is known: {attempt.result or 'it is going on'}.")
+    return attempt
+
+
+async def call_with_problem(s: AsyncSession, call_id: UUID) -> CallAttempt:
+    """The call, locked. Raises NotFound, Conflict when its result must be said first."""
+    attempt = await s.get(CallAttempt, call_id, with_for_update=True)
+    if attempt is None or not attempt.problem:
+        raise NotFound("There is no such call.")
+    if attempt.result == "UNKNOWN":
+        raise Conflict("Say first how this call ended.")
     return attempt

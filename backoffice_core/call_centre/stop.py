@@ -27,11 +27,16 @@ class RestoreUnsettled(Conflict):
 
 @dataclass(frozen=True)
 class StopNotice:
-    """Who stopped, when (the machine's time, ISO) and why. A file made by hand says nothing of these."""
+    """Who stopped, when (the machine's time, ISO) and why. A file made by hand says nothing of these.
+
+    `code` and `seconds`: the stop of a program, for the words of a screen (CLOCK_JUMPED …).
+    """
 
     by: str
     at: str
     reason: str
+    code: str = ""
+    seconds: float = 0.0
 
 
 def stopped(settings: Settings) -> StopNotice | None:
@@ -44,15 +49,21 @@ def stopped(settings: Settings) -> StopNotice | None:
         return StopNotice("", "", "")
     with contextlib.suppress(ValueError, KeyError, TypeError):
         said = json.loads(content)
-        return StopNotice(str(said["by"]), str(said["at"]), str(said["reason"]))
+        return StopNotice(
+            str(said["by"]),
+            str(said["at"]),
+            str(said["reason"]),
+            str(said.get("code", "")),
+            float(said.get("seconds", 0)),
+        )
     return StopNotice("", "", content.strip()[:500])
 
 
-def stop_now(settings: Settings, by: str, reason: str, wall: datetime) -> None:
+def stop_now(settings: Settings, by: str, reason: str, wall: datetime, *, code: str = "", seconds: float = 0.0) -> None:
     """Writes the file. Idempotent: the first stop's words stay. Raises OSError when the data folder cannot be written."""
     settings.data.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(FileExistsError), settings.stop_file.open("x") as out:
-        json.dump({"by": by, "at": wall.isoformat(), "reason": reason}, out)
+        json.dump({"by": by, "at": wall.isoformat(), "reason": reason, "code": code, "seconds": seconds}, out)
 
 
 async def note_stop(session: AsyncSession, by: str, reason: str, wall: datetime) -> None:

@@ -46,8 +46,8 @@ from backoffice_core.db import new_key
 from backoffice_core.errors import BadInput, NotFound
 
 __all__ = [
-    "AbandonAccount", "ContactsOfDay", "Decision", "DialerLimits", "RuleBook", "ask", "ask_and_reserve", "ask_many",
-    "calendar", "commit_slot", "contacts_of_day", "dialer_limits", "free_slot",
+    "AbandonAccount", "ContactsOfDay", "Decision", "DialerLimits", "Entry", "RuleBook", "ask", "ask_and_reserve",
+    "ask_many",    "calendar", "commit_slot", "contacts_of_day", "dialer_limits", "free_slot",
     "hold_slots", "last_working_day", "load_rules", "record",
     "rulebook", "seed_calendar", "working_days",
 ]  # fmt: skip

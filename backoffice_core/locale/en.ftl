@@ -571,6 +571,25 @@ to-first = To the first
 next-page = Next
 
 ## Ledger and leases
+unknown-title = Calls of unknown end
+unknown-alarm = Calls whose end nobody heard: { $n }
+unknown-hint = They count as contacts and are not dialed by themselves; say how each ended
+unknown-left = waiting
+unknown-none = There are no such calls
+unknown-evidence = What is known
+unknown-settle = Say how
+unknown-noted = Noted
+unknown-saved = Saved
+evidence-nothing = Nothing was heard
+evidence-rang = It rang
+evidence-answered = It was answered
+evidence-talked = There was a talk
+evidence-recorded = recording { $time }
+problem-SLOT_GONE = Its place in the ledger of contacts was gone; written anew.
+problem-NOT_SETTLED = Its end could not be written.
+stop-cause-CLOCK_JUMPED = The clock jumped by { $seconds } s
+stop-cause-CLOCK_DATABASE = The database's clock differs from ours by { $seconds } s
+stop-cause-CLOCK_SHIFTED = Business time was shifted by { $seconds } s
 
 
 ## Listener

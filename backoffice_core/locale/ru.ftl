@@ -578,6 +578,25 @@ to-first = В начало
 next-page = Дальше
 
 ## Ledger and leases
+unknown-title = Звонки с неизвестным концом
+unknown-alarm = Звонков, конца которых никто не слышал: { $n }
+unknown-hint = Считаются контактом и сами не набираются; скажите, чем каждый закончился
+unknown-left = ждут
+unknown-none = Таких звонков нет
+unknown-evidence = Что известно
+unknown-settle = Указать
+unknown-noted = Принято
+unknown-saved = Записано
+evidence-nothing = Ничего не слышали
+evidence-rang = Телефон звонил
+evidence-answered = Ответили
+evidence-talked = Был разговор
+evidence-recorded = запись { $time }
+problem-SLOT_GONE = Его места в учёте контактов не было; записано заново.
+problem-NOT_SETTLED = Его конец не удалось записать.
+stop-cause-CLOCK_JUMPED = Часы прыгнули на { $seconds } с
+stop-cause-CLOCK_DATABASE = Часы базы данных расходятся с нашими на { $seconds } с
+stop-cause-CLOCK_SHIFTED = Рабочее время сдвинули на { $seconds } с
 
 
 ## Listener

@@ -579,6 +579,25 @@ to-first = На початок
 next-page = Далі
 
 ## Ledger and leases
+unknown-title = Дзвінки з невідомим кінцем
+unknown-alarm = Дзвінків, кінця яких ніхто не чув: { $n }
+unknown-hint = Рахуються як контакт і самі не набираються; скажіть, чим кожен закінчився
+unknown-left = чекають
+unknown-none = Таких дзвінків немає
+unknown-evidence = Що відомо
+unknown-settle = Вказати
+unknown-noted = Прийнято
+unknown-saved = Записано
+evidence-nothing = Нічого не чули
+evidence-rang = Телефон дзвонив
+evidence-answered = Відповіли
+evidence-talked = Була розмова
+evidence-recorded = запис { $time }
+problem-SLOT_GONE = Його місця в обліку контактів не було; записано наново.
+problem-NOT_SETTLED = Його кінець не вдалося записати.
+stop-cause-CLOCK_JUMPED = Годинник стрибнув на { $seconds } с
+stop-cause-CLOCK_DATABASE = Годинник бази даних розходиться з нашим на { $seconds } с
+stop-cause-CLOCK_SHIFTED = Робочий час зсунули на { $seconds } с
 
 
 ## Listener

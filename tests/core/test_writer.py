@@ -3,16 +3,16 @@
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import delete, text
+from sqlalchemy import delete, select, text
 
 from ami_listener.call_story import CallAnswered, CallEnded, CallRang, CodeHeard, Meaning, VoicesMet
 from ami_listener.heard import Line
 from ami_listener.writer import Batch, Writer
 from backoffice_core.borrowers.models import ContactPoint
 from backoffice_core.bus import Bus
-from backoffice_core.call_centre import attempts
+from backoffice_core.call_centre import attempts, settling, unknown
 from backoffice_core.call_centre.attempts import Placing
-from backoffice_core.call_centre.models import CallAttempt
+from backoffice_core.call_centre.models import CallAttempt, CallTask
 from backoffice_core.call_centre.rules import CallFacts
 from backoffice_core.clock import Clock
 from backoffice_core.compliance.models import ContactLedger
@@ -21,10 +21,8 @@ from backoffice_core.db import Database
 from tests import house
 
 
-async def test_a_call_that_cannot_be_settled_is_put_aside(
-    database: Database, live_settings: Settings, clock: Clock, bus: Bus
-) -> None:
-    """TL-06: a failing call is taken out of the batch; the others stand in the history."""
+async def two_ends(database: Database, settings: Settings, clock: Clock) -> list[CallEnded]:
+    """Two calls that are to be told as busy."""
     calls = []
     async with database.begin() as s:
         await house.rules_in_force(s, clock)
@@ -33,18 +31,60 @@ async def test_a_call_that_cannot_be_settled_is_put_aside(
     for _ in range(2):
         async with database.begin() as s:
             taken = await attempts.claim(
-                s, live_settings, trunk=live_settings.trunks[0], now=clock.now(), today=clock.today(), wall=clock.wall()
+                s, settings, trunk=settings.trunks[0], now=clock.now(), today=clock.today(), wall=clock.wall()
             )
         assert isinstance(taken, Placing)
         calls.append(taken.call_id)
-    async with database.begin() as s:  # its slot is gone: settling it is refused
-        await s.execute(delete(ContactLedger).where(ContactLedger.call_id == calls[0]))
     wall = clock.wall()
-    ends = [CallEnded(wall, call, CallFacts(ended_at=wall, cause=17, sip_code=486)) for call in calls]
-    await Writer(database, bus, clock).write(Batch(ends))
+    return [CallEnded(wall, call, CallFacts(ended_at=wall, cause=17, sip_code=486)) for call in calls]
+
+
+async def test_a_call_that_cannot_be_settled_is_put_aside_and_never_tried_again(
+    database: Database, live_settings: Settings, clock: Clock, bus: Bus
+) -> None:
+    """TL-06: a failing call is taken out of the batch; the others stand in the history. It ends as UNKNOWN, counted,
+    with its task, and waits for a person: no sweep finds it live again."""
+    ends = await two_ends(database, live_settings, clock)
+    refused = ends[0].call_id
     async with database.begin() as s:
-        assert (await s.get_one(CallAttempt, calls[0])).result is None
-        assert (await s.get_one(CallAttempt, calls[1])).result == "BUSY"
+        await s.execute(
+            text("""
+            CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                IF NEW.result = 'BUSY' AND NEW.trunk = 'refused' THEN RAISE EXCEPTION 'no' USING ERRCODE = '23514'; END IF;
+                RETURN NEW; END $$
+        """)
+        )
+        await s.execute(
+            text("CREATE TRIGGER refuse BEFORE UPDATE ON call_attempts FOR EACH ROW EXECUTE FUNCTION refuse()")
+        )
+        (await s.get_one(CallAttempt, refused)).trunk = "refused"
+    await Writer(database, bus, clock).write(Batch(list(ends)))
+    async with database.begin() as s:
+        call = await s.get_one(CallAttempt, refused)
+        task = await s.get_one(CallTask, call.task_id)
+        slot = (await s.execute(select(ContactLedger).where(ContactLedger.call_id == refused))).scalar_one()
+        assert (call.result, call.problem, task.state) == ("UNKNOWN", unknown.NOT_SETTLED, "UNKNOWN")
+        assert (slot.state, slot.uncertain) == ("COMMITTED", True)
+        assert (await s.get_one(CallAttempt, ends[1].call_id)).result == "BUSY"
+        assert await settling.live(s) == []
+        assert [(one.call_id, one.problem) for one in await unknown.waiting(s)] == [(refused, unknown.NOT_SETTLED)]
+
+
+async def test_a_slot_that_is_gone_is_made_anew_and_a_person_is_told(
+    database: Database, live_settings: Settings, clock: Clock, bus: Bus
+) -> None:
+    """FL-20, caps: the call did happen, so it counts; that its slot was gone is shown once, until somebody has seen it."""
+    ends = await two_ends(database, live_settings, clock)
+    async with database.begin() as s:
+        await s.execute(delete(ContactLedger).where(ContactLedger.call_id == ends[0].call_id))
+    await Writer(database, bus, clock).write(Batch(list(ends)))
+    async with database.begin() as s:
+        call = await s.get_one(CallAttempt, ends[0].call_id)
+        slot = (await s.execute(select(ContactLedger).where(ContactLedger.call_id == call.id))).scalar_one()
+        assert (call.result, call.problem) == ("BUSY", settling.SLOT_GONE)
+        assert (slot.state, slot.number, slot.at) == ("COMMITTED", call.number, call.business_at)
+        await unknown.noted(s, call.id)
+        assert await unknown.count(s) == 0
 
 
 KINDS = ("talk", "talk", "busy", "dead", "trunk", "talk on a suspect number", "unknown", "message")

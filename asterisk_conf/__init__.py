@@ -17,7 +17,7 @@ from backoffice_core.config import Settings, Trunk
 from backoffice_core.errors import BadInput
 
 TEMPLATES = Path(__file__).parent / "templates"
-AMI_USERS = ("dialer", "listener", "console")
+AMI_USERS = ("dialer", "listener", "console", "ear")
 AGI_SILENCE_S = 3  # the longest that an answered borrower waits for Python
 # the columns of the CEL file, in the order of templates/cel_custom.conf.j2; times are seconds.microseconds UTC
 CEL_COLUMNS = (
@@ -108,6 +108,11 @@ def texts(settings: Settings, install: AsteriskInstall, phones: list[Phone], tar
     }
 
 
+def early_dir(settings: Settings) -> Path:
+    """Where Asterisk writes what ringing lines let us hear, one file a call, until it is recognised."""
+    return settings.data / "asterisk" / "early"
+
+
 def _refuse(settings: Settings, phones: list[Phone]) -> None:
     extensions = [phone.extension for phone in phones]
     if len(set(extensions)) != len(extensions):
@@ -178,6 +183,7 @@ def _make_folders(settings: Settings, target: Path) -> None:
         own / "cache",
         own / "spool",
         own / "log" / "cel-custom",
+        early_dir(settings),
         settings.recordings_dir,
     ):
         folder.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,7 @@ import typer
 from backoffice_core import commands_lists
 from backoffice_core.command_line import House, Json, bar, fields_of, run, say, say_json, table
 from backoffice_core.commands_admin import call, rules, stop
+from backoffice_core.commands_announcements import announcements
 from backoffice_core.commands_audit import audit
 from backoffice_core.commands_backup import backup, drain
 from backoffice_core.commands_contacts import client, contacts
@@ -243,6 +244,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(user, name="user")
     app.add_typer(rules, name="rules")
     app.add_typer(prompts, name="prompts")
+    app.add_typer(announcements, name="announcements")
     app.add_typer(audit, name="audit")
     app.add_typer(contacts, name="contacts")
     app.add_typer(client, name="client")

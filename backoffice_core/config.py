@@ -112,6 +112,9 @@ class Settings(BaseSettings):
     spool_mb: int = Field(
         default=256, ge=1, le=100_000, description="room on disk for call events while the database is away"
     )
+    early_media_s: int = Field(
+        default=30, ge=0, le=40, description="the longest that a ringing line is listened to; 0 = not at all"
+    )
     nightly_at: str = Field(default="03:00", pattern=r"^[0-2][0-9]:[0-5][0-9]$", description="bank's time")
 
     @field_validator("data", "backups")
@@ -202,6 +205,10 @@ class Settings(BaseSettings):
     def backups_dir(self) -> Path:
         """Better on another disk, or another machine's: on the same one it dies with what it should save."""
         return self.backups or self.data / "backups"
+
+    @property
+    def announcements_dir(self) -> Path:
+        return self.data / "announcements"
 
     @property
     def stop_file(self) -> Path:

@@ -24,6 +24,7 @@ from backoffice_core.config import Settings
 from backoffice_core.db import AWAY, Database
 from backoffice_core.errors import Refused
 from backoffice_core.events import AgentChanged, CallChanged, QueueChanged
+from backoffice_core.listening import Ears
 from backoffice_core.nightly import run_night
 from backoffice_core.parts import wal
 from backoffice_core.parts.ready import mark_ready
@@ -52,6 +53,7 @@ class Worker:
             group.create_task(self._each_hour())
             group.create_task(self._ship_log())
             group.create_task(self._call_back())
+            group.create_task(Ears(self.settings, self.database, self.bus, self.clock).run())
 
     async def _jobs(self) -> None:
         """pgqueuer runs the jobs: with several workers, each tick runs in one of them."""

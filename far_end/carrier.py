@@ -14,20 +14,22 @@ import random
 import re
 import signal
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from far_end import tones
+from far_end import announcements, tones
 from far_end.endpoint import Call, Endpoint, NotAnswered
 from far_end.media import PCMA, PCMU, SOUNDS, Engine, frames
 
 VOICES = (SOUNDS / "borrower-uk.wav", SOUNDS / "borrower-ru.wav")
-ANNOUNCEMENT = SOUNDS / "unavailable-uk.wav"
 ANSWER_AFTER = (0.0, 1.0, 4.0, 9.0)  # seconds, by the first of the three digits
 TALK = (None, 1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 20.0, 30.0, 60.0)  # seconds, by the second; None: until they hang up
 AT_ONCE = 0.2  # seconds between the answer and the BYE of a person who hangs up at once
+TUNE = "0997"  # the number whose announcement is a subscriber's tune
+AFTER_WORDS = 0.3  # seconds between the end of an announcement and the refusal
 RING_LIMIT = 180.0  # seconds after which a call that nobody cancels (Asterisk was killed) is refused with 480
 MISSED = 20.0  # seconds between two looks whether the other side of an endless talk still lives
 CODES = (403, 404, 408, 410, 480, 484, 486, 503, 600, 603)  # numbers that end so are refused so
@@ -35,7 +37,8 @@ CODES = (403, 404, 408, 410, 480, 484, 486, 503, 600, 603)  # numbers that end s
 
 @dataclass(frozen=True)
 class Plan:
-    """What happens to a call. `code` set: refused with it, behind an announcement (183) if `early`. Otherwise
+    """What happens to a call. `code` set: refused with it, behind an announcement (183) if `early`. Otherwise `early`
+    means a tune instead of ringing, and
     `answer_after` None: rings until CANCEL; else answered after that many seconds, hung up after `talk` (None: never).
     """
 
@@ -63,6 +66,8 @@ def plan_for(number: str) -> Plan:
         return Plan(answer_after=0.5, talk=AT_ONCE) if second <= 4 else Plan(code=480)
     if first == 6:
         return Plan(code=(603, 603, 603, 404, 404, 404, 404, 410, 410, 484)[second])
+    if ending == 989:
+        return Plan(early=True, answer_after=2.0, talk=3.0)
     return Plan(code=480, early=True) if ending >= 990 else Plan()
 
 
@@ -129,7 +134,8 @@ class Carrier(Endpoint):
         self._chords = chords
         self.log, self._hear, self._answer_after, self._talk = log, hear, answer_after, talk
         self._dice, self._call_back = random.Random(seed), call_back
-        for sound in (*VOICES, ANNOUNCEMENT):  # encoded now, so that the first answers are as quick as the later ones
+        self._announcements = tempfile.TemporaryDirectory(prefix="far-end-")
+        for sound in VOICES:  # encoded now, so that the first answers are as quick as the later ones
             for law in (PCMA, PCMU):
                 frames(sound, law)
 
@@ -141,21 +147,22 @@ class Carrier(Endpoint):
     async def _act(self, call: Call, plan: Plan) -> None:
         if call.state != "ringing":  # cancelled already
             return
+        if plan.code:
+            if not plan.early or not await self._over_within(call, self._announce(call)):
+                self._refuse(call, plan.code)
+            return
         answer_after, talk = plan.answer_after, plan.talk
         if plan.person and self._answer_after:
             answer_after = self._dice.uniform(self._answer_after.low, self._answer_after.high)
         if plan.person and self._talk:
             talk = self._dice.uniform(self._talk.low, self._talk.high)
-        if plan.code and not plan.early:
-            self._refuse(call, plan.code)
-            return
         if answer_after != 0:
-            call.ring(ANNOUNCEMENT if plan.early else None)
+            call.ring(announcements.write(TUNE, Path(self._announcements.name)) if plan.early else None)
             self.log.call("RINGING", call, code=183 if plan.early else 180)
-        if await self._over_within(call, 4.0 if plan.early else RING_LIMIT if answer_after is None else answer_after):
+        if await self._over_within(call, RING_LIMIT if answer_after is None else answer_after):
             return
         if answer_after is None:
-            self._refuse(call, plan.code or 480)
+            self._refuse(call, 480)
             return
         call.answer(tones.borrower(call.number) if self._chords else plan.voice)
         self.log.call("ANSWER", call)
@@ -166,6 +173,15 @@ class Carrier(Endpoint):
         while not await self._over_within(call, MISSED):
             if not await call.alive():
                 call.lose()
+
+    def _announce(self, call: Call) -> float:
+        """183 with what this number's network says; how many seconds that takes."""
+        file = announcements.write(call.number, Path(self._announcements.name))
+        if announcements.heard_by(call.number)[2]:
+            call.prefer(PCMU)
+        call.ring(file)
+        self.log.call("RINGING", call, code=183)
+        return len(frames(file, PCMA)) / 50 + AFTER_WORDS
 
     def _refuse(self, call: Call, code: int) -> None:
         if call.state == "ringing":
@@ -233,6 +249,7 @@ class Carrier(Endpoint):
         talks = [asyncio.create_task(call.hang_up()) for call in self.calls.values() if call.state == "up"]
         if talks:
             await asyncio.wait(talks, timeout=2)
+        self._announcements.cleanup()
 
 
 STARTED = time.monotonic()

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import Coroutine
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,11 @@ class Call:
         self.stream = self._open(self.session)
         self.stream.play(early_sound, loop=False)
         self.endpoint.respond(self.invite, self.source, 183, self, body=self.description())
+
+    def prefer(self, law: int) -> None:
+        """Speak with this codec if it is offered; before `ring` and `answer`."""
+        if self.session and law in self.session.laws:
+            self.session = replace(self.session, law=law)
 
     def answer(self, sound: Sound | None = None) -> None:
         """200; then `sound` is spoken over and over (None: silence). Nothing when the call is no longer ringing."""

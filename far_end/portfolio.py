@@ -83,7 +83,7 @@ PRODUCTS = (("CASH", 0.5, 38_000), ("CARD", 0.35, 17_000), ("GOODS", 0.15, 11_00
 REFUSALS = frozenset({403, 404, 408, 410, 480, 484, 486, 503, 600, 603})
 MIX: tuple[tuple[float, range], ...] = (
     (0.45, range(400)),  # a person answers and talks
-    (0.26, range(700, 990)),  # rings out
+    (0.26, range(700, 989)),  # rings out
     (0.09, range(400, 500)),  # busy
     (0.05, range(500, 550)),  # answers and hangs up at once
     (0.05, range(550, 600)),  # 480

@@ -192,6 +192,7 @@ class Session:
     law: int  # PCMU or PCMA, the first of the two that is offered
     events: int | None  # payload type of telephone-event at 8 kHz
     direction: str  # as the describing side sees it: sendrecv, sendonly, recvonly, inactive
+    laws: tuple[int, ...]  # both, when both are
     lines: tuple[str, ...]  # each m= line's kind and protocol, for the answer
 
     @classmethod
@@ -211,10 +212,10 @@ class Session:
                 direction = value
             elif in_audio and (found := re.fullmatch(r"rtpmap:(\d+) telephone-event/8000.*", value, re.IGNORECASE)):
                 events = int(found[1])
-        law = next((int(word) for word in (audio or [])[3:] if word in (str(PCMU), str(PCMA))), None)
-        if audio is None or law is None:
+        laws = tuple(int(word) for word in (audio or [])[3:] if word in (str(PCMU), str(PCMA)))
+        if audio is None or not laws:
             raise ValueError("no PCMA or PCMU audio offered")
-        return cls(loopback_address(host, int(audio[1])), law, events, direction, tuple(lines))
+        return cls(loopback_address(host, int(audio[1])), laws[0], events, direction, laws, tuple(lines))
 
 
 def describe(port: int, version: int, offer: Session | None = None) -> str:

@@ -86,8 +86,9 @@ class PhoneEvidence(Base):
     id: Mapped[Serial]
     contact_point_id: Mapped[UUID] = mapped_column(ForeignKey("contact_points.id"))
     at: Mapped[datetime]  # business time
-    sign: Mapped[str]  # dead, alive
+    sign: Mapped[str]  # dead, alive, right_party, wrong_party; trunk and announcement count for nothing
     sip_code: Mapped[int | None]
     cause: Mapped[int | None]
     trunk: Mapped[str] = mapped_column(default="")
+    announcement: Mapped[str] = mapped_column(default="")  # what the network said, as `switched_off`
     call_id: Mapped[UUID | None] = mapped_column(unique=True)

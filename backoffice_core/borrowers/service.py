@@ -43,12 +43,15 @@ async def add_evidence(
     sip_code: int | None = None,
     cause: int | None = None,
     trunk: str = "",
+    announcement: str = "",
 ) -> Verdict:
     """Notes one observation (`dead`, `alive`, `right_party`, `wrong_party`) and judges the number anew on all of them.
 
     `at` is business time; two signs of death count only on two days by the person's own clock. A call leaves one
     observation; what a person says of it later (`right_party`, `wrong_party`) takes the place of what the machine
     heard. A "dead" that comes while its trunk refuses nearly everybody is kept as `trunk` and counts for nothing.
+    `announcement`: what the network said before any answer; the sign `announcement` means that it was something
+    harmless, and takes back the "dead" that the same call's code gave.
 
     Raises NotFound. The caller raises the refresh task when `lost` (`cases.service.number_evidence` does both).
     """
@@ -64,10 +67,16 @@ async def add_evidence(
         sip_code=sip_code,
         cause=cause,
         trunk=trunk,
+        announcement=announcement,
         call_id=call_id,
     )
     if sign in BY_A_PERSON:
         row = row.on_conflict_do_update(index_elements=["call_id"], set_={"sign": sign})
+    elif announcement:
+        heard = {"announcement": announcement} | ({"sign": sign} if sign == "announcement" else {})
+        row = row.on_conflict_do_update(
+            index_elements=["call_id"], set_=heard, where=PhoneEvidence.sign.in_(("dead", "trunk"))
+        )
     else:
         row = row.on_conflict_do_nothing(index_elements=["call_id"])
     await session.execute(row)
@@ -81,7 +90,8 @@ async def add_evidence(
     state = phone_state(Sign(when.astimezone(zone).date(), what) for when, what in seen)
     if state != before:
         point.state, point.state_since = state, at
-        point.state_reason = f"sip {sip_code}" if sip_code else f"cause {cause}" if cause else sign
+        code = f"sip {sip_code}" if sip_code else f"cause {cause}" if cause else sign
+        point.state_reason = announcement or code
         await session.flush()
     return Verdict(contact_point_id, point.person_id, before, state)
 

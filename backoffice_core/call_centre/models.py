@@ -145,6 +145,10 @@ class CallAttempt(Base):
     note: Mapped[str] = mapped_column(default="")
     recording: Mapped[str] = mapped_column(default="")  # path below the recordings folder, without extension
     problem: Mapped[str] = mapped_column(default="", server_default="")  # why it could not be settled in order
+    announcement: Mapped[str | None]  # what the network said before any answer: a meaning, or `unknown`
+    # 0 = the library's very sound, 1 = another
+    announcement_distance: Mapped[Decimal | None] = mapped_column(Numeric(4, 3))
+    announcement_id: Mapped[int | None] = mapped_column(BigInteger)  # the library's entry, or the unnamed cluster
 
 
 class UnknownCaller(Base):
@@ -299,4 +303,41 @@ class ListenerPosition(Base):
     source: Mapped[str] = mapped_column(primary_key=True)  # cel, spool
     file: Mapped[str] = mapped_column(default="")  # which file: inode of the CEL file, name of the spool
     position: Mapped[int] = mapped_column(BigInteger)  # bytes
+    at: Mapped[datetime]
+
+
+class Announcement(Base):
+    """An announcement of a network: named, it is an entry of the library; unnamed, a cluster that waits for a person."""
+
+    __tablename__ = "announcements"
+    __table_args__ = (
+        CheckConstraint(
+            "meaning IN ('','ignored','not_in_service','switched_off','forbidden','no_funds','voicemail','ringback')",
+            name="meaning",
+        ),
+    )
+
+    id: Mapped[Serial]
+    meaning: Mapped[str] = mapped_column(default="")  # empty = nobody has named it yet
+    language: Mapped[str] = mapped_column(default="")
+    carrier: Mapped[str] = mapped_column(default="")  # whose network says it
+    heard: Mapped[int] = mapped_column(default=0)  # on so many calls
+    first_heard_at: Mapped[datetime]
+    last_heard_at: Mapped[datetime]
+    named_by: Mapped[str] = mapped_column(default="")
+    named_at: Mapped[datetime | None]
+
+
+class AnnouncementSound(Base):
+    """One sound of an announcement: its fingerprint, and the file as long as a person may need to hear it."""
+
+    __tablename__ = "announcement_sounds"
+    __table_args__ = (Index(None, "announcement_id"),)
+
+    id: Mapped[Serial]
+    announcement_id: Mapped[int] = mapped_column(ForeignKey("announcements.id", ondelete="CASCADE"))
+    fingerprint: Mapped[bytes]
+    seconds: Mapped[Decimal] = mapped_column(Numeric(6, 2))  # of speech or music
+    file: Mapped[str] = mapped_column(default="")  # its name in the folder `announcements`
+    call_id: Mapped[UUID | None]
     at: Mapped[datetime]

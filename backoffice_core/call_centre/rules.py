@@ -102,6 +102,25 @@ def call_in_result(facts: CallFacts) -> str:
     return "ANSWERED_HUMAN" if facts.bridged_at else MISSED
 
 
+MEANINGS = ("not_in_service", "switched_off", "forbidden", "no_funds", "voicemail", "ringback")  # of announcements
+IGNORED = "ignored"  # a sound that a person has heard and found to be no announcement
+UNKNOWN_ANNOUNCEMENT = "unknown"
+
+
+def announcement_evidence(meaning: str) -> str | None:
+    """What the network's words say of the number: `dead` only when they say that it does not exist (FL-18)."""
+    if meaning not in MEANINGS:
+        return None
+    return "dead" if meaning == "not_in_service" else "announcement"
+
+
+def result_after_announcement(result: str, meaning: str) -> str:
+    """The telephony result once it is known what the network said. Its own tone of ringing changes nothing, nor does an
+    announcement behind a code that is more exact (INVALID_NUMBER) or speaks of the trunk."""
+    told = meaning in MEANINGS and meaning != "ringback"
+    return "ANNOUNCEMENT" if told and result in {"NO_ANSWER", "BUSY", "REJECTED", "FAILED"} else result
+
+
 # --- what happens to the task ------------------------------------------------------------------------------------
 
 RETRY_AFTER = MappingProxyType(

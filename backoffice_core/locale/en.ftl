@@ -619,6 +619,36 @@ hist-stop-list = by the bank's stop list: { $why }
 
 ## Announcements
 
+hist-announcement = The network said: { $meaning }
+event-announcement = The network's announcement
+announcement-not_in_service = number not in service
+announcement-switched_off = switched off or out of reach
+announcement-forbidden = incoming calls barred
+announcement-no_funds = no funds on the account
+announcement-voicemail = voicemail
+announcement-ringback = ringing, or a tune instead of it
+announcement-ignored = not an announcement
+announcement-unknown = not recognised
+nav-announcements = Announcements
+announcements-hint = What networks say before any answer. Name a new one once: every later call that hears it gets this meaning.
+announcements-new = To be named
+announcements-known = Library
+announcements-none = Nothing waits for a name
+announcements-none-hint = A new announcement appears here after the first call that heard it.
+announcements-heard = { $n ->
+    [one] heard on { $n } call
+   *[other] heard on { $n } calls
+ }
+announcements-last = last { $at }
+announcements-listen = Announcement { $id }, { $seconds } s
+announcements-meaning = What does it say?
+announcements-language = Language
+announcements-carrier = Network
+announcements-name = Save the name
+announcements-by = named by { $by }
+announcements-dead = Only “number not in service” speaks against a number: two such days and nobody calls it. When in doubt, choose another.
+announcements-sound-gone = The sound is kept no more.
+
 
 ## Call-backs
 

@@ -626,6 +626,38 @@ hist-stop-list = по стоп-листу банка: { $why }
 
 ## Announcements
 
+hist-announcement = Сеть сказала: { $meaning }
+event-announcement = Объявление сети
+announcement-not_in_service = номер не обслуживается
+announcement-switched_off = выключен или вне зоны сети
+announcement-forbidden = входящие звонки запрещены
+announcement-no_funds = нет средств на счёте
+announcement-voicemail = голосовая почта
+announcement-ringback = гудки или мелодия вместо них
+announcement-ignored = не объявление
+announcement-unknown = не распознано
+nav-announcements = Объявления
+announcements-hint = Что говорят сети до ответа. Назовите новое один раз: каждый следующий звонок, где оно звучит, получит это значение.
+announcements-new = Ждут названия
+announcements-known = Библиотека
+announcements-none = Ничто не ждёт названия
+announcements-none-hint = Новое объявление появится здесь после первого звонка, где оно прозвучало.
+announcements-heard = { $n ->
+    [one] прозвучало в { $n } звонке
+    [few] прозвучало в { $n } звонках
+    [many] прозвучало в { $n } звонках
+   *[other] прозвучало в { $n } звонка
+ }
+announcements-last = последний раз { $at }
+announcements-listen = Объявление { $id }, { $seconds } с
+announcements-meaning = Что в нём говорится?
+announcements-language = Язык
+announcements-carrier = Сеть
+announcements-name = Сохранить название
+announcements-by = назвал(а) { $by }
+announcements-dead = Против номера говорит только «номер не обслуживается»: два таких дня — и туда больше не звонят. Сомневаетесь — выберите другое.
+announcements-sound-gone = Запись больше не хранится.
+
 
 ## Call-backs
 

@@ -627,6 +627,38 @@ hist-stop-list = за стоп-листом банку: { $why }
 
 ## Announcements
 
+hist-announcement = Мережа сказала: { $meaning }
+event-announcement = Оголошення мережі
+announcement-not_in_service = номер не обслуговується
+announcement-switched_off = вимкнено або поза зоною мережі
+announcement-forbidden = вхідні дзвінки заборонено
+announcement-no_funds = немає коштів на рахунку
+announcement-voicemail = голосова пошта
+announcement-ringback = гудки або мелодія замість них
+announcement-ignored = не оголошення
+announcement-unknown = не розпізнано
+nav-announcements = Оголошення
+announcements-hint = Що кажуть мережі до відповіді. Назвіть нове один раз: кожен наступний дзвінок, де воно звучить, матиме це значення.
+announcements-new = Чекають на назву
+announcements-known = Бібліотека
+announcements-none = Ніщо не чекає на назву
+announcements-none-hint = Нове оголошення з'явиться тут після першого дзвінка, де воно прозвучало.
+announcements-heard = { $n ->
+    [one] прозвучало в { $n } дзвінку
+    [few] прозвучало в { $n } дзвінках
+    [many] прозвучало в { $n } дзвінках
+   *[other] прозвучало в { $n } дзвінка
+ }
+announcements-last = востаннє { $at }
+announcements-listen = Оголошення { $id }, { $seconds } с
+announcements-meaning = Що в ньому сказано?
+announcements-language = Мова
+announcements-carrier = Мережа
+announcements-name = Зберегти назву
+announcements-by = назвав(-ла) { $by }
+announcements-dead = Проти номера говорить лише «номер не обслуговується»: два такі дні — і туди більше не дзвонять. Маєте сумнів — оберіть інше.
+announcements-sound-gone = Запис більше не зберігається.
+
 
 ## Call-backs
 

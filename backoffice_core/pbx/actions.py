@@ -6,6 +6,7 @@ a pattern. All raise LinkDown (nothing sent), ActionUnknown (sent, no answer: ma
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +24,7 @@ _LANGUAGE = re.compile(r"[a-z]{2}")
 _ENDPOINT = re.compile(r"agent-[0-9]{2,6}(-web)?")
 _LEG = re.compile(r"leg-[0-9A-Za-z]+(-[0-9A-Za-z]+)+")
 _ACCOUNT = re.compile(r"[0-9a-f]{32}\.[0-9a-f]{32}")
+_FILE = re.compile(r"/[\w ./@+~-]*\.wav")
 _CHANNEL = re.compile(r"[0-9A-Za-z][0-9A-Za-z@/.+_-]{0,149}")
 
 
@@ -132,6 +134,27 @@ async def mute_recording(ami: Ami, channel: str, on: bool) -> bool:
     )
     if "permission" in reply.message.lower():
         raise ActionRefused(f"The telephone exchange refused to pause the recording: {reply.message}.")
+    return reply.ok
+
+
+async def record_ringing(ami: Ami, channel_id: str, file: Path) -> str:
+    """Record what a ringing line lets us hear, without answering it; returns the recording's id, "" when the channel is
+    gone. The dialplan's `borrower` ends it at the answer. `file`: ends in .wav. Raises ActionRefused.
+    """
+    path = _form(_FILE, str(file), "a file for a recording")
+    channel = _form(_CHANNEL, channel_id, "a channel")
+    reply = await ami.action("MixMonitor", Channel=channel, File=path, Options="i(BO_EAR)")
+    if not reply.ok and "no such channel" not in reply.message.lower():
+        raise ActionRefused(f"The telephone exchange refused to record a ringing line: {reply.message}.")
+    return str(reply.fields.get("MixMonitorID")) if reply.ok else ""
+
+
+async def stop_recording_ringing(ami: Ami, channel_id: str, recording: str) -> bool:
+    """False when the channel or its recording is gone."""
+    reply = await ami.action(
+        "StopMixMonitor", Channel=_form(_CHANNEL, channel_id, "a channel"),
+        MixMonitorID=_form(_CHANNEL, recording, "a recording's id"),
+    )  # fmt: skip
     return reply.ok
 
 

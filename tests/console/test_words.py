@@ -21,7 +21,7 @@ CONSOLE = ROOT / "agent_console"
 FAMILIES = (  # keys made of a stored code; the words of a code stand in the catalogue whether or not it came up yet
     "agent-state", "call-state", "task-state", "result", "outcome", "reason", "why", "case-state", "stage", "flag", "owner",
     "phone-state", "promise", "task", "pause", "role", "recording", "speech", "campaign", "event", "error", "remedy", "input",
-    "phone-refused", "rule", "problem", "stop-cause",
+    "phone-refused", "rule", "problem", "stop-cause", "announcement",
 )  # fmt: skip
 
 

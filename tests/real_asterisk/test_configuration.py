@@ -130,18 +130,32 @@ def test_two_phones_with_one_extension_are_refused(tmp_path: Path) -> None:
         render(fresh_settings(tmp_path / "data"), NOWHERE, [PHONES[0], PHONES[0]], tmp_path / "etc")
 
 
+OF_SYSTEM: tuple[tuple[str, dict[str, str]], ...] = (  # what AMI's class `system` cannot be without
+    ("GetConfig", {"Filename": "manager.conf"}),
+    ("ModuleLoad", {"LoadType": "reload"}),
+    ("DBGet", {"Family": "registrar", "Key": "contact"}),
+)
+
+
 @pytest.mark.parametrize("user", AMI_USERS)
 async def test_no_user_reaches_the_shell_the_files_or_the_dialplan(exchange: Exchange, user: str) -> None:
     async with exchange.ami(user) as ami:
         for action, fields in (
             ("Command", {"Command": "core show version"}),
-            ("GetConfig", {"Filename": "manager.conf"}),
             ("UpdateConfig", {"SrcFilename": "manager.conf", "DstFilename": "manager.conf"}),
-            ("ModuleLoad", {"LoadType": "reload"}),
-            ("DBGet", {"Family": "registrar", "Key": "contact"}),
+            *(() if user == "ear" else OF_SYSTEM),
         ):
             reply = await ami.action(action, **fields)
             assert not reply.ok, action
+
+
+async def test_the_ear_records_ringing_lines_and_neither_places_nor_moves_calls(exchange: Exchange) -> None:
+    """FL-18: MixMonitor needs AMI's class `system`, which only this user has (docs/decisions/0014)."""
+    async with exchange.ami("ear") as ami:
+        assert "o such channel" in (await ami.action("MixMonitor", Channel="none", File="/nowhere.wav")).message
+        assert "ermission" in await _originate(ami)
+        assert "ermission" in (await ami.action("Redirect", Channel="none", Context="x", Exten="s", Priority=1)).message
+        assert "ermission" in (await ami.action("Setvar", Channel="none", Variable="A", Value="1")).message
 
 
 async def _originate(ami: Ami) -> str:

@@ -1,5 +1,6 @@
 """`backoffice …`: the command line. What starts and ends the parts is here, the bank's work is in commands.py."""
 
+import asyncio
 import json
 import os
 import sys
@@ -8,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from backoffice_core import commands, config
+from backoffice_core import commands, commands_contacts, config
 
 app = typer.Typer(
     name="backoffice",
@@ -93,9 +94,15 @@ def status(as_json: Json = False) -> None:
     settings = config.load()
     parts = control.look(settings)
     supervisor = control.runs(settings)
+    late = asyncio.run(commands_contacts.late_now(settings)) if supervisor else []
     if as_json:
         shown = [{k: v for k, v in asdict(part).items() if k not in {"create_time", "sign"}} for part in parts]
-        print(json.dumps({"supervisor": supervisor.pid if supervisor else None, "parts": shown}, ensure_ascii=False))
+        print(
+            json.dumps(
+                {"supervisor": supervisor.pid if supervisor else None, "parts": shown, "late_sources": late},
+                ensure_ascii=False,
+            )
+        )
     elif not parts:
         print("Nothing runs. Start it with `backoffice up`.")
     else:
@@ -108,6 +115,10 @@ def status(as_json: Json = False) -> None:
             pid, port = str(part.pid or ""), str(part.port or "")
             table.add_row(part.name, part.state, pid, since, str(part.restarts), port, part.error)
         Console(width=None if sys.stdout.isatty() else 160).print(table)
+        for name in late:
+            print(
+                f"The source of contacts {name} is late: caps are lowered by its rule. `backoffice contacts sources`."
+            )
         if not supervisor:
             print("The supervisor is dead. `backoffice down` ends what it left behind, `backoffice up` starts anew.")
     raise typer.Exit(0 if supervisor and parts and all(part.state == "up" for part in parts) else 1)

@@ -1,13 +1,17 @@
 """Commands of contacts made elsewhere, and of the bank's systems that may call the API."""
 
+import asyncio
 import getpass
 from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
+from sqlalchemy.exc import SQLAlchemyError
 
 from backoffice_core.clock import Clock
 from backoffice_core.command_line import House, Json, fields_of, run, say, say_json, table
+from backoffice_core.config import Settings
+from backoffice_core.errors import Refused
 
 contacts = typer.Typer(no_args_is_help=True, help="Contacts made elsewhere, and who reports them.")
 client = typer.Typer(no_args_is_help=True, help="Systems of the bank that may call the API.")
@@ -60,6 +64,22 @@ def sources_command(as_json: Json = False) -> None:
         table("sources of contacts", head, rows)
     if any(one.late for one in found):
         raise typer.Exit(1)
+
+
+async def late_now(settings: Settings) -> list[str]:
+    """For `status`: names of late sources; none when the database does not answer at once (status says so itself)."""
+    from backoffice_core import clock
+    from backoffice_core.compliance import elsewhere
+    from backoffice_core.db import Database
+
+    database = Database(settings, pool=1, name="status")
+    try:
+        async with asyncio.timeout(2), database.begin() as session:
+            return await elsewhere.late_names(session, clock.load(settings).now())
+    except (SQLAlchemyError, OSError, TimeoutError, Refused):
+        return []
+    finally:
+        await database.close()
 
 
 @contacts.command("unmatched")

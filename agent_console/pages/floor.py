@@ -15,6 +15,7 @@ from agent_console.deps import FloorWork, Work
 from agent_console.view import page
 from asterisk_conf import prompts
 from backoffice_core.call_centre import agents, call_backs, history, stop, unknown, wrap_up
+from backoffice_core.compliance import elsewhere
 from backoffice_core.compliance.service import last_working_day
 from backoffice_core.loans import sources
 
@@ -49,6 +50,7 @@ async def _context(work: Work) -> dict[str, Any]:
         "unknown": await call_backs.unknown_callers(work.s, start),
         "unknown_calls": await unknown.count(work.s),
         "late_lists": await _late_lists(work),
+        "late_contacts": await elsewhere.late_names(work.s, work.now),
         "no_prompts": prompts.missing(work.console.settings),
         "limit": ABANDON_LIMIT,
         "long_pause_s": LONG_PAUSE_S,

@@ -92,6 +92,13 @@ async def find_source(s: AsyncSession, name: str) -> ContactSource:
     return found
 
 
+async def late_names(s: AsyncSession, now: datetime) -> list[str]:
+    """Sources that should have been heard of again by now."""
+    t = ContactSource
+    silent = (t.every_minutes > 0) & (t.covered_to + func.make_interval(0, 0, 0, 0, 0, t.every_minutes) < now)
+    return list(await s.scalars(select(t.name).where(silent).order_by(t.name)))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceState:
     name: str

@@ -76,6 +76,7 @@ class ContactLedger(Base):
         Index("uq_contact_ledger_live_person", "person_id", unique=True, postgresql_where=LIVE_CALL),
         Index("uq_contact_ledger_live_number", "number", unique=True, postgresql_where=LIVE_CALL),
         UniqueConstraint("source", "source_id", "person_id"),
+        Index("ix_contact_ledger_elsewhere", "source", "at", postgresql_where=text("source IS NOT NULL")),
         CheckConstraint("state IN ('RESERVED', 'COMMITTED', 'FREED')", name="state"),
         CheckConstraint("direction IN ('outbound', 'inbound')", name="direction"),
         CheckConstraint("(source IS NULL) = (source_id IS NULL)", name="source"),

@@ -612,6 +612,12 @@ remedy-RESTORE_UNSETTLED = The operator sees what is missing with “backoffice 
 ## Audit, clients, contacts elsewhere
 
 hist-stop-list = by the bank's stop list: { $why }
+api-title = API for the bank's systems
+api-lead = A key: backoffice client add NAME; header Authorization: Bearer KEY. Repeating a request changes nothing. Fields with a star are needed.
+api-field = Field
+api-type = Kind
+api-meaning = Meaning
+sources-late = Sources of contacts are silent: { $names }. Daily limits are lowered by rule.
 
 
 ## Trunks and caller ids

@@ -619,6 +619,12 @@ remedy-RESTORE_UNSETTLED = Чего не хватает, оператор сис
 ## Audit, clients, contacts elsewhere
 
 hist-stop-list = по стоп-листу банка: { $why }
+api-title = API для систем банка
+api-lead = Ключ: backoffice client add ИМЯ; заголовок Authorization: Bearer КЛЮЧ. Повтор запроса ничего не меняет. Поля со звёздочкой обязательны.
+api-field = Поле
+api-type = Вид
+api-meaning = Что означает
+sources-late = Молчат источники контактов: { $names }. Дневные пределы снижены по правилу.
 
 
 ## Trunks and caller ids

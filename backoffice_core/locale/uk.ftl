@@ -620,6 +620,12 @@ remedy-RESTORE_UNSETTLED = Чого бракує, оператор систем�
 ## Audit, clients, contacts elsewhere
 
 hist-stop-list = за стоп-листом банку: { $why }
+api-title = API для систем банку
+api-lead = Ключ: backoffice client add НАЗВА; заголовок Authorization: Bearer КЛЮЧ. Повтор запиту нічого не змінює. Поля із зірочкою обов’язкові.
+api-field = Поле
+api-type = Вид
+api-meaning = Що означає
+sources-late = Мовчать джерела контактів: { $names }. Денні межі знижено за правилом.
 
 
 ## Trunks and caller ids

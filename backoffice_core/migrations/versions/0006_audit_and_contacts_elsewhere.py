@@ -70,6 +70,8 @@ def upgrade() -> None:
     op.create_unique_constraint(
         op.f("uq_contact_ledger_source_source_id_person_id"), "contact_ledger", ["source", "source_id", "person_id"]
     )
+    elsewhere = sa.text("source IS NOT NULL")
+    op.create_index("ix_contact_ledger_elsewhere", "contact_ledger", ["source", "at"], postgresql_where=elsewhere)
     op.create_table(
         "api_clients",
         sa.Column("name", sa.Text(), nullable=False),
@@ -108,6 +110,7 @@ def downgrade() -> None:
     for name in ("cancelled", "cancelled_why"):
         op.drop_column("call_attempts", name)
     op.drop_table("api_clients")
+    op.drop_index("ix_contact_ledger_elsewhere", "contact_ledger")
     op.drop_constraint(op.f("uq_contact_ledger_source_source_id_person_id"), "contact_ledger")
     op.create_unique_constraint(op.f("uq_contact_ledger_source_source_id"), "contact_ledger", ["source", "source_id"])
     op.drop_table("contacts_unmatched")

@@ -1,0 +1,197 @@
+"""The API for the bank's systems: keys, contacts (FL-09), stop-list (FL-08), counts; refusals that say what to do."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import func, select
+
+from agent_console.pages import api
+from backoffice_core.audit.models import AuditEntry
+from backoffice_core.compliance import elsewhere
+from backoffice_core.compliance.models import ContactLedger, ContactUnmatched
+from backoffice_core.events import StopListChanged
+from backoffice_core.loans.models import StopEntry
+from backoffice_core.staff import clients
+from tests import house
+from tests.conftest import until
+from tests.console.conftest import RunningConsole
+
+
+async def key_of(console: RunningConsole, name: str = "crm", *scopes: str, per_minute: int = 1000) -> str:
+    async with console.database.begin() as s:
+        return await clients.add(
+            s, name, scopes=scopes or clients.SCOPES, per_minute=per_minute, wall=console.clock.wall(), by="test"
+        )
+
+
+def system(console: RunningConsole, key: str) -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url=console.url, headers={"Authorization": f"Bearer {key}"})
+
+
+@pytest.fixture
+async def borrower(console: RunningConsole) -> house.Borrower:
+    async with console.database.begin() as s:
+        await house.rules_in_force(s, console.clock)
+        now = console.clock.now()
+        await elsewhere.set_source(s, "gateway", channel="sms", every_minutes=15, now=now, by="test")
+        return await house.borrower(s, console.clock)
+
+
+async def test_a_key_opens_what_it_may_and_nothing_when_revoked(
+    console: RunningConsole, borrower: house.Borrower
+) -> None:
+    """Keys: shown once, stored as a digest, by scope, revocable; a logged-in person's cookie opens no API."""
+    key = await key_of(console, "crm", "counts")
+    async with console.database.begin() as s:
+        row = (await clients.every(s))[0]
+        assert key not in json.dumps([row.key_hash, row.name, row.scopes])
+    async with system(console, key) as crm:
+        assert (await crm.get("/api/v1/counts")).status_code == 200
+        refused = await crm.post("/api/v1/stop-list", json={"entries": []})
+        assert (refused.status_code, refused.json()["error"]) in {(403, "NOT_ALLOWED"), (422, "BAD_INPUT")}
+        body = {"entries": [{"kind": "person", "value": "P", "reason": "PAID"}]}
+        refused = await crm.post("/api/v1/stop-list", json=body)
+        assert (refused.status_code, refused.json()["error"]) == (403, "NOT_ALLOWED")
+        assert "--scope stop-list" in refused.json()["remedy"]
+        async with console.database.begin() as s:
+            await clients.revoke(s, "crm", wall=console.clock.wall(), by="test")
+        refused = await crm.get("/api/v1/counts")
+        assert (refused.status_code, refused.json()["error"]) == (401, "KEY_UNKNOWN")
+    new = await key_of(console, "crm")
+    assert new != key
+    async with system(console, key) as old:
+        assert (await old.get("/api/v1/counts")).status_code == 401
+    boss = await console.logged_in("boss", "supervisor")
+    assert (await boss.get("/api/v1/counts")).status_code == 401
+    async with console.database.begin() as s:
+        acts = (await s.scalars(select(AuditEntry.act).where(AuditEntry.act.like("CLIENT%")))).all()
+    assert acts == ["CLIENT_ADDED", "CLIENT_REVOKED", "CLIENT_ADDED"]
+
+
+async def test_requests_beyond_the_clients_limit_and_guesses_wait(console: RunningConsole) -> None:
+    async with system(console, await key_of(console, per_minute=3)) as crm:
+        codes = [(await crm.get("/api/v1/counts")).status_code for _ in range(8)]
+        assert codes[:3] == [200] * 3
+        assert 429 in codes
+    async with system(console, "bo_wrong") as stranger:
+        answers = [await stranger.get("/api/v1/counts") for _ in range(2 * api.WRONG_KEYS + 2)]
+    assert answers[0].status_code == 401
+    assert 429 in {one.status_code for one in answers}
+
+
+async def test_fl09_contacts_by_api_count_once_and_bad_rows_are_named(
+    console: RunningConsole, borrower: house.Borrower
+) -> None:
+    now = console.clock.now()
+    good = {"external_id": "g1", "at": now.isoformat(), "contract_no": borrower.loan.contract_no, "result": "delivered"}
+    lost = {"external_id": "g2", "at": now.isoformat(), "phone": "+380501112233"}
+    bad: list[dict[str, Any]] = [
+        good | {"external_id": "b1", "at": "yesterday"}, good | {"external_id": "b2", "result": "eaten"},
+        good | {"external_id": "b3", "strange": 1}, {"external_id": "b4", "at": now.isoformat()},
+    ]  # fmt: skip
+    async with system(console, await key_of(console)) as gateway:
+        for n in range(3):
+            answer = await gateway.post("/api/v1/contacts", json={"source": "gateway", "contacts": [good, lost, *bad]})
+            assert answer.status_code == 200, answer.text
+            said = answer.json()
+            assert (said["received"], said["new"], said["changed"], said["unmatched"]) == (6, 1 if n == 0 else 0, 0, 1)
+            assert [(one["index"], one["field"]) for one in said["refused"]] == [
+                (2, "at"), (3, "result"), (4, "strange"), (5, "phone"),
+            ]  # fmt: skip
+        ref = borrower.person.external_ref
+        (person,) = (await gateway.get("/api/v1/counts/person", params={"person_ref": ref})).json()
+        assert (person["person_ref"], person["count"], person["limit"], person["stopped"]) == (ref, 1, 2, False)
+        (source,) = (await gateway.get("/api/v1/counts")).json()
+        assert (source["source"], source["contacts_today"], source["unmatched"], source["late"]) == (
+            "gateway",
+            1,
+            1,
+            False,
+        )
+        nobody = await gateway.post("/api/v1/contacts", json={"source": "nobody", "contacts": []})
+        assert (nobody.status_code, nobody.json()["field"]) == (404, "source")
+        many = await gateway.post("/api/v1/contacts", json={"source": "gateway", "contacts": [good] * 1001})
+        assert (many.status_code, many.json()["field"]) == (422, "contacts")
+        lacking = await gateway.get("/api/v1/counts/person")
+        assert (lacking.status_code, lacking.json()["field"]) == (422, "person_ref")
+    async with console.database.begin() as s:
+        assert await s.scalar(select(func.count()).select_from(ContactLedger)) == 1
+        assert await s.scalar(select(func.count()).select_from(ContactUnmatched)) == 1
+
+
+async def test_fl09_a_late_source_is_on_the_floor_until_it_reports(
+    console: RunningConsole, borrower: house.Borrower
+) -> None:
+    async with console.database.begin() as s:
+        (await elsewhere.find_source(s, "gateway")).covered_to -= timedelta(hours=1)
+    boss = await console.logged_in("boss", "supervisor")
+    assert 'id="alarm-late-contacts"' in (await boss.get("/floor")).text
+    async with system(console, await key_of(console)) as gateway:
+        assert (await gateway.get("/api/v1/counts")).json()[0]["late"]
+        await gateway.post("/api/v1/contacts", json={"source": "gateway", "contacts": []})
+    assert "alarm-late-contacts" not in (await boss.get("/floor")).text
+
+
+async def test_fl08_the_stop_list_by_api_is_written_told_and_lifted(
+    console: RunningConsole, borrower: house.Borrower
+) -> None:
+    heard: list[object] = []
+
+    async def listen() -> None:
+        async for news in console.bus.hear():
+            heard.append(news)
+
+    import asyncio
+
+    listener = asyncio.create_task(listen())
+    await until(lambda: heard, 10, what="the link to the news")
+    entries = [{"kind": "phone", "value": "067 123 45 67", "reason": "PAID"},
+               {"kind": "person", "value": borrower.person.external_ref, "reason": "COMPLAINT", "until": "2099-01-01"}]  # fmt: skip
+    async with system(console, await key_of(console)) as crm:
+        for expected in ({"new": 2, "changed": 0}, {"new": 0, "changed": 0}):
+            answer = await crm.post("/api/v1/stop-list", json={"entries": entries})
+            assert (answer.status_code, answer.json()) == (200, expected)
+        await until(lambda: StopListChanged() in heard, 10, what="news of the stop-list")
+        for entry, field in (
+            ({"kind": "house", "value": "1", "reason": "PAID"}, "entries.1.kind"),
+            ({"kind": "phone", "value": "12", "reason": "PAID"}, "entries.1.value"),
+            ({"kind": "phone", "value": "0671234568", "reason": "X", "until": "2001-01-01"}, "entries.1"),
+        ):
+            refused = await crm.post("/api/v1/stop-list", json={"entries": [entries[0] | {"reason": "NEW"}, entry]})
+            said = refused.json()
+            assert (refused.status_code, said["field"]) == (422, field)
+            assert said["message"]
+            assert said["remedy"]
+        async with console.database.begin() as s:
+            rows = (await s.execute(select(StopEntry.kind, StopEntry.value, StopEntry.reason, StopEntry.source))).all()
+        assert sorted(tuple(row) for row in rows) == [
+            ("person", borrower.person.external_ref, "COMPLAINT", "crm"), ("phone", "+380671234567", "PAID", "crm"),
+        ]  # fmt: skip
+        async with system(console, await key_of(console, "other")) as other:
+            gone = await other.delete("/api/v1/stop-list", params={"kind": "phone", "value": "0671234567"})
+            assert gone.json() == {"lifted": 0}  # an entry of another system
+        for lifted in (1, 0):
+            gone = await crm.delete("/api/v1/stop-list", params={"kind": "phone", "value": "0671234567"})
+            assert gone.json() == {"lifted": lifted}
+    listener.cancel()
+    async with console.database.begin() as s:
+        acts = (await s.execute(select(AuditEntry.who, AuditEntry.act).where(AuditEntry.act.like("STOP_LIST%")))).all()
+    assert [tuple(row) for row in acts] == [("client:crm", "STOP_LIST_SET"), ("client:crm", "STOP_LIST_LIFTED")]
+
+
+async def test_the_description_is_shown_to_administrators_and_keys_only(console: RunningConsole) -> None:
+    admin, agent = await console.logged_in("root", "admin"), await console.logged_in("olena", "agent")
+    page = await admin.get("/api/docs")
+    assert page.status_code == 200
+    for words in ("/api/v1/contacts", "/api/v1/stop-list", "external_id", "API для систем банку"):
+        assert words in page.text
+    assert (await agent.get("/api/docs")).status_code == 403
+    assert (await console.browser().get("/api/openapi.json")).status_code in {303, 401}
+    async with system(console, await key_of(console, "crm", "docs")) as crm:
+        said = (await crm.get("/api/openapi.json")).json()
+    assert set(said["paths"]) == {"/api/v1/contacts", "/api/v1/stop-list", "/api/v1/counts", "/api/v1/counts/person"}
+    assert set(said["paths"]["/api/v1/stop-list"]) == {"post", "delete"}
+    assert said["components"]["schemas"]["ContactRow"]["required"] == ["external_id", "at"]

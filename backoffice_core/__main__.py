@@ -97,12 +97,8 @@ def status(as_json: Json = False) -> None:
     late = asyncio.run(commands_contacts.late_now(settings)) if supervisor else []
     if as_json:
         shown = [{k: v for k, v in asdict(part).items() if k not in {"create_time", "sign"}} for part in parts]
-        print(
-            json.dumps(
-                {"supervisor": supervisor.pid if supervisor else None, "parts": shown, "late_sources": late},
-                ensure_ascii=False,
-            )
-        )
+        said = {"supervisor": supervisor.pid if supervisor else None, "parts": shown, "late_sources": late}
+        print(json.dumps(said, ensure_ascii=False))
     elif not parts:
         print("Nothing runs. Start it with `backoffice up`.")
     else:

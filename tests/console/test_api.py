@@ -1,5 +1,6 @@
 """The API for the bank's systems: keys, contacts (FL-09), stop-list (FL-08), counts; refusals that say what to do."""
 
+import asyncio
 import json
 from datetime import timedelta
 from typing import Any
@@ -144,12 +145,13 @@ async def test_fl08_the_stop_list_by_api_is_written_told_and_lifted(
         async for news in console.bus.hear():
             heard.append(news)
 
-    import asyncio
-
     listener = asyncio.create_task(listen())
     await until(lambda: heard, 10, what="the link to the news")
-    entries = [{"kind": "phone", "value": "067 123 45 67", "reason": "PAID"},
-               {"kind": "person", "value": borrower.person.external_ref, "reason": "COMPLAINT", "until": "2099-01-01"}]  # fmt: skip
+    ref = borrower.person.external_ref
+    entries = [
+        {"kind": "phone", "value": "067 123 45 67", "reason": "PAID"},
+        {"kind": "person", "value": ref, "reason": "COMPLAINT", "until": "2099-01-01"},
+    ]
     async with system(console, await key_of(console)) as crm:
         for expected in ({"new": 2, "changed": 0}, {"new": 0, "changed": 0}):
             answer = await crm.post("/api/v1/stop-list", json={"entries": entries})
@@ -168,7 +170,7 @@ async def test_fl08_the_stop_list_by_api_is_written_told_and_lifted(
         async with console.database.begin() as s:
             rows = (await s.execute(select(StopEntry.kind, StopEntry.value, StopEntry.reason, StopEntry.source))).all()
         assert sorted(tuple(row) for row in rows) == [
-            ("person", borrower.person.external_ref, "COMPLAINT", "crm"), ("phone", "+380671234567", "PAID", "crm"),
+            ("person", ref, "COMPLAINT", "crm"), ("phone", "+380671234567", "PAID", "crm"),
         ]  # fmt: skip
         async with system(console, await key_of(console, "other")) as other:
             gone = await other.delete("/api/v1/stop-list", params={"kind": "phone", "value": "0671234567"})

@@ -17,9 +17,12 @@ from sqlalchemy import select
 
 from backoffice_core.borrowers.models import ContactPoint, PhoneEvidence
 from backoffice_core.call_centre import stop
-from backoffice_core.call_centre.models import AgentSession, CallAttempt, Recording
+from backoffice_core.call_centre.models import AgentSession, CallAttempt, CallTask, Recording
 from backoffice_core.cases.models import CaseEvent
+from backoffice_core.compliance.models import ContactLedger
 from backoffice_core.errors import BadInput
+from backoffice_core.loans import stop_list
+from backoffice_core.staff import clients
 from backoffice_core.staff import service as staff
 from recordings.naming import SEALED, part
 from tests.bench.consoles import Client, all_back
@@ -373,3 +376,48 @@ async def _listen(running: RunningHouse, login: str, call_id: UUID) -> int:
         sound = await http.get(f"/recordings/{call_id}", headers={"Range": "bytes=100-199"})
         assert sound.status_code != 206 or len(sound.content) == 100
         return sound.status_code
+
+
+async def test_fl08_the_stop_list_cancels_what_rings_within_5_s_and_leaves_talks_alone(running: RunningHouse) -> None:
+    """FL-08: by API with news and by a row alone (news lost); history, task and slot say what became of the call."""
+    wall = running.clock.wall()
+    async with running.database() as database, database.begin() as s:
+        key = await clients.add(s, "crm", scopes=["stop-list"], per_minute=60, wall=wall, by="test")
+    async with running.robots(3):
+        tasks = talk, first, second = await running.dial("000", "777", "778")
+
+        async def all_there() -> bool:
+            found = [await running.attempt(task) for task in tasks]
+            return [one.state if one else "" for one in found] == ["CONNECTED", "RINGING", "RINGING"]
+
+        await until(all_there, 25, every=0.1, what="one talk and two ringing calls")
+        calls = [await running.attempt(task) for task in tasks]
+        numbers = [call.number for call in calls if call]
+        began = time.monotonic()
+        entries = [{"kind": "phone", "value": number, "reason": "PAID"} for number in numbers[:2]]
+        async with httpx.AsyncClient(base_url=running.console, headers={"Authorization": f"Bearer {key}"}) as crm:
+            answer = await crm.post("/api/v1/stop-list", json={"entries": entries})
+            assert answer.status_code == 200, answer.text
+        cancelled = [await running.ended(first, 10)]
+        by_news = time.monotonic() - began
+        async with running.database() as database, database.begin() as s:
+            stopped = stop_list.Stop("phone", numbers[2], "COMPLAINT", running.clock.today())
+            await stop_list.add(s, [stopped], at=running.clock.now(), by="test")
+        began = time.monotonic()
+        cancelled.append(await running.ended(second, 10))
+        by_look = time.monotonic() - began
+        talking = await running.attempt(talk)
+    assert max(by_news, by_look) < 5, (by_news, by_look)
+    assert talking is not None
+    assert (talking.state, talking.cancelled) == ("CONNECTED", "")
+    assert [call.result for call in cancelled] == ["CANCELLED", "CANCELLED"]
+    assert [invites(running)[number.lstrip("+")] + invites(running)[number] for number in numbers] == [1, 1, 1]
+    async with running.database() as database, database.begin() as s:
+        for call, why in zip(cancelled, ("PAID", "COMPLAINT"), strict=True):
+            line = await s.scalar(select(CaseEvent.data).where(CaseEvent.call_id == call.id, CaseEvent.kind == "call"))
+            assert line is not None
+            assert (line["result"], line["cancelled"], line["why"]) == ("CANCELLED", "STOP_LIST", why)
+            slot = (await s.scalars(select(ContactLedger).where(ContactLedger.call_id == call.id))).one()
+            assert (slot.state, slot.conversation) == ("COMMITTED", False)  # it rang: an attempt that counts
+            task = await s.get_one(CallTask, call.task_id)
+            assert (task.state, task.state_reason) == ("CANCELLED", "STOP_LIST")

@@ -29,6 +29,7 @@ FLOOR = -100.0  # dBFS told for digital silence
 AUDIBLE = -45.0  # dBFS of one frame above which it counts as sound (G.711 idle noise lies below -65)
 SOUNDS = Path(__file__).parent / "sounds"
 RECENT = 40  # the packets (0.8 s) that a stream remembers for `Stream.voice`
+STALE = 1.5  # seconds after which a packet tells no more who is heard now
 Address = tuple[str, int]
 Sound = Path | tones.Chord  # a WAV, or a voice that can be recognised
 
@@ -126,7 +127,7 @@ class Stream:
         self._sequence, self._timestamp = random.randrange(1 << 15), random.randrange(1 << 31)
         self._ssrc, self._marker = random.randrange(1, 1 << 32), 0x80
         self._heard: bytearray | None = bytearray() if keep else None
-        self._recent: deque[tuple[int, bytes]] = deque(maxlen=RECENT)
+        self._recent: deque[tuple[float, int, bytes]] = deque(maxlen=RECENT)
         self._base = 0
 
     def play(self, sound: Sound | None, loop: bool = True) -> None:
@@ -134,8 +135,9 @@ class Stream:
         self._frames, self._at, self._loop = (frames(sound, self.law) if sound else ()), 0, loop
 
     def voice(self) -> tones.Chord | None:
-        """Which borrower's chord was heard in the last 0.8 s; None when none stands out."""
-        sound = [DECODE[law][code] for law, payload in tuple(self._recent) for code in payload]
+        """Which borrower's chord is heard now; None when none stands out, or the line is silent (no packets come)."""
+        since = time.monotonic() - STALE
+        sound = [DECODE[law][code] for at, law, payload in tuple(self._recent) if at > since for code in payload]
         return tones.heard(sound)
 
     def next_packet(self) -> bytes:
@@ -164,7 +166,7 @@ class Stream:
             self.first_sound = now
         self.packets += 1
         self.power += power
-        self._recent.append((law, payload))
+        self._recent.append((now, law, payload))
         if self._heard is not None:
             self._store(
                 self._heard, payload, law, int.from_bytes(packet[4:8], "big"), int((now - self.first_packet) * RATE)

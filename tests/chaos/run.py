@@ -70,6 +70,8 @@ async def run(
                         f"  {n:>3}/{kills}  {time.monotonic() - began:5.0f} s  {fault.kind:<22} {fault.trigger:<17}"
                         f" dialed {_invites(one):>4}  {f'again after {took:.1f} s' if took else ''}"
                     )
+                if done:
+                    await _recovered(one, done[-1].ended)
                 await until(
                     lambda: _invites(one) >= least_tasks + 5, 120, every=0.2, what=f"{least_tasks} calls dialed"
                 )

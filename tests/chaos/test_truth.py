@@ -1,5 +1,6 @@
 """The judge of the chaos run finds each kind of harm when it is there, and none where there is none."""
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -7,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from far_end import tones
+from far_end import media, tones
 from tests.chaos.plan import DECK, plan
 from tests.chaos.truth import COUNTS, Attempt, Done, Seen, judge, read_calls
 
@@ -120,6 +121,18 @@ def test_a_seed_gives_the_same_faults_and_all_kinds_come() -> None:
     assert {fault.kind for fault in plan(9, 1, "asterisk")} == {"kill asterisk"}
     with pytest.raises(ValueError, match="there are: kill dialer"):
         plan(1, 1, "nonsense")
+
+
+def test_a_voice_of_a_while_ago_is_not_heard_now() -> None:
+    """A line that has fallen silent keeps nobody's voice: the last talk's borrower is not taken for this one's."""
+    person = tones.borrower("380671")
+    said = media.frames(person, media.PCMA)[:50]
+    stream = media.Stream(("127.0.0.1", 4000), media.PCMA, keep=False)
+    for age, expected in ((0.0, person), (media.STALE + 0.1, None)):
+        for n, payload in enumerate(said):
+            head = bytes([0x80, media.PCMA]) + n.to_bytes(2, "big") + bytes(8)
+            stream.hear(head + payload, time.monotonic() - age)
+        assert stream.voice() == expected
 
 
 def test_chords_are_told_apart_on_a_mixed_line() -> None:

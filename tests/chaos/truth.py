@@ -19,6 +19,7 @@ NO_CONTACT = {500, 502, 503}  # refused by the network: the slot is given back
 SLACK = timedelta(seconds=0.5)  # two programs' stamps of one moment
 BEFORE_A_FAULT = timedelta(seconds=2)
 RECOVERY_LIMIT_S = 30.0
+NEVER_S = 999.0  # stands for a recovery that did not come
 UNKNOWN_A_KILL = 0.2
 
 
@@ -284,7 +285,7 @@ def _recoveries(seen: Seen) -> list[float]:
         again = next((invited for claimed, invited in placed if claimed >= fault.ended), None)
         after = seen.faults[n + 1].began if n + 1 < len(seen.faults) else None
         ends = [at for at in (again, after) if at is not None]
-        found.append(max((min(ends) - fault.ended).total_seconds(), 0.0) if ends else float("inf"))
+        found.append(max((min(ends) - fault.ended).total_seconds(), 0.0) if ends else NEVER_S)
     return found
 
 

@@ -100,6 +100,7 @@ class Robot:
             self.phone.close()
 
     async def _log_in(self) -> None:
+        self.http.cookies.clear()  # a login that still counts gives no seat: the house may have been restored meanwhile
         form = {"login": self.seat.login, "password": self.seat.password, "phone": "desk"}
         answer = await self.http.post("/login", data=form)
         if answer.status_code != 303:

@@ -208,11 +208,6 @@ async def _promoted(settings: Settings) -> datetime | None:
         await connection.close()
 
 
-def aside_folders(settings: Settings) -> list[Path]:
-    """What earlier restores replaced: a person deletes them when nobody needs them any more."""
-    return sorted(settings.data.glob("postgres.before-*"))
-
-
 def moment(text: str) -> datetime:
     """A time with its zone. Raises BadInput."""
     try:

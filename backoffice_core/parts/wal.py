@@ -9,7 +9,6 @@ import contextlib
 import os
 import re
 import shlex
-from collections.abc import Iterable
 from pathlib import Path
 
 from backoffice_core.config import Settings
@@ -96,7 +95,3 @@ def forget_before(folder: Path, oldest: str) -> int:
     for file in gone:
         file.unlink(missing_ok=True)
     return len(gone)
-
-
-def names(files: Iterable[Path]) -> set[str]:
-    return {file.name for file in files}

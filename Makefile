@@ -29,6 +29,7 @@ bench: setup ## answer to bridge and card, 500 consoles, the listener's events, 
 	@$(PY) -m tests.bench
 	@$(PY) -m tests.bench.consoles
 	@$(PY) -m tests.bench.events
+	@$(PY) -m tests.bench.claim
 
 restore-drill: setup ## 25 robot agents, a restore to a minute ago, dialing on (JSON=file ROBOTS=n)
 	@$(PY) -m tests.drills restore --robots $(or $(ROBOTS),25) $(if $(JSON),--json $(JSON))

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from backoffice_core import commands, commands_contacts, config
+from backoffice_core import commands, commands_contacts, config, leases
 
 app = typer.Typer(
     name="backoffice",
@@ -97,8 +97,14 @@ def status(as_json: Json = False) -> None:
     late = asyncio.run(commands_contacts.late_now(settings)) if supervisor else []
     if as_json:
         shown = [{k: v for k, v in asdict(part).items() if k not in {"create_time", "sign"}} for part in parts]
-        said = {"supervisor": supervisor.pid if supervisor else None, "parts": shown, "late_sources": late}
-        print(json.dumps(said, ensure_ascii=False))
+        leaders = [asdict(one) for one in _leaders(settings)] if parts else []
+        said = {
+            "supervisor": supervisor.pid if supervisor else None,
+            "parts": shown,
+            "late_sources": late,
+            "leaders": leaders,
+        }
+        print(json.dumps(said, ensure_ascii=False, default=str))
     elif not parts:
         print("Nothing runs. Start it with `backoffice up`.")
     else:
@@ -115,9 +121,29 @@ def status(as_json: Json = False) -> None:
             print(
                 f"The source of contacts {name} is late: caps are lowered by its rule. `backoffice contacts sources`."
             )
+        for one in _leaders(settings):
+            who = f"{one.host} pid {one.pid} since {one.since:%Y-%m-%d %H:%M:%S} UTC" if one.holds else "nobody"
+            print(f"{one.name} is led by {who}")
         if not supervisor:
             print("The supervisor is dead. `backoffice down` ends what it left behind, `backoffice up` starts anew.")
     raise typer.Exit(0 if supervisor and parts and all(part.state == "up" for part in parts) else 1)
+
+
+def _leaders(settings: config.Settings) -> list[leases.Leading]:
+    """Which dialer and which listener lead; empty while the database does not answer."""
+    from backoffice_core.db import Database
+
+    async def ask() -> list[leases.Leading]:
+        database = Database(settings, pool=1, name="status")
+        try:
+            async with asyncio.timeout(3), database.begin() as s:
+                return await leases.board(s)
+        except leases.AWAY:
+            return []
+        finally:
+            await database.close()
+
+    return asyncio.run(ask())
 
 
 @app.command()

@@ -35,7 +35,7 @@ POOL = "dialer:all"  # the pool of campaigns linked by shared agents; today it i
 TTL_S = 5.0  # a dead or paused holder is followed after so long at the latest, and the look below
 RENEW_S = 1.0
 LOOK_S = 0.5
-_AWAY = (DBAPIError, OSError, TimeoutError, PoolTimeout)
+AWAY = (DBAPIError, OSError, TimeoutError, PoolTimeout)
 
 
 def node(host: str, port: int) -> str:
@@ -201,7 +201,7 @@ async def lead(
             async with asyncio.timeout(ttl_s), database.begin() as s:
                 held = await take(s, name, me, ttl_s=ttl_s)
             said = "this program leads" if held else "another leads; waiting"
-        except _AWAY as error:
+        except AWAY as error:
             held, said = None, f"cannot look who leads: {type(error).__name__}"
         if said != told:
             log.info(said, lease=name)
@@ -221,7 +221,7 @@ async def _lead(database: Database, held: Held, work: Callable[[Held], Awaitable
             try:
                 async with asyncio.timeout(ttl_s), database.begin() as s:
                     ours = await renew(s, held, ttl_s=ttl_s)
-            except _AWAY as error:
+            except AWAY as error:
                 log.warning("lease not renewed", lease=held.name, error=type(error).__name__)
                 continue
             if not ours:
@@ -231,6 +231,6 @@ async def _lead(database: Database, held: Held, work: Callable[[Held], Awaitable
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        with contextlib.suppress(*_AWAY):
+        with contextlib.suppress(*AWAY):
             async with asyncio.timeout(1), database.begin() as s:
                 await let_go(s, held)

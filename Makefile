@@ -25,11 +25,11 @@ demo: setup ## the main job, live, until Ctrl-C (DURATION=60 JSON=file KEEP=1)
 chaos: setup ## faults at random, the far end's log is the truth (KILLS=60 SEED=1 JSON=file KEEP=folder)
 	@$(PY) -m tests.chaos $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json $(JSON)) $(if $(KEEP),--keep $(KEEP))
 
-bench: setup ## answer to bridge and card, 500 consoles, the listener's events, beside their floors
+bench: setup ## answer to bridge and card, 500 consoles, the listener's events, beside their floors, the claim (CLAIM="--tasks 1000000 --ledger 20000000")
 	@$(PY) -m tests.bench
 	@$(PY) -m tests.bench.consoles
 	@$(PY) -m tests.bench.events
-	@$(PY) -m tests.bench.claim
+	@$(PY) -m tests.bench.claim $(or $(CLAIM),--tasks 100000 --ledger 2000000)
 
 restore-drill: setup ## 25 robot agents, a restore to a minute ago, dialing on (JSON=file ROBOTS=n)
 	@$(PY) -m tests.drills restore --robots $(or $(ROBOTS),25) $(if $(JSON),--json $(JSON))

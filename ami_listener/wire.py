@@ -33,6 +33,7 @@ CEL_LOOK_S = 0.05  # with calls or lines in the air
 CEL_IDLE_LOOK_S = 0.25
 GATHER_S = 0.02  # events come in flocks: one transaction serves them all
 BATCH = 500  # facts of one transaction, from each source
+FACTS_WAIT_S = 1.0  # facts without a meaning wait for one that has: they are safe in their sources
 PURGE_S = 600.0
 LINE_MEMORY = timedelta(minutes=30)  # a line's facts that may still matter to a call after our restart
 WANTED = frozenset(
@@ -62,6 +63,8 @@ class Listener:
         self.cel = CelTail(cel_file(settings))
         self.search = Search(settings, database, self.ami, self.stories)
         self.found: list[Meaning] = []  # by the search; written by the same loop as all else
+        self.rows: list[list[Any]] = []  # heard and folded, not written yet
+        self.written_at = 0.0
         self.caught_up = False  # all that was told up to now is written
         self.look = asyncio.Event()
 
@@ -121,8 +124,10 @@ class Listener:
         if drained:
             found, self.found = self.found, []
             meanings += self.stories.overdue(self.clock.wall()) + found
-        if heard or packed or meanings:
-            rows = [values for values in packed if values[0] != "Gap"] + [pack(fact) for fact in from_file]
+        self.rows += [values for values in packed if values[0] != "Gap"] + [pack(fact) for fact in from_file]
+        now = asyncio.get_running_loop().time()
+        if meanings or len(self.rows) >= BATCH or (self.rows and now - self.written_at > FACTS_WAIT_S):
+            rows, self.rows, self.written_at = self.rows, [], now
             positions = {self.spool.folder.name: (self.spool.name, self.spool.position), "cel": self.cel.position}
             await self.writer.write(Batch(meanings, rows, positions))
             self.spool.written(self.spool.position)

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select, text
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.call_centre.models import ChannelFact, ListenerPosition
@@ -23,6 +22,13 @@ _SAVE = text(
     SELECT * FROM unnest(cast(:channels AS text[]), cast(:kinds AS text[]), cast(:stamps AS timestamptz[]),
                          cast(:cels AS boolean[]), cast(:details AS jsonb[]))
         ON CONFLICT DO NOTHING
+    """
+)
+_MOVE = text(
+    """
+    -- move_positions
+    INSERT INTO listener_positions (source, file, position, at) VALUES (:source, :file, :position, :at)
+        ON CONFLICT (source) DO UPDATE SET file = excluded.file, position = excluded.position, at = excluded.at
     """
 )
 _PURGE = text(
@@ -72,6 +78,4 @@ async def positions(s: AsyncSession) -> dict[str, tuple[str, int]]:
 async def move_positions(s: AsyncSession, moved: Mapping[str, tuple[str, int]], wall: datetime) -> None:
     rows = [{"source": source, "file": file, "position": at, "at": wall} for source, (file, at) in moved.items()]
     if rows:
-        query = insert(ListenerPosition).values(rows)
-        columns = {name: query.excluded[name] for name in ("file", "position", "at")}
-        await s.execute(query.on_conflict_do_update(index_elements=["source"], set_=columns))
+        await s.execute(_MOVE, rows)

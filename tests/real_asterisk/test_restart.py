@@ -160,8 +160,13 @@ async def test_the_database_away_and_the_listener_killed_lose_no_call(house: Run
             CallTask.id.in_(tasks), CallTask.state.in_(("DIALING", "SETTLING", "UNKNOWN"))
         )
         assert await s.scalar(left) == 0
-        positions = {one.source: one.position for one in await s.scalars(select(ListenerPosition))}
-    assert positions["cel"] == cel_file(house.settings).stat().st_size
+
+    async def all_read() -> bool:
+        async with house.database() as database, database.begin() as s:
+            kept = {one.source: one.position for one in await s.scalars(select(ListenerPosition))}
+        return kept["cel"] == cel_file(house.settings).stat().st_size
+
+    await until(all_read, 20, every=0.2, what="the position at the end of the CEL file")
     log = (house.settings.data / "asterisk" / "log" / "messages.log").read_text(errors="replace")
     assert "writetimeout" not in log.lower()
 

@@ -44,7 +44,7 @@ async def _drill(
     async with running.robots(robots, talk="90", wrap="0.2-1"):
         count = int((before_s + after_s + 50) * robots / 4)
         tasks = await running.dial(*(ENDINGS[n % len(ENDINGS)] for n in range(count)))
-        await until(lambda: len(truth.invites(running)) >= robots, 60, what="the robots are at work")
+        await until(lambda: len(truth.invites(running)) >= robots, 150, what="the robots are at work")
         say(f"  {robots} robots at work on {len(tasks)} tasks")
         began = time.monotonic()
         backed = await asyncio.to_thread(backoffice, running, "backup", "--json")
@@ -68,7 +68,7 @@ async def _drill(
         refused_while_stopped = quiet == known + lost_calls
         await asyncio.to_thread(backoffice, running, "stop", "--lift", "--by", "Drill", "--reason", "drill", "--json")
         resumed = datetime.now(UTC)
-        await until(lambda: len(truth.invites(running)) > quiet, 60, what="a call after the restore")
+        await until(lambda: len(truth.invites(running)) > quiet, 150, what="a call after the restore")
         pause = truth.longest_pause(running, point, datetime.now(UTC))
         say(f"  dialing again, {pause} s after the last call before")
 

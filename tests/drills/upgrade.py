@@ -58,7 +58,7 @@ async def _drill(
     async with running.robots(robots, talk="90", wrap="0.2-1"):
         count = int((before_s + after_s + 90) * robots / 9)
         tasks = await running.dial(*(ENDINGS[n % len(ENDINGS)] for n in range(count)))
-        await until(lambda: truth.talks_up(running) >= robots * 0.6, 60, what="most robots talk")
+        await until(lambda: truth.talks_up(running) >= robots * 0.6, 150, what="most robots talk")
         await asyncio.sleep(before_s)
         talks, began, begin = truth.talks_up(running), time.monotonic(), datetime.now(UTC)
         old = running.part("asterisk").pid
@@ -67,7 +67,7 @@ async def _drill(
         running.release = None
         took = time.monotonic() - began
         done = len(truth.invites(running))
-        await until(lambda: len(truth.invites(running)) > done, 60, what="a call after the upgrade")
+        await until(lambda: len(truth.invites(running)) > done, 150, what="a call after the upgrade")
         pause = truth.longest_pause(running, begin, datetime.now(UTC))
         say(f"  upgraded in {took:.1f} s; longest time without a new call {pause} s")
         await asyncio.sleep(after_s)

@@ -18,7 +18,20 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from agent_console import live
 from agent_console.console import Console
 from agent_console.deps import ForeignRequest, LoginNeeded
-from agent_console.pages import announcements, api, case, desk, floor, health, login, queue, recording, stop, unknown
+from agent_console.pages import (
+    announcements,
+    api,
+    case,
+    desk,
+    floor,
+    health,
+    lines,
+    login,
+    queue,
+    recording,
+    stop,
+    unknown,
+)
 from agent_console.view import STATIC, render, warm_up
 from backoffice_core.bus import Bus
 from backoffice_core.catalogue import FOLDER, Catalogue
@@ -63,7 +76,7 @@ def create_app(
     app = FastAPI(title="Console", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.console = console
     app.add_middleware(_Protect, phone_port=settings.ports.asterisk_http)
-    for pages in (login, desk, floor, case, queue, recording, stop, health, unknown, announcements):
+    for pages in (login, desk, floor, case, queue, recording, stop, lines, health, unknown, announcements):
         app.include_router(pages.router)
     app.state.api_limits = api.Limits()
     app.include_router(api.router)

@@ -21,7 +21,16 @@ from starlette.websockets import WebSocketDisconnect
 from agent_console.console import Console
 from agent_console.deps import COOKIE, console_of, same_origin
 from backoffice_core.call_centre.models import AgentSession
-from backoffice_core.events import AgentChanged, CallChanged, CardShown, News, QueueChanged, ScreenPop, StopChanged
+from backoffice_core.events import (
+    AgentChanged,
+    CallChanged,
+    CardShown,
+    News,
+    QueueChanged,
+    ScreenPop,
+    StopChanged,
+    TrunksChanged,
+)
 from backoffice_core.staff import rules, service
 
 log = structlog.get_logger()
@@ -95,6 +104,8 @@ class Hub:
                 self.tell_floor(message)
             case QueueChanged():
                 self.tell_floor({"kind": "queue"})
+            case TrunksChanged():
+                self.tell_floor({"kind": "trunks"})
             case StopChanged():
                 self.tell_all({"kind": "stop"})
 

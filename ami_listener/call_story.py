@@ -5,6 +5,9 @@ by Asterisk itself, in order, but has neither. Of each kind of fact a story keep
 repetition, delay and order change nothing. A call is over for the bank when both sources have told its end; when one
 stays silent, after GRACE. Tests are text tables of events.
 
+A call whose trunk failed may go out on another one under the same id: a channel that begins after the end opens the
+story of its next leg, and each leg's end is told.
+
 One `Stories` holds what is known of calls that are not over; of a call that is over only its id, for a while.
 """
 
@@ -32,6 +35,7 @@ from backoffice_core.call_centre.rules import CallFacts
 NO_ROUTE = 3  # Q.850: Asterisk found no way to the trunk and made no channel
 GRACE = timedelta(seconds=2)  # so long the second source is waited for; the two are milliseconds apart
 PATIENCE = timedelta(seconds=20)  # an end from AMI alone, of an answered call whose middle may be missing
+APART = timedelta(milliseconds=20)  # legs of a call are further apart than the stamps of the two sources
 REMEMBERED = timedelta(minutes=5)  # so long a latecomer does not open the story of a call that is over again
 
 
@@ -106,6 +110,8 @@ class _Story:
     gap: bool = False  # something from AMI may be missing
     last_at: datetime | None = None
     told: set[type] = field(default_factory=set)
+    leg: int = 1  # the n-th trunk that the call tries
+    since: datetime | None = None  # what is older belongs to the leg before
 
     def note(self, kind: type, heard: Heard) -> None:
         times = self.cel if heard.cel else self.ami
@@ -129,6 +135,7 @@ class _Story:
 class _Over:
     at: datetime
     code_known: bool
+    leg: int = 1
 
 
 @dataclass
@@ -146,9 +153,12 @@ class Stories:
             for story in self.open.values():
                 story.gap = True
             return []
+        before = self._leg_before(heard)
         if heard.who in self.over:
             return self._late(heard)
         story = self.open.setdefault(heard.who, _Story())
+        if (story.since and heard.at < story.since) or (isinstance(heard, NotOriginated) and heard.leg < story.leg):
+            return []
         story.last_at = max(story.last_at or heard.at, heard.at)
         match heard:
             case HungUp():
@@ -161,13 +171,31 @@ class Stories:
             case EnteredBridge():
                 story.bridges.add(heard.bridge)
                 story.note(EnteredBridge, heard)
-                return self._enter(heard) + self._tell(heard.who, story)
+                return before + self._enter(heard) + self._tell(heard.who, story)
             case Answered():
                 story.channel = heard.channel or story.channel
                 story.note(Answered, heard)
             case Began() | Rang() | MessagePlayed() | NotOriginated():
                 story.note(type(heard), heard)
-        return self._tell(heard.who, story)
+        return before + self._tell(heard.who, story)
+
+    def _leg_before(self, heard: Heard) -> list[Meaning]:
+        """Closes the leg before when this call goes out on a further trunk: by a channel that begins after the end, or by
+        an Originate that made none. What only one source told of that end is told now."""
+        who, meant = heard.who, list[Meaning]()
+        if not isinstance(who, UUID):
+            return []
+        story = self.open.get(who)
+        if story and story.end_at and isinstance(heard, Began) and heard.at > story.end_at + APART:
+            meant.append(self._close(who, story, self._end_of(story)))
+        over = self.over.get(who)
+        if over and (
+            (isinstance(heard, Began) and heard.at > over.at + APART)
+            or (isinstance(heard, NotOriginated) and heard.leg > over.leg)
+        ):
+            del self.over[who]
+            self.open[who] = _Story(leg=over.leg + 1, since=heard.at - APART)
+        return meant
 
     def overdue(self, now: datetime) -> list[Meaning]:
         """Ends of which only one source told. `now` is the exchange's clock. Ask only when nothing waits to be heard.
@@ -278,7 +306,7 @@ class Stories:
         at = end.at if end else story.at(NotOriginated) or story.last_at
         assert at is not None  # noqa: S101 (a story has an end or was not originated)
         self.open.pop(who, None)
-        self.over[who] = _Over(at, code_known=bool(end and end.sip_code))
+        self.over[who] = _Over(at, code_known=bool(end and end.sip_code), leg=story.leg)
         if isinstance(who, Line):
             return LineDown(at, who, hung_up=story.far_side_hung_up)
         for bridge in story.bridges:

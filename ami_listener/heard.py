@@ -1,9 +1,9 @@
 """What the exchange said, as the listener's own words (pure): one AMI event or one row of the CEL file -> at most one
 fact, or None.
 
-Ids: a borrower's channel carries its call_id as Uniqueid, an agent's line `leg-<session>-<n>`. A borrower who calls us
-has a channel with an id of the exchange's own; its account code `in.<call_id>.<contact point>` names it. All else is not
-ours.
+Ids: a borrower's channel carries its call_id as Uniqueid on each trunk that the call tries, an agent's line
+`leg-<session>-<n>`. A borrower who calls us has a channel with an id of the exchange's own; its account code
+`in.<call_id>.<contact point>` names it. All else is not ours.
 A fact goes to disk and to PostgreSQL as plain values (`pack`, `unpack`).
 """
 
@@ -68,7 +68,11 @@ class MessagePlayed(Heard):
 
 @dataclass(frozen=True)
 class NotOriginated(Heard):
-    """OriginateResponse Failure. For most failures HungUp comes too, before or after; for some it is all there is."""
+    """OriginateResponse Failure. For most failures HungUp comes too, before or after; for some it is all there is.
+
+    `leg`: which of the call's trunks it was, as the ActionID says."""
+
+    leg: int = 1
 
 
 @dataclass(frozen=True)
@@ -127,8 +131,10 @@ def _moment(stamp: str) -> datetime | None:
 
 def parse(event: Mapping[str, str]) -> Heard | None:
     """`event` needs `timestampevents=yes` in manager.conf; without a stamp the event is not used."""
-    name = event.get("Event", "")
+    name, further = event.get("Event", ""), ""
     uniqueid = event.get("ActionID" if name == "OriginateResponse" else "Uniqueid", "") or ""
+    if name == "OriginateResponse":  # <call_id> or, from the second trunk on, <call_id>.<n>
+        uniqueid, _, further = uniqueid.partition(".")
     who = _party_of(uniqueid, event.get("AccountCode", "") or "")
     at = _moment(event.get("Timestamp", ""))
     if who is None or at is None:
@@ -149,7 +155,7 @@ def parse(event: Mapping[str, str]) -> Heard | None:
         case "UserEvent" if event.get("UserEvent") == "BoCallIn":
             return Began(who, at)
         case "OriginateResponse" if event.get("Response") == "Failure":
-            return NotOriginated(who, at)
+            return NotOriginated(who, at, _number(further) or 1)
         case "HangupRequest":
             return FarSideHungUp(who, at)
         case "Hangup":

@@ -58,7 +58,7 @@ class Listener:
             wanted=WANTED,
         )  # fmt: skip
         self.stories = Stories()
-        self.writer = Writer(database, bus, clock)
+        self.writer = Writer(settings, database, bus, clock)
         self.spool = own_spool(settings.data, settings.spool_mb * 1024 * 1024)
         self.cel = CelTail(cel_file(settings))
         self.search = Search(settings, database, self.ami, self.stories)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -21,12 +22,14 @@ from ami_listener.call_story import (
     VoicesMet,
 )
 from backoffice_core.bus import Bus
-from backoffice_core.call_centre import agents, attempts, facts, settling, unknown
+from backoffice_core.call_centre import agents, attempts, facts, legs, settling, unknown
 from backoffice_core.call_centre.models import CallAttempt
+from backoffice_core.call_centre.rules import CallFacts
 from backoffice_core.clock import Clock
+from backoffice_core.config import Settings
 from backoffice_core.db import Database, passes
 from backoffice_core.errors import Refused
-from backoffice_core.events import AgentChanged, CallChanged, News
+from backoffice_core.events import AgentChanged, CallChanged, LegWanted, News, TrunksChanged
 
 log = structlog.get_logger()
 
@@ -46,8 +49,8 @@ class Batch:
 class Writer:
     """One batch after the other: the order of events is kept for each call."""
 
-    def __init__(self, database: Database, bus: Bus, clock: Clock) -> None:
-        self.database, self.bus, self.clock = database, bus, clock
+    def __init__(self, settings: Settings, database: Database, bus: Bus, clock: Clock) -> None:
+        self.settings, self.database, self.bus, self.clock = settings, database, bus, clock
 
     async def write(self, batch: Batch) -> None:
         """Until it is written. The database away: the batch waits, and what follows it waits in the spool. What cannot
@@ -113,10 +116,7 @@ class Writer:
             case VoicesMet(at, call_id, _):
                 return self._of(await attempts.heard(s, call_id, bridged_at=at))
             case CallEnded(_, call_id, found):
-                closed = await settling.settle(s, call_id, found, self.clock.business(found.ended_at))
-                if closed is None and found.sip_code:
-                    await settling.late_code(s, call_id, found.sip_code)  # closed before by the CEL file
-                return self._of(closed)
+                return await self._ended(s, call_id, found)
             case CodeHeard(_, call_id, sip_code):
                 await settling.late_code(s, call_id, sip_code)
                 return []
@@ -127,6 +127,20 @@ class Writer:
             case _:
                 agent = None
         return [AgentChanged(agent_id=agent)] if agent else []
+
+    async def _ended(self, s: AsyncSession, call_id: UUID, found: CallFacts) -> list[News]:
+        """The end of a leg: another trunk is tried, or the call is over."""
+        now = self.clock.business(found.ended_at)
+        over = await legs.leg_over(s, self.settings, call_id, found, now=now, wall=self.clock.wall())
+        news: list[News] = [TrunksChanged()] if over.trunks_changed else []
+        if over.wanted:
+            news += [LegWanted(call_id=call_id), CallChanged(call_id=call_id)]
+        if over.settles_with is not None:
+            closed = await settling.settle(s, call_id, over.settles_with, now)
+            if closed is None and found.sip_code:
+                await settling.late_code(s, call_id, found.sip_code)  # closed before by the CEL file
+            news += self._of(closed)
+        return news
 
     @staticmethod
     def _of(attempt: CallAttempt | None) -> list[News]:

@@ -12,12 +12,27 @@ import secrets
 import tempfile
 import zoneinfo
 from datetime import datetime
+from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
+import phonenumbers
 from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+NumberFormat = Literal["digits", "plus", "double_zero", "national", "eight"]  # backoffice_core/numbering.py
+Prefix = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,14}$")]
+
+
+class Breaker(BaseModel):
+    """When a trunk is taken out because of its errors, and for how long (FL-04)."""
+
+    last: int = Field(default=20, ge=2, le=500, description="calls looked at")
+    within_s: int = Field(default=120, ge=5, le=3600)
+    at_least: int = Field(default=5, ge=2, le=500, description="fewer calls say nothing")
+    share: float = Field(default=0.5, gt=0, le=1, description="share of faults that opens it")
+    pause_s: int = Field(default=30, ge=1, le=3600, description="until one call tries it again; doubled up to 16 times")
 
 
 class Trunk(BaseModel):
@@ -29,9 +44,36 @@ class Trunk(BaseModel):
     username: str = ""
     password: SecretStr = SecretStr("")
     register_with_carrier: bool = False
-    number_prefix: str = Field(default="", pattern=r"^\+?[0-9]{0,8}$", description="written before the E.164 digits")
-    caller_id: str = Field(default="", pattern=r"^\+?[0-9]{0,15}$")
+    priority: int = Field(default=1, ge=1, le=99, description="the lower is tried first; among equals the freest")
+    country: str = Field(default="", pattern=r"^[0-9]{0,4}$", description="calling code; empty = the bank's country")
+    number_format: NumberFormat = "digits"
+    number_prefix: str = Field(
+        default="", pattern=r"^\+?[0-9]{0,8}$", description="technical prefix, before the number"
+    )
+    caller_id: str = Field(
+        default="", pattern=r"^\+?[0-9]{0,15}$", description="taken over into the table of caller ids"
+    )
+    caller_id_format: NumberFormat = "plus"
+    caller_id_in: Literal["both", "from", "asserted"] = Field(
+        default="both", description="where the caller id stands: From, P-Asserted-Identity or both"
+    )
+    allow: list[Prefix] = Field(default=[], description="prefixes in E.164 digits; empty = the bank's country")
+    deny: list[Prefix] = Field(default=[], description="prefixes that are refused; the longest of both lists decides")
     lines: int = Field(default=30, ge=1, le=10_000, description="simultaneous calls")
+    calls_per_second: float = Field(default=5.0, gt=0, le=500)
+    rates: dict[Prefix, Decimal] = Field(default={}, description="price of a minute by prefix")
+    money_per_day: Decimal | None = Field(default=None, gt=0, description="in the currency of the rates")
+    breaker: Breaker = Breaker()
+    blocks_caller_ids: bool = Field(default=True, description="the operators behind it block caller ids")
+    test_numbers: list[str] = Field(default=[], description="E.164 numbers that `backoffice trunk test` may call")
+
+    @model_validator(mode="after")
+    def _what_needs_what(self) -> "Trunk":
+        if self.money_per_day is not None and not self.rates:
+            raise ValueError("money_per_day needs rates: the price of a minute by prefix")
+        if self.caller_id_in == "asserted" and not self.username:
+            raise ValueError("caller_id_in = asserted needs a username, which stands in From then")
+        return self
 
     @property
     def is_loopback(self) -> bool:
@@ -59,7 +101,10 @@ class Ports(BaseModel):
 
 
 _HOUR = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
-FAR_END = Trunk(name="far-end", host="127.0.0.1", port=5070, caller_id="+380445550100", lines=60)
+FAR_END = Trunk(
+    name="far-end", host="127.0.0.1", port=5070, caller_id="+380445550100", lines=60, calls_per_second=50,
+    country="380", allow=["380", "7"], blocks_caller_ids=False,
+)  # fmt: skip
 
 
 class Settings(BaseSettings):
@@ -149,6 +194,19 @@ class Settings(BaseSettings):
     def _shipped_trunk_leads_to_the_far_end(self) -> "Settings":
         if "trunks" not in self.model_fields_set and self.ports.far_end != FAR_END.port:
             self.trunks = [FAR_END.model_copy(update={"port": self.ports.far_end})]
+        return self
+
+    @model_validator(mode="after")
+    def _a_trunk_calls_the_banks_country(self) -> "Settings":
+        """What a trunk does not say of destinations is the narrowest: the bank's own country."""
+        code = str(phonenumbers.country_code_for_region(self.jurisdiction) or "")
+        if any(not trunk.country or not trunk.allow for trunk in self.trunks):
+            self.trunks = [
+                trunk.model_copy(
+                    update={"country": trunk.country or code, "allow": trunk.allow or ([code] if code else [])}
+                )
+                for trunk in self.trunks
+            ]
         return self
 
     @classmethod

@@ -67,9 +67,25 @@ class StopListChanged(News):
     kind = "stop_list_changed"
 
 
-KINDS: dict[str, type[News]] = {
-    c.kind: c for c in (ScreenPop, CardShown, CallChanged, AgentChanged, QueueChanged, StopChanged, StopListChanged)
-}
+@dataclass(frozen=True, kw_only=True)
+class LegWanted(News):
+    """A call's trunk has failed it: its next leg waits to be placed."""
+
+    kind = "leg_wanted"
+    call_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrunksChanged(News):
+    """A trunk's breaker or money, or a caller id's state, changed."""
+
+    kind = "trunks_changed"
+
+
+_ALL = (
+    ScreenPop, CardShown, CallChanged, AgentChanged, QueueChanged, StopChanged, StopListChanged, LegWanted, TrunksChanged,
+)  # fmt: skip
+KINDS: dict[str, type[News]] = {c.kind: c for c in _ALL}
 
 
 def to_wire(news: News) -> dict[str, Any]:

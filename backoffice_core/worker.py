@@ -16,14 +16,14 @@ from backoffice_core import clock as clocks
 from backoffice_core import config
 from backoffice_core.audit import service as audit
 from backoffice_core.bus import Bus
-from backoffice_core.call_centre import call_backs, wrap_up
+from backoffice_core.call_centre import call_backs, caller_ids, wrap_up
 from backoffice_core.call_centre import recordings as rows
 from backoffice_core.clock import Clock
 from backoffice_core.compliance import elsewhere
 from backoffice_core.config import Settings
 from backoffice_core.db import AWAY, Database
 from backoffice_core.errors import Refused
-from backoffice_core.events import AgentChanged, CallChanged, QueueChanged
+from backoffice_core.events import AgentChanged, CallChanged, QueueChanged, TrunksChanged
 from backoffice_core.listening import Ears
 from backoffice_core.nightly import run_night
 from backoffice_core.parts import wal
@@ -34,6 +34,7 @@ from recordings import store
 log = structlog.get_logger()
 SEAL_EVERY_S = 1.0
 WRAP_UP_LOOK_S = 1.0
+CALLER_IDS_EVERY_S = 60.0
 HOUR_S = 3600.0
 HOURLY_RETRY_S = 60.0
 SHIP_LOG_EVERY_S = 5.0
@@ -50,6 +51,7 @@ class Worker:
             group.create_task(self._jobs())
             group.create_task(self._seal_recordings())
             group.create_task(self._end_wrap_ups())
+            group.create_task(self._review_caller_ids())
             group.create_task(self._each_hour())
             group.create_task(self._ship_log())
             group.create_task(self._call_back())
@@ -119,6 +121,19 @@ class Worker:
             except (DBAPIError, OSError, TimeoutError) as error:
                 log.warning("call-backs wait", error=type(error).__name__)
             await asyncio.sleep(CALL_BACK_LOOK_S)
+
+    async def _review_caller_ids(self) -> None:
+        """Numbers that show the operators' signs of blocking leave the pool (FL-03)."""
+        while True:
+            try:
+                async with self.database.begin() as s:
+                    out = await caller_ids.review(s, self.settings, now=self.clock.now(), wall=self.clock.wall())
+                if out:
+                    log.warning("caller ids have left the pool", numbers=out)  # our own numbers, nobody's secret
+                    await self.bus.publish(TrunksChanged())
+            except (DBAPIError, OSError, TimeoutError) as error:
+                log.warning("caller ids not looked at", error=type(error).__name__)
+            await asyncio.sleep(CALLER_IDS_EVERY_S)
 
     async def end_wrap_ups(self) -> None:
         """One look at all seats: whose seconds for the result are over is paused, his talk waits for a supervisor."""

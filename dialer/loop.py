@@ -14,13 +14,22 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from asterisk_conf import prompts
 from backoffice_core import leases
 from backoffice_core.bus import Bus
-from backoffice_core.call_centre import agents, attempts
+from backoffice_core.call_centre import agents, attempts, legs, trunks
 from backoffice_core.call_centre.models import CallAttempt
 from backoffice_core.call_centre.stop import draining, stopped
+from backoffice_core.call_centre.trunk_rules import Spacing, in_order
 from backoffice_core.clock import Clock
 from backoffice_core.config import Settings, Trunk
 from backoffice_core.db import Database
-from backoffice_core.events import AgentChanged, CallChanged, QueueChanged, StopChanged, StopListChanged
+from backoffice_core.events import (
+    AgentChanged,
+    CallChanged,
+    LegWanted,
+    QueueChanged,
+    StopChanged,
+    StopListChanged,
+    TrunksChanged,
+)
 from backoffice_core.leases import Held, LeaseLost
 from backoffice_core.parts.ready import mark_ready
 from backoffice_core.pbx.ami import Ami
@@ -37,6 +46,8 @@ TICK_S = 0.5  # re-read without news
 GATHER_S = 0.04  # news come in flocks: one step serves them all
 STOP_LOOK_S = 0.2
 SWEEP_S = 5.0
+STEP_S = 1.0  # a step that dials longer than this observes again, so that a slow trunk's calls fit the agents of now
+_WAKES = (AgentChanged, QueueChanged, StopChanged, LegWanted, TrunksChanged)
 MAX_PASSED = 200  # refused tasks looked at in one step, so that a long refused head of the queue cannot stall the loop
 
 
@@ -57,6 +68,7 @@ class Dialer:
         self.no_more_ringing: deque[UUID] = deque(maxlen=1000)
         self.stop_list = StopListWatch(database, bus, clock, self.ami, self.no_more_ringing)
         self.swept = 0.0  # when lines were last compared, monotonic
+        self.spacing = {trunk.name: Spacing(trunk.calls_per_second) for trunk in settings.trunks}
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -86,7 +98,7 @@ class Dialer:
             if news is None or isinstance(news, StopListChanged):
                 self.stop_list.wake.set()
             ended_without_agent = isinstance(news, CallChanged) and news.agent_id is None
-            if news is None or ended_without_agent or isinstance(news, AgentChanged | QueueChanged | StopChanged):
+            if news is None or ended_without_agent or isinstance(news, _WAKES):
                 self.wake.set()
 
     async def _obey_stop(self) -> None:
@@ -117,6 +129,7 @@ class Dialer:
                 mark_ready(self.settings, "dialer")
                 if self.ami.up:
                     await self._look_after_lines(lease)
+                    await self.place_further()
                 if self.ami.up and not self._closed() and not self._speechless():
                     await self.step()
             except LeaseLost:
@@ -156,21 +169,50 @@ class Dialer:
         self.lacking = lacking
         return bool(lacking)
 
+    async def place_further(self) -> None:
+        """Calls whose trunk has failed them go out on the next one, before any new call (FL-04)."""
+        began = asyncio.get_running_loop().time()
+        async with self.database.begin() as s:
+            if self.lease is not None:
+                await leases.confirm(s, self.lease)
+            taken = await legs.take_wanted(s, self.settings, self.clock.wall())
+        for placing in taken:
+            await self._space(placing.trunk.name)
+            log.info("another trunk is tried", call_id=str(placing.call_id), leg=placing.leg, trunk=placing.trunk.name)
+            if await self.caller.place(placing, began):
+                await self.bus.publish(CallChanged(call_id=placing.call_id))
+
+    async def _space(self, trunk: str) -> None:
+        """Waits until this trunk takes another call: never more in any second than its limit."""
+        clock, spacing = asyncio.get_running_loop().time, self.spacing[trunk]
+        if wait := spacing.wait_s(clock()):
+            await asyncio.sleep(wait)
+        spacing.take(clock())
+
     async def step(self) -> Decision:
-        """One observation, one decision, and the calls it leads to."""
-        trunk, seen = await self._observe()
+        """One observation, one decision, and the calls it leads to. Long lists of calls are looked at anew on the way."""
+        trunks_in_order, seen = await self._observe()
         decision = progressive(**seen)
         if decision != self.last and (decision.calls or self.last is None or self.last.calls):
             log.info("paced", calls=decision.calls, bound=decision.bound, **decision.terms)
         self.last = decision
         placed = passed = 0
+        clock = asyncio.get_running_loop().time
+        until = clock() + STEP_S
         while placed < decision.calls and passed < MAX_PASSED and self._may_place():
-            began = asyncio.get_running_loop().time()
+            if clock() > until:
+                self.wake.set()
+                break
+            trunk, *others = trunks_in_order
+            if wait := self.spacing[trunk.name].wait_s(clock()):
+                await asyncio.sleep(wait)
+            began = clock()
             async with self.database.begin() as s:
                 taken = await attempts.claim(
                     s,
                     self.settings,
                     trunk=trunk,
+                    others=others,
                     now=self.clock.now(),
                     today=self.clock.today(),
                     wall=self.clock.wall(),
@@ -182,6 +224,7 @@ class Dialer:
                 passed += 1
                 continue
             placed += 1
+            self.spacing[taken.trunk.name].take(clock())
             if await self.caller.place(taken, began):
                 await self.bus.publish(CallChanged(call_id=taken.call_id))
         if passed >= MAX_PASSED:
@@ -192,17 +235,26 @@ class Dialer:
         self.watch.look()
         return self.ami.up and not stopped(self.settings)
 
-    async def _observe(self) -> tuple[Trunk, dict[str, int]]:
-        """The trunk with the most free lines, and the pool as PostgreSQL has it now."""
-        live = select(CallAttempt.trunk, func.count()).where(CallAttempt.ended_at.is_(None)).group_by(CallAttempt.trunk)
+    async def _observe(self) -> tuple[list[Trunk], dict[str, int]]:
+        """The trunks that may take a call now, in the order in which they are tried, and the pool as PostgreSQL has it.
+
+        `lines_free` is of the first trunk: a step dials what that one takes, the next step sees who is first then.
+        """
         flying = select(func.count()).where(
             CallAttempt.ended_at.is_(None), CallAttempt.agent_id.is_(None), ~CallAttempt.abandoned
         )
+        wall, today = self.clock.wall(), self.clock.today()
         async with self.database.begin() as s:
-            used: dict[str, int] = {name: count for name, count in (await s.execute(live)).all()}
             in_flight = (await s.execute(flying)).scalar_one()
             free = await agents.count_free(s)
             await attempts.wake_due(s, self.clock.today(), self.clock.now())
-        trunk = max(self.settings.trunks, key=lambda t: t.lines - used.get(t.name, 0))
-        lines_free = trunk.lines - used.get(trunk.name, 0)
-        return trunk, {"free": free, "in_flight": in_flight, "lines_free": lines_free}
+            day_start, _ = self.clock.day_bounds(today)
+            standings = await trunks.standings(s, self.settings, wall=wall, day_start=day_start)
+            out_of_money = await trunks.note_money(s, list(standings.values()), today, wall)
+        if out_of_money:
+            log.warning("a trunk's money of the day is used up", trunks=out_of_money)
+            await self.bus.publish(TrunksChanged())
+        usable = in_order(standings.values(), wall)
+        lines_free = usable[0].lines_free(wall) if usable else 0
+        order = [self.settings.trunk(one.name) for one in usable]
+        return order, {"free": free, "in_flight": in_flight, "lines_free": lines_free}

@@ -23,6 +23,7 @@ from pathlib import Path
 from far_end import announcements, tones
 from far_end.endpoint import Call, Endpoint, NotAnswered
 from far_end.media import PCMA, PCMU, SOUNDS, Engine, frames
+from far_end.sip import Message, user_of
 
 VOICES = (SOUNDS / "borrower-uk.wav", SOUNDS / "borrower-ru.wav")
 ANSWER_AFTER = (0.0, 1.0, 4.0, 9.0)  # seconds, by the first of the three digits
@@ -129,19 +130,35 @@ class Carrier(Endpoint):
         seed: int | None = None,
         chords: bool = False,
         call_back: CallBack | None = None,
+        mood: Path | None = None,
     ) -> None:
         super().__init__(engine, "far-end", keep_heard=hear is not None)
         self._chords = chords
         self.log, self._hear, self._answer_after, self._talk = log, hear, answer_after, talk
-        self._dice, self._call_back = random.Random(seed), call_back
+        self._dice, self._call_back, self._mood_file = random.Random(seed), call_back, mood
         self._announcements = tempfile.TemporaryDirectory(prefix="far-end-")
         for sound in VOICES:  # encoded now, so that the first answers are as quick as the later ones
             for law in (PCMA, PCMU):
                 frames(sound, law)
 
+    def _mood(self) -> str:
+        """What the operator of this carrier wants just now: a SIP code for every call, `silent`, or nothing."""
+        try:
+            return self._mood_file.read_text().strip() if self._mood_file else ""
+        except FileNotFoundError:
+            return ""
+
+    def ignores(self, message: Message) -> bool:
+        silent = self._mood() == "silent"
+        if silent:
+            self.log.write("IGNORED", number=user_of(message.uri), call_id=message.get("Call-ID"))
+        return silent
+
     def invited(self, call: Call) -> None:
-        self.log.call("INVITE", call, caller=call.caller)
-        plan = plan_for(call.number)
+        asserted = user_of(call.invite.get("P-Asserted-Identity")) or None
+        self.log.call("INVITE", call, caller=call.caller, asserted=asserted)
+        mood = self._mood()
+        plan = Plan(code=int(mood)) if mood else plan_for(call.number)
         self.spawn(self._act(call, plan))
 
     async def _act(self, call: Call, plan: Plan) -> None:
@@ -205,7 +222,12 @@ class Carrier(Endpoint):
             self.log.call("BYE" if call.how != "lost" else "LOST", call, who=call.how)
             if stream := call.stream:
                 self.log.call(
-                    "HEARD", call, packets=stream.packets, seconds=round(stream.packets / 50, 2), dbfs=stream.level
+                    "HEARD",
+                    call,
+                    packets=stream.packets,
+                    seconds=round(stream.packets / 50, 2),
+                    dbfs=stream.level,
+                    keys=stream.digits,
                 )
                 if self._hear:
                     stream.save(
@@ -262,7 +284,9 @@ async def run(options: argparse.Namespace) -> None:
     if options.hear:
         options.hear.mkdir(parents=True, exist_ok=True)
     back = CallBack(options.call_back, options.call_back_after, options.exchange) if options.call_back else None
-    carrier = Carrier(engine, log, options.hear, options.answer_after, options.talk, options.seed, options.chords, back)
+    carrier = Carrier(
+        engine, log, options.hear, options.answer_after, options.talk, options.seed, options.chords, back, options.mood
+    )
     await carrier.open(options.port, options.host)
 
     def tell() -> None:
@@ -297,6 +321,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--rtp-port", type=int, default=5072, help="one for all calls; 0 = any free one")
     parser.add_argument("--log", type=Path, required=True, help="appended to, one JSON object a line")
     parser.add_argument("--hear", type=Path, help="a folder for a WAV of what each answered call heard")
+    parser.add_argument(
+        "--mood", type=Path, help="file that is read at each call: a SIP code refuses it, `silent` leaves it unanswered"
+    )
     parser.add_argument("--seed", type=int, help="makes the draws from spans repeatable")
     parser.add_argument("--answer-after", type=Span.parse, metavar="S[-S]", help="seconds before a person answers")
     parser.add_argument("--talk", type=Span.parse, metavar="S[-S]", help="seconds until a person hangs up")

@@ -179,6 +179,10 @@ class Endpoint(asyncio.DatagramProtocol):
 
     # What an heir overrides.
 
+    def ignores(self, message: Message) -> bool:
+        """Whether an INVITE is left without any answer at all, as by a carrier that is dead behind a living address."""
+        return False
+
     def invited(self, call: Call) -> None:
         """A new call rings: the heir lets it ring, answers or refuses it, now or later."""
         call.refuse(480)
@@ -350,6 +354,8 @@ class Endpoint(asyncio.DatagramProtocol):
     def _invited(self, message: Message, source: Address, call: Call | None) -> None:
         if call is not None and call.state != "over":
             self.respond(message, source, 482)
+            return
+        if self.ignores(message):
             return
         try:
             call = Call(self, message, source)

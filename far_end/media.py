@@ -110,6 +110,9 @@ def _read(path: Path) -> array.array[int]:
         return array.array("h", file.readframes(file.getnframes()))
 
 
+KEYS = "0123456789*#ABCD"
+
+
 class Stream:
     """One call's sound: what is played to it and what was heard of it.
 
@@ -122,6 +125,8 @@ class Stream:
         self.packets, self.power = 0, 0.0
         self.first_packet: float | None = None
         self.first_sound: float | None = None
+        self.digits = ""  # keys heard as telephone-events (RFC 4733)
+        self._key_began = -1
         self._frames: tuple[bytes, ...] = ()
         self._at, self._loop = 0, False
         self._sequence, self._timestamp = random.randrange(1 << 15), random.randrange(1 << 31)
@@ -154,8 +159,13 @@ class Stream:
         return header + payload
 
     def hear(self, packet: bytes, now: float) -> None:
-        """Take one packet in; anything but whole G.711 audio (events, comfort noise) is ignored."""
+        """Take one packet in; anything but whole G.711 audio and keys (comfort noise) is ignored."""
         law = packet[1] & 0x7F
+        if law >= 96 and len(packet) == 16 and packet[12] < len(KEYS):
+            began = int.from_bytes(packet[4:8], "big")  # the packets of one key share their timestamp
+            if began != self._key_began:
+                self._key_began, self.digits = began, self.digits + KEYS[packet[12]]
+            return
         if law not in _POWER or len(packet) <= 12 or packet[0] != 0x80:
             return
         payload = packet[12:]

@@ -223,9 +223,15 @@ class RunningHouse:
 
 @contextlib.contextmanager
 def running_house(
-    data: Path, *, carrier_options: tuple[str, ...] = (), release: Path | None = None, **fields: Any
+    data: Path,
+    *,
+    carrier_options: tuple[str, ...] = (),
+    release: Path | None = None,
+    more_carriers: tuple[tuple[str, ...], ...] = (),
+    **fields: Any,
 ) -> Iterator[RunningHouse]:
-    """Raises what `up` raises, with the failing part's last log lines. `release`: another tree's programs, on our tables."""
+    """Raises what `up` raises, with the failing part's last log lines. `release`: another tree's programs, on our tables.
+    `more_carriers`: the whole options of others."""
     settings = fresh_settings(data, **fields)
     one = RunningHouse(settings)
     one.release = release
@@ -235,6 +241,8 @@ def running_house(
         "--log", str(one.carrier_log), "--hear", str(settings.data / "heard"), "--exchange", str(settings.ports.sip),
         *carrier_options,
     )  # fmt: skip
+    for options in more_carriers:
+        one.spawn("far_end.carrier", *options)
     try:
         if release is None:
             control.up(settings, say=lambda _: None)

@@ -5,6 +5,7 @@ second the summary.
 """
 
 from collections import Counter
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from fastapi.responses import HTMLResponse
 from agent_console.deps import FloorWork, Work
 from agent_console.view import page
 from asterisk_conf import prompts
-from backoffice_core.call_centre import agents, call_backs, history, stop, unknown, wrap_up
+from backoffice_core.call_centre import agents, call_backs, caller_ids, history, stop, trunks, unknown, wrap_up
 from backoffice_core.compliance import elsewhere
 from backoffice_core.compliance.service import last_working_day
 from backoffice_core.loans import sources
@@ -30,7 +31,6 @@ async def _context(work: Work) -> dict[str, Any]:
     start, end = work.console.clock.day_bounds(today)
     board = await agents.board(work.s)
     calls = await history.live_calls(work.s)
-    used = Counter(call.trunk for call in calls)
     counts = Counter(row.state for row in board)
     counts["CONNECTING"] = sum(1 for row in board if row.state == "READY" and row.line != "UP")
     counts["READY"] -= counts["CONNECTING"]
@@ -40,7 +40,7 @@ async def _context(work: Work) -> dict[str, Any]:
         "calls": calls,
         "dialing": sum(1 for call in calls if call.state in {"INTENT", "RINGING"}),
         "waiting": sum(1 for call in calls if call.state == "ANSWERED" and call.agent_name is None),
-        "trunks": [(trunk, used[trunk.name]) for trunk in work.console.settings.trunks],
+        **await _lines(work, start),
         "figures": await history.day_figures(work.s, start, end),
         "queue": await history.queue_counts(work.s, today),
         "reasons": await history.not_callable_counts(work.s, today),
@@ -63,6 +63,12 @@ async def _late_lists(work: Work) -> list[str]:
     day = await last_working_day(work.s, settings.jurisdiction, clock.today())
     found = await sources.states(work.s, clock.now().astimezone(clock.zone), day)
     return [one.name for one in found if one.state == "LATE"]
+
+
+async def _lines(work: Work, day_start: datetime) -> dict[str, Any]:
+    """Trunks as they stand, and which numbers have left the pool: alarms until they are mended."""
+    standing = await trunks.standings(work.s, work.console.settings, wall=work.wall, day_start=day_start)
+    return {"trunks": list(standing.values()), "ids_out": await caller_ids.out(work.s)}
 
 
 @router.get("")

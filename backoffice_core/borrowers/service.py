@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -81,13 +81,7 @@ async def add_evidence(
         row = row.on_conflict_do_nothing(index_elements=["call_id"])
     await session.execute(row)
     before = point.state
-    zone = ZoneInfo(await session.scalar(select(Person.time_zone).where(Person.id == point.person_id)) or "UTC")
-    seen = await session.execute(
-        select(PhoneEvidence.at, PhoneEvidence.sign)
-        .where(PhoneEvidence.contact_point_id == contact_point_id)
-        .order_by(PhoneEvidence.id)
-    )
-    state = phone_state(Sign(when.astimezone(zone).date(), what) for when, what in seen)
+    state = await _judged(session, point)
     if state != before:
         point.state, point.state_since = state, at
         code = f"sip {sip_code}" if sip_code else f"cause {cause}" if cause else sign
@@ -114,6 +108,35 @@ async def note_alive(session: AsyncSession, signs: Sequence[tuple[UUID, datetime
         once = insert(PhoneEvidence.__table__).on_conflict_do_nothing(index_elements=["call_id"])  # type: ignore[arg-type]
         await session.execute(once, rows)
     return {row["call_id"] for row in rows}
+
+
+async def withdraw_evidence(session: AsyncSession, call_ids: list[UUID], at: datetime) -> int:
+    """What these calls said against their numbers came from a trunk that refused everybody: it is kept as `trunk` and
+    counts for nothing any more. Returns how many numbers were judged anew. `at` is business time."""
+    row = (
+        update(PhoneEvidence)
+        .where(PhoneEvidence.call_id.in_(call_ids), PhoneEvidence.sign == "dead")
+        .values(sign="trunk")
+        .returning(PhoneEvidence.contact_point_id)
+    )
+    points = sorted(set((await session.execute(row)).scalars()))
+    for point_id in points:
+        point = await session.get_one(ContactPoint, point_id, with_for_update=True)
+        state = await _judged(session, point)
+        if state != point.state and point.state in {"SUSPECT", "DEAD"}:
+            point.state, point.state_since, point.state_reason = state, at, "trunk"
+    return len(points)
+
+
+async def _judged(session: AsyncSession, point: ContactPoint) -> str:
+    """The verdict on all evidence of a number; days are those of the person's own clock."""
+    zone = ZoneInfo(await session.scalar(select(Person.time_zone).where(Person.id == point.person_id)) or "UTC")
+    seen = await session.execute(
+        select(PhoneEvidence.at, PhoneEvidence.sign)
+        .where(PhoneEvidence.contact_point_id == point.id)
+        .order_by(PhoneEvidence.id)
+    )
+    return phone_state(Sign(when.astimezone(zone).date(), what) for when, what in seen)
 
 
 async def phones_of(session: AsyncSession, person_id: UUID) -> list[ContactPoint]:

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core import bulk
 from backoffice_core.borrowers.models import ContactPoint, Person, PersonFlag
-from backoffice_core.call_centre import agents
+from backoffice_core.call_centre import agents, trunks
 from backoffice_core.call_centre.contacts import call_contact
 from backoffice_core.call_centre.models import AgentSession, CallAttempt, CallTask, Recording
 from backoffice_core.call_centre.queue_rules import HOUSE_BLOCKS
@@ -27,6 +27,7 @@ from backoffice_core.loans import stop_list
 
 CALLS_US_RECHECK = timedelta(minutes=1)
 UNDIALABLE = {"DEAD", "UNREACHABLE", "WRONG_PARTY"}
+CALLER_ID_RETRY = timedelta(minutes=5)  # business time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,9 +39,12 @@ class Placing:
     case_id: UUID
     contact_point_id: UUID
     number: str
+    extension: str  # dialled by tones after the answer; often empty
     trunk: Trunk
+    caller_id: str
     language: str
     recording: str
+    leg: int = 1  # the n-th trunk that this call tries
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,12 +63,14 @@ async def claim(
     now: datetime,
     today: date,
     wall: datetime,
+    others: Sequence[Trunk] = (),
     lease: Held | None = None,
 ) -> Placing | Passed | None:
     """Takes the next callable task of `today`. None = nothing is callable now. `now` is business time.
 
-    A demo borrower is refused on a trunk that leads off this machine. `lease`: the dialer's own; raises LeaseLost when
-    another leads. Only tests and tools, which place no call, go without.
+    It goes by `trunk`, or by the first of `others` where that one may not call this number. A demo borrower is refused
+    on a trunk that leads off this machine. `lease`: the dialer's own; raises LeaseLost when another leads. Only tests and
+    tools, which place no call, go without.
     """
     terms = {"today": today, "lease": "", "holder": "", "fence": 0}
     if lease is not None:
@@ -78,7 +84,10 @@ async def claim(
         raise LeaseLost
     flags = [PersonFlag(flag=name, valid_from=_day(since), valid_to=_day(till), evidence=proof)
              for name, since, till, proof in task.flags]  # fmt: skip
-    if refused := _refused(task, flags, trunk, today):
+    way = await trunks.way_for(s, (trunk, *others), task.number, task.campaign, demo=task.demo, today=today)
+    if isinstance(way, trunks.NoWay):
+        return await _wait(s, task.id, way.reason, now + CALLER_ID_RETRY if way.passing else None)
+    if refused := _refused(task, flags, today):
         return await _cancel(s, task.id, refused)
     if task.calls_us:
         return await _wait(s, task.id, "RETRY_WAIT", now + CALLS_US_RECHECK)
@@ -86,7 +95,7 @@ async def claim(
     contact = call_contact(
         settings, Person(id=task.person_id, jurisdiction=task.jurisdiction, time_zone=task.time_zone),
         ContactPoint(value=task.number, number_type=task.number_type, owner_kind=task.owner_kind), flags,
-        purpose=task.purpose, campaign=task.campaign, stage=task.stage, caller_id=trunk.caller_id,
+        purpose=task.purpose, campaign=task.campaign, stage=task.stage, caller_id=way.caller_id, declared=way.declared,
     )  # fmt: skip
     decision = await compliance.ask_and_reserve(
         s, contact, call_id, now, guard_minutes=settings.guard_minutes, gated=True
@@ -99,14 +108,16 @@ async def claim(
     intent = {
         "id": call_id, "task_id": task.id, "case_id": task.case_id, "person_id": task.person_id,
         "contact_point_id": task.contact_point_id, "number": task.number, "campaign": task.campaign,
-        "purpose": task.purpose, "trunk": trunk.name, "caller_id": trunk.caller_id, "language": task.language,
+        "purpose": task.purpose, "trunk": way.trunk.name, "caller_id": way.caller_id, "language": task.language,
         "fence": task.fence + 1, "decision_id": decision.id, "business_at": now, "claimed_at": wall,
         "recording": recording,
     }  # fmt: skip
     await s.execute(_INTENT, {f"b_{name}": value for name, value in intent.items()})
+    await trunks.begin_leg(s, call_id, 1, way, task.number, wall=wall)
     return Placing(
         call_id=call_id, task_id=task.id, case_id=task.case_id, contact_point_id=task.contact_point_id,
-        number=task.number, trunk=trunk, language=task.language, recording=recording,
+        number=task.number, extension=task.extension, trunk=way.trunk, caller_id=way.caller_id, language=task.language,
+        recording=recording,
     )  # fmt: skip
 
 
@@ -119,7 +130,7 @@ _NEXT = text(f"""
         ORDER BY t.position LIMIT 1 FOR UPDATE SKIP LOCKED
     )
     SELECT next.id, next.case_id, next.person_id, next.contact_point_id, next.campaign, next.purpose, next.fence,
-           p.jurisdiction, p.time_zone, p.language, p.demo, c.value AS number, c.number_type, c.owner_kind,
+           p.jurisdiction, p.time_zone, p.language, p.demo, c.value AS number, c.number_type, c.owner_kind, c.extension,
            c.state AS phone_state, k.stage, k.state AS case_state, k.closed_at,
            (SELECT coalesce(jsonb_agg(jsonb_build_array(f.flag, f.valid_from, f.valid_to, f.evidence)), '[]')
             FROM person_flags f WHERE f.person_id = p.id) AS flags,
@@ -191,9 +202,7 @@ async def wake_due(s: AsyncSession, today: date, now: datetime, most: int = 1000
     return int(done.rowcount)  # type: ignore[attr-defined]
 
 
-def _refused(task: Any, flags: Sequence[PersonFlag], trunk: Trunk, today: date) -> str | None:
-    if task.demo and not trunk.is_loopback:
-        return "DEMO_ON_REAL_TRUNK"
+def _refused(task: Any, flags: Sequence[PersonFlag], today: date) -> str | None:
     if task.phone_state in UNDIALABLE:
         return "NO_PHONE"
     if any(f.flag in HOUSE_BLOCKS and f.valid_from <= today <= (f.valid_to or today) for f in flags):

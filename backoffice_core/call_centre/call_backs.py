@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.borrowers.models import ContactPoint, Person
 from backoffice_core.borrowers.rules import read_phone
-from backoffice_core.call_centre import attempts
+from backoffice_core.call_centre import attempts, caller_ids
 from backoffice_core.call_centre.contacts import call_contact, flags_of
 from backoffice_core.call_centre.models import AgentSession, CallAttempt, CallTask, Recording, UnknownCaller
 from backoffice_core.call_centre.rules import MISSED
@@ -141,6 +141,7 @@ async def _call_back(s: AsyncSession, settings: Settings, attempt: CallAttempt, 
     contact = call_contact(
         settings, person, phone, await flags_of(s, person.id), purpose=attempt.purpose, campaign=attempt.campaign,
         stage=case.stage, caller_id=attempt.caller_id,
+        declared=await caller_ids.is_declared(s, attempt.caller_id, now.date()),
     )  # fmt: skip
     decision = await compliance.ask(s, contact, now, store=False, guard_minutes=settings.guard_minutes)
     at = now if decision.allow else decision.next_allowed_at

@@ -30,6 +30,7 @@ def call_contact(
     campaign: str,
     stage: int,
     caller_id: str,
+    declared: bool,
 ) -> Contact:
     """A call by the dialer to the person's own number. Strictest of the person's and the bank's jurisdiction applies."""
     jurisdictions = dict.fromkeys((person.jurisdiction, settings.jurisdiction))  # ordered, without doubles
@@ -48,6 +49,6 @@ def call_contact(
         stage=STAGE_WORDS[stage],
         campaign=campaign,
         caller_id_hidden=not caller_id,
-        caller_id_declared=bool(caller_id),
+        caller_id_declared=declared and bool(caller_id),
         subject="third_party" if phone.owner_kind in {"relative", "third_party"} else "debtor",
     )

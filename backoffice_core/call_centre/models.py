@@ -95,6 +95,7 @@ class CallAttempt(Base):
         Index("ix_call_attempts_channel", "channel_id", postgresql_where="channel_id <> ''"),
         Index(None, "contact_point_id", "claimed_at"),
         CheckConstraint("direction IN ('out','in')", name="direction"),
+        Index(None, "number", "claimed_at"),
         Index("ix_call_attempts_live", "id", postgresql_where="ended_at IS NULL"),
         Index("ix_call_attempts_unknown", "claimed_at", postgresql_where="result = 'UNKNOWN' OR problem <> ''"),
         CheckConstraint(
@@ -119,6 +120,9 @@ class CallAttempt(Base):
     language: Mapped[str]
     fence: Mapped[int] = mapped_column(BigInteger)
     decision_id: Mapped[UUID | None]
+    legs: Mapped[int] = mapped_column(
+        default=1
+    )  # trunks tried so far (CallLeg); trunk and caller_id are the last one's
     state: Mapped[str] = mapped_column(default="INTENT")
     business_at: Mapped[datetime]  # business time of the claim
     claimed_at: Mapped[datetime]
@@ -161,6 +165,117 @@ class UnknownCaller(Base):
     at: Mapped[datetime]  # business time
     number: Mapped[str]  # E.164 where it could be read, else as it came; "" = withheld
     called: Mapped[str]
+
+
+class CallLeg(Base):
+    """One try of one call on one trunk (FL-04). All legs of a call carry its id; at most one of them lives.
+
+    `placed_at` empty: wanted, to be placed before `wanted_until` or never.
+    """
+
+    __tablename__ = "call_legs"
+    __table_args__ = (
+        Index("ix_call_legs_live", "trunk", postgresql_where="ended_at IS NULL"),
+        Index("ix_call_legs_wanted", "call_id", postgresql_where="placed_at IS NULL AND ended_at IS NULL"),
+        Index("ix_call_legs_ended", "trunk", "ended_at", postgresql_where="ended_at IS NOT NULL"),
+    )
+
+    call_id: Mapped[UUID] = mapped_column(ForeignKey("call_attempts.id"), primary_key=True)
+    n: Mapped[int] = mapped_column(primary_key=True)
+    trunk: Mapped[str]
+    caller_id: Mapped[str]
+    rate: Mapped[Decimal] = mapped_column(Numeric(12, 4), default=Decimal(0))  # price of a minute when it was placed
+    wanted_until: Mapped[datetime | None]
+    placed_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    cause: Mapped[int | None]
+    sip_code: Mapped[int | None]
+    said: Mapped[str] = mapped_column(default="")  # trunk_rules.Leg: what it says of the trunk
+
+
+class TrunkState(Base):
+    """The breaker of one trunk and its money (FL-04). No row = closed. Stamps are the machine's time."""
+
+    __tablename__ = "trunk_states"
+    __table_args__ = (CheckConstraint("breaker IN ('CLOSED','OPEN','HALF_OPEN')", name="breaker"),)
+
+    trunk: Mapped[str] = mapped_column(primary_key=True)
+    breaker: Mapped[str] = mapped_column(default="CLOSED")
+    why: Mapped[str] = mapped_column(default="")
+    since: Mapped[datetime]
+    until: Mapped[datetime | None]
+    opened: Mapped[int] = mapped_column(default=0)
+    probe: Mapped[UUID | None]  # the one call that tries it again
+    probe_at: Mapped[datetime | None]
+    money_out_on: Mapped[date | None]  # the business date on which its money was used up
+
+
+class TrunkEvent(Base):
+    """Append-only: what happened to a trunk, for the supervisor. Kinds: OPEN, HALF_OPEN, CLOSED, MONEY_OUT."""
+
+    __tablename__ = "trunk_events"
+    __table_args__ = (Index(None, "trunk", "at"),)
+
+    id: Mapped[Serial]
+    trunk: Mapped[str]
+    at: Mapped[datetime]
+    kind: Mapped[str]
+    data: Mapped[Json] = mapped_column(default=dict)
+
+
+class CallerId(Base):
+    """A number that we show (FL-03). `IN` = in the pool, `OUT` = taken out by the signs, `RETIRED` = by a person.
+
+    `campaigns`: those that it was assigned to, in whose pool it is. An id without a campaign is shown by none.
+    """
+
+    __tablename__ = "caller_ids"
+    __table_args__ = (CheckConstraint("state IN ('IN','OUT','RETIRED')", name="state"),)
+
+    id: Mapped[Key] = mapped_column(default=new_key)
+    number: Mapped[str] = mapped_column(unique=True)  # E.164 with its plus
+    owner: Mapped[str]
+    purpose: Mapped[str] = mapped_column(default="collection")
+    trunks: Mapped[list[str]]  # those that admit it
+    campaigns: Mapped[list[str]]
+    position: Mapped[int] = mapped_column(default=1)  # the first usable one is shown
+    declared_on: Mapped[date | None]
+    valid_from: Mapped[date | None]
+    valid_to: Mapped[date | None]
+    state: Mapped[str] = mapped_column(default="IN")
+    state_since: Mapped[datetime]
+    source: Mapped[str] = mapped_column(default="person")  # person, settings
+    created_at: Mapped[datetime]
+
+
+class CallerIdEvent(Base):
+    """Append-only: ADDED, CHANGED, OUT, BACK, RETIRED, COMPLAINT, with who and, for OUT, the figures."""
+
+    __tablename__ = "caller_id_events"
+    __table_args__ = (Index(None, "caller_id", "at"),)
+
+    id: Mapped[Serial]
+    caller_id: Mapped[UUID] = mapped_column(ForeignKey("caller_ids.id"))
+    at: Mapped[datetime]  # business time
+    kind: Mapped[str]
+    by: Mapped[str]
+    data: Mapped[Json] = mapped_column(default=dict)
+
+
+class CallerIdSign(Base):
+    """A dated threshold of one sign by which operators block an id (FL-03). `verified` = read in the law's own text."""
+
+    __tablename__ = "caller_id_signs"
+
+    id: Mapped[Serial]
+    sign: Mapped[str]  # caller_id_rules.SIGNS, or SIGNS_NEEDED
+    span: Mapped[str]  # hour, day, week
+    threshold: Mapped[Decimal] = mapped_column(Numeric(12, 4))
+    min_calls: Mapped[int]  # fewer calls say nothing
+    valid_from: Mapped[date]
+    valid_to: Mapped[date | None]
+    source: Mapped[str] = mapped_column(default="")
+    verified: Mapped[bool] = mapped_column(default=False)
 
 
 class AgentSession(Base):

@@ -27,7 +27,7 @@ BY_CAUSE = MappingProxyType(
         17: "BUSY",
         18: "NO_ANSWER", 19: "NO_ANSWER",
         21: "REJECTED",
-        3: "CONGESTION", 34: "CONGESTION", 38: "CONGESTION", 42: "CONGESTION",
+        3: "CONGESTION", 27: "CONGESTION", 34: "CONGESTION", 38: "CONGESTION", 42: "CONGESTION",
     }
 )  # fmt: skip
 

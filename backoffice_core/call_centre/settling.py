@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core import bulk
 from backoffice_core.audit import service as audit
-from backoffice_core.call_centre import agents
+from backoffice_core.call_centre import agents, legs, trunks
 from backoffice_core.call_centre.models import AgentSession, CallAttempt, CallTask, Recording
 from backoffice_core.call_centre.rules import (
     SETTLED_BY_HAND,
@@ -43,6 +43,7 @@ async def not_placed(s: AsyncSession, call_id: UUID, reason: str, now: datetime,
     if attempt is None or attempt.ended_at is not None:
         return
     attempt.state, attempt.ended_at, attempt.result = "ENDED", wall, "FAILED"
+    await legs.close(s, attempt, wall)
     await compliance.free_slot(s, call_id)
     await _no_recording(s, call_id)
     task = await s.get_one(CallTask, attempt.task_id, with_for_update=True)
@@ -75,12 +76,16 @@ async def settle(s: AsyncSession, call_id: UUID, facts: CallFacts, now: datetime
     await _settle_slot(s, attempt, result, facts)
     if facts.answered_at is None and result != "UNKNOWN":
         await _no_recording(s, call_id)
-    await close_task(s, attempt, result, now, counts=not is_trunks_own(result, facts))
+    await legs.close(s, attempt, facts.ended_at)
+    sign = evidence(result, facts)
+    doubted = sign == "dead" and await trunks.suspect(s, attempt.trunk)  # the trunk's word counts for nothing now
+    counts = not (doubted or is_trunks_own(result, facts))
+    await close_task(s, attempt, "CONGESTION" if doubted else result, now, counts=counts)
     await write_history(s, attempt, seconds=seconds)
-    if sign := evidence(result, facts):
+    if sign:
         await cases.number_evidence(
-            s, attempt.case_id, attempt.contact_point_id, sign, at=now, call_id=call_id, trunk=attempt.trunk,
-            sip_code=facts.sip_code, cause=facts.cause,
+            s, attempt.case_id, attempt.contact_point_id, "trunk" if doubted else sign, at=now, call_id=call_id,
+            trunk=attempt.trunk, sip_code=facts.sip_code, cause=facts.cause,
         )  # fmt: skip
     if attempt.agent_session_id:
         await agents.call_over(
@@ -100,6 +105,7 @@ async def begin_many(s: AsyncSession, heard: Collection[UUID], over: Collection[
     ending = [call for call in known if call.id in over and call.ended_at is None]
     if ending:
         await compliance.hold_slots(s, [call.id for call in ending])
+        await legs.hold(s, [call.id for call in ending])
         tasks = select(CallTask).where(CallTask.id.in_([call.task_id for call in ending])).order_by(CallTask.id)
         bulk.hold(s, await s.scalars(tasks.with_for_update()))
         recordings = select(Recording).where(Recording.call_id.in_([call.id for call in ending]))
@@ -220,6 +226,8 @@ async def write_history(s: AsyncSession, attempt: CallAttempt, *, seconds: float
     }  # fmt: skip
     if attempt.estimated:
         data["estimated"] = True
+    if attempt.legs > 1:
+        data["legs"] = await legs.story(s, attempt.id)
     if attempt.result == "CANCELLED":
         data |= {"cancelled": attempt.cancelled, "why": attempt.cancelled_why}
     await cases.add_event(

@@ -622,6 +622,67 @@ sources-late = Sources of contacts are silent: { $names }. Daily limits are lowe
 
 ## Trunks and caller ids
 
+reason-DESTINATION_NOT_ALLOWED = No trunk may call this destination
+reason-DESTINATION_DENIED = This destination is denied on the trunk
+reason-DESTINATION_PREMIUM = A number with a surcharge is not dialed
+reason-DESTINATION_UNREADABLE = A number without its country code is not dialed
+reason-CALLER_ID_ABSENT = The campaign has no number to show: add one
+reason-CALLER_ID_OUT = The campaign's number has left the pool by the operators' signs
+reason-CALLER_ID_EXPIRED = The campaign's number is no longer valid, or not yet
+reason-CALLER_ID_NOT_ADMITTED = The trunk does not admit the campaign's number
+reason-CALLER_ID_HIDDEN = No call is placed with a hidden number
+reason-NO_TRUNK = There is no trunk to call by
+trunk-state-CLOSED = works
+trunk-state-OPEN = out because of errors
+trunk-state-HALF_OPEN = tried by one call
+trunk-why-FAULTS = the carrier's errors
+trunk-why-REFUSES_ALL = it refuses everybody
+trunk-out-title = Trunk { $name } is out: { $why }
+trunk-out-do = Calls go by other trunks; one call tries it again at { $time }.
+trunk-money-title = Trunk { $name } has used up today's money: { $spent } of { $budget }
+trunk-money-do = It does not call until tomorrow. An administrator sets a larger sum.
+caller-id-out-title = Number { $number } has left the pool
+caller-id-out-do = Signs: { $signs }. No other number has taken its place by itself.
+lines-page = Trunks and numbers
+lines-health = Health of the trunks
+lines-answers = Answers in an hour
+lines-cps = Calls a second
+lines-money = Money today
+lines-errors = Last errors
+lines-none = No errors
+caller-ids = Numbers that we show
+caller-id-number = Number
+caller-id-owner = Owner
+caller-id-where = Trunks
+caller-id-validity = Valid
+caller-id-always = without end
+caller-id-calls = Calls
+caller-id-answer-rate = Answered
+caller-id-talk = Talk
+caller-id-short = Under 60 s
+caller-id-new = New numbers
+caller-id-silent = Silent, abandoned
+caller-id-recorded = Recording
+caller-id-backs = Call-backs
+caller-id-complaints = Complaints
+caller-id-signs = Signs
+caller-id-not-judged = not judged: trunks of this machine
+caller-id-declared = declared { $date }
+caller-id-undeclared = not declared
+caller-id-state-IN = in the pool
+caller-id-state-OUT = out of the pool
+caller-id-state-RETIRED = retired
+span-hour = hour
+span-day = day
+span-week = week
+sign-SHORT_TALKS = short talks
+sign-NEW_NUMBERS = mostly new numbers
+sign-SILENT = silent and abandoned
+sign-RECORDED = recorded messages
+sign-NO_CALL_BACK = cannot be called back
+sign-COMPLAINTS = complaints
+sign-ANSWERS_BELOW_POOL = answered less than others
+
 
 ## Announcements
 

@@ -629,6 +629,67 @@ sources-late = Молчат источники контактов: { $names }. �
 
 ## Trunks and caller ids
 
+reason-DESTINATION_NOT_ALLOWED = Направление не разрешено ни на одной линии
+reason-DESTINATION_DENIED = Направление запрещено на линии
+reason-DESTINATION_PREMIUM = Номер с надбавкой не набирается
+reason-DESTINATION_UNREADABLE = Номер без кода страны не набирается
+reason-CALLER_ID_ABSENT = У кампании нет своего номера: добавьте его
+reason-CALLER_ID_OUT = Номер кампании вышел из пула по признакам операторов
+reason-CALLER_ID_EXPIRED = Срок действия номера кампании истёк или ещё не наступил
+reason-CALLER_ID_NOT_ADMITTED = Линия не пропускает номер кампании
+reason-CALLER_ID_HIDDEN = Со скрытого номера не звоним
+reason-NO_TRUNK = Нет линии, по которой можно позвонить
+trunk-state-CLOSED = работает
+trunk-state-OPEN = отключена из-за ошибок
+trunk-state-HALF_OPEN = проверяется одним звонком
+trunk-why-FAULTS = ошибки оператора
+trunk-why-REFUSES_ALL = отказывает всем
+trunk-out-title = Линия { $name } отключена: { $why }
+trunk-out-do = Звонки идут по другим линиям; в { $time } её проверит один звонок.
+trunk-money-title = Деньги на сегодня на линии { $name } исчерпаны: { $spent } из { $budget }
+trunk-money-do = До завтра она не звонит. Бóльшую сумму задаёт администратор.
+caller-id-out-title = Номер { $number } вышел из пула
+caller-id-out-do = Признаки: { $signs }. Другим номером он автоматически не заменён.
+lines-page = Линии и номера
+lines-health = Здоровье линий
+lines-answers = Ответов за час
+lines-cps = Звонков в секунду
+lines-money = Деньги сегодня
+lines-errors = Последние ошибки
+lines-none = Ошибок не было
+caller-ids = Номера, которые мы показываем
+caller-id-number = Номер
+caller-id-owner = Чей
+caller-id-where = Линии
+caller-id-validity = Действует
+caller-id-always = бессрочно
+caller-id-calls = Звонков
+caller-id-answer-rate = Ответили
+caller-id-talk = Разговор
+caller-id-short = До 60 с
+caller-id-new = Новые номера
+caller-id-silent = Тишина, потерянные
+caller-id-recorded = Запись
+caller-id-backs = Перезвоны
+caller-id-complaints = Жалобы
+caller-id-signs = Признаки
+caller-id-not-judged = не оценивается: линии этой машины
+caller-id-declared = заявлен { $date }
+caller-id-undeclared = не заявлен
+caller-id-state-IN = в пуле
+caller-id-state-OUT = вне пула
+caller-id-state-RETIRED = снят
+span-hour = час
+span-day = сутки
+span-week = неделя
+sign-SHORT_TALKS = короткие разговоры
+sign-NEW_NUMBERS = в основном новые номера
+sign-SILENT = тишина и потерянные
+sign-RECORDED = записанные сообщения
+sign-NO_CALL_BACK = не перезвонить
+sign-COMPLAINTS = жалобы
+sign-ANSWERS_BELOW_POOL = отвечают реже, чем другим
+
 
 ## Announcements
 

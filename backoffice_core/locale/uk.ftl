@@ -630,6 +630,67 @@ sources-late = Мовчать джерела контактів: { $names }. Д�
 
 ## Trunks and caller ids
 
+reason-DESTINATION_NOT_ALLOWED = Напрямок не дозволено на жодній лінії
+reason-DESTINATION_DENIED = Напрямок заборонено на лінії
+reason-DESTINATION_PREMIUM = Номер із надбавкою не набирається
+reason-DESTINATION_UNREADABLE = Номер без коду країни не набирається
+reason-CALLER_ID_ABSENT = Кампанія не має свого номера: додайте його
+reason-CALLER_ID_OUT = Номер кампанії вийшов із пулу за ознаками операторів
+reason-CALLER_ID_EXPIRED = Строк дії номера кампанії минув або ще не настав
+reason-CALLER_ID_NOT_ADMITTED = Лінія не пропускає номер кампанії
+reason-CALLER_ID_HIDDEN = З прихованого номера не телефонуємо
+reason-NO_TRUNK = Немає лінії, якою можна подзвонити
+trunk-state-CLOSED = працює
+trunk-state-OPEN = вимкнено через помилки
+trunk-state-HALF_OPEN = перевіряється одним дзвінком
+trunk-why-FAULTS = помилки оператора
+trunk-why-REFUSES_ALL = відмовляє всім
+trunk-out-title = Лінію { $name } вимкнено: { $why }
+trunk-out-do = Дзвінки йдуть іншими лініями; о { $time } її перевірить один дзвінок.
+trunk-money-title = Гроші на сьогодні на лінії { $name } вичерпано: { $spent } з { $budget }
+trunk-money-do = До завтра вона не телефонує. Більшу суму задає адміністратор.
+caller-id-out-title = Номер { $number } вийшов із пулу
+caller-id-out-do = Ознаки: { $signs }. Іншим номером його автоматично не замінено.
+lines-page = Лінії та номери
+lines-health = Здоров’я ліній
+lines-answers = Відповідей за годину
+lines-cps = Дзвінків за секунду
+lines-money = Гроші сьогодні
+lines-errors = Останні помилки
+lines-none = Помилок не було
+caller-ids = Номери, які ми показуємо
+caller-id-number = Номер
+caller-id-owner = Чий
+caller-id-where = Лінії
+caller-id-validity = Діє
+caller-id-always = безстроково
+caller-id-calls = Дзвінків
+caller-id-answer-rate = Відповіли
+caller-id-talk = Розмова
+caller-id-short = До 60 с
+caller-id-new = Нові номери
+caller-id-silent = Тиша, втрачені
+caller-id-recorded = Запис
+caller-id-backs = Передзвони
+caller-id-complaints = Скарги
+caller-id-signs = Ознаки
+caller-id-not-judged = не оцінюється: лінії цієї машини
+caller-id-declared = заявлено { $date }
+caller-id-undeclared = не заявлено
+caller-id-state-IN = у пулі
+caller-id-state-OUT = поза пулом
+caller-id-state-RETIRED = знято
+span-hour = година
+span-day = доба
+span-week = тиждень
+sign-SHORT_TALKS = короткі розмови
+sign-NEW_NUMBERS = переважно нові номери
+sign-SILENT = тиша і втрачені
+sign-RECORDED = записані повідомлення
+sign-NO_CALL_BACK = не передзвонити
+sign-COMPLAINTS = скарги
+sign-ANSWERS_BELOW_POOL = відповідають рідше, ніж іншим
+
 
 ## Announcements
 

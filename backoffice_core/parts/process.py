@@ -9,6 +9,7 @@ import signal
 import socket
 import time
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -212,6 +213,10 @@ def environment(settings: Settings) -> dict[str, str]:
             return value.get_secret_value()
         if isinstance(value, BaseModel):
             return {name: plain(getattr(value, name)) for name in type(value).model_fields}
+        if isinstance(value, dict):
+            return {key: plain(one) for key, one in value.items()}
+        if isinstance(value, Decimal):
+            return str(value)
         return [plain(one) for one in value] if isinstance(value, list) else value
 
     variables: dict[str, str] = {}

@@ -12,10 +12,11 @@ from uuid import UUID
 
 from backoffice_core.config import Trunk
 from backoffice_core.errors import BadInput
+from backoffice_core.numbering import destination_refusal, written
 from backoffice_core.pbx.ami import Ami
 from backoffice_core.pbx.frames import ActionRefused
 
-NORMAL_CLEARING = 16  # Q.850
+NORMAL_CLEARING, OUT_OF_ORDER = 16, 27  # Q.850
 
 _NUMBER = re.compile(r"\+?[0-9]{1,20}")
 _CALLER_ID = re.compile(r"(\+?[0-9]{1,15})?")
@@ -23,6 +24,8 @@ _RECORDING = re.compile(r"[0-9a-f-]+(/[0-9a-f-]+)*")
 _LANGUAGE = re.compile(r"[a-z]{2}")
 _ENDPOINT = re.compile(r"agent-[0-9]{2,6}(-web)?")
 _LEG = re.compile(r"leg-[0-9A-Za-z]+(-[0-9A-Za-z]+)+")
+_TEST = re.compile(r"test-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_EXTENSION = re.compile(r"[0-9*#]{1,12}")
 _ACCOUNT = re.compile(r"[0-9a-f]{32}\.[0-9a-f]{32}")
 _FILE = re.compile(r"/[\w ./@+~-]*\.wav")
 _CHANNEL = re.compile(r"[0-9A-Za-z][0-9A-Za-z@/.+_-]{0,149}")
@@ -52,30 +55,78 @@ async def originate_borrower(
     ring_timeout_s: int,
     recording: str,
     language: str,
+    extension: str = "",
     account: str = "",
+    leg: int = 1,
 ) -> None:
     """Ring a borrower; on answer the dialplan's `borrower` takes over. Returns when Asterisk has queued the call.
 
-    `call_id` becomes the channel's Uniqueid and the ActionID, which OriginateResponse carries even when no channel came
-    to be. `number`: E.164 digits, the trunk's prefix is put before them. `recording`: path below the recordings folder
-    without extension, of hexadecimal digits, `-` and `/`. `account` stands in each line of the CEL file (`account_of`).
-    Raises ActionRefused when it was not queued.
+    `call_id` becomes the channel's Uniqueid on each trunk that the call tries, and `leg_action` the ActionID, which
+    OriginateResponse carries even when no channel came to be. `number`, `caller_id`: E.164; both are written as the trunk
+    wants them. `extension`: digits that are dialled by tones once the number has answered. `recording`: path below the
+    recordings folder without extension, of hexadecimal digits, `-` and `/`. `account` stands in each line of the CEL file
+    (`account_of`).
+
+    Whatever places a call to the telephone network comes through here: raises CallForbidden for a destination that the
+    trunk may not call and for a hidden caller id, before anything is sent; ActionRefused when it was not queued.
     """
-    digits = _form(_NUMBER, number, "a telephone number").lstrip("+")
     await _originate(
         ami,
-        ActionID=str(call_id),
-        Channel=f"PJSIP/{trunk.number_prefix}{digits}@{trunk.name}",
+        ActionID=leg_action(call_id, leg),
         ChannelId=str(call_id),
         Context="borrower",
         Timeout=_milliseconds(ring_timeout_s),
-        CallerID=_form(_CALLER_ID, caller_id, "a caller id"),
+        **_towards(trunk, number, caller_id),
         **({"Account": _form(_ACCOUNT, account, "an account")} if account else {}),
         Variable=[
             f"BO_REC={_form(_RECORDING, recording, 'a path of a recording')}",
             f"BO_LANG={_form(_LANGUAGE, language, 'a language')}",
+            *([f"BO_EXT={_form(_EXTENSION, extension, 'an extension')}"] if extension else []),
         ],
     )
+
+
+def leg_action(call_id: UUID, leg: int) -> str:
+    """The ActionID of one leg: the call's id, and from the second leg on its number."""
+    return str(call_id) if leg == 1 else f"{call_id}.{leg}"
+
+
+async def originate_test(
+    ami: Ami, *, channel_id: str, number: str, trunk: Trunk, caller_id: str, ring_timeout_s: int, language: str
+) -> None:
+    """Ring a number and say that this is a test. `channel_id`: `test-<uuid>`; no borrower's call carries such an id.
+    Raises as `originate_borrower`."""
+    await _originate(
+        ami,
+        ActionID=_form(_TEST, channel_id, "a test call's id"),
+        ChannelId=channel_id,
+        Context="trunk-test",
+        Timeout=_milliseconds(ring_timeout_s),
+        **_towards(trunk, number, caller_id),
+        Variable=[f"BO_LANG={_form(_LANGUAGE, language, 'a language')}"],
+    )
+
+
+class CallForbidden(BadInput):
+    """This trunk may not place this call."""
+
+    code = "CALL_FORBIDDEN"
+
+
+def _towards(trunk: Trunk, number: str, caller_id: str) -> dict[str, str]:
+    """The one gate before Originate (FL-06): destination allowed, caller id shown, both written as the trunk wants."""
+    _form(_NUMBER, number, "a telephone number")
+    if reason := destination_refusal(number, trunk.allow, trunk.deny):
+        raise CallForbidden(f"Trunk {trunk.name} may not call this destination ({reason}).", reason=reason)
+    if not caller_id:
+        raise CallForbidden("A call with a hidden number is not placed.", reason="CALLER_ID_HIDDEN")
+    _form(_CALLER_ID, caller_id, "a caller id")
+    try:
+        dialed = written(number, trunk.number_format, trunk.country, trunk.number_prefix)
+        shown = written(caller_id, trunk.caller_id_format, trunk.country)
+    except ValueError as error:
+        raise BadInput(f"Trunk {trunk.name} cannot write this number: {error}.") from None
+    return {"Channel": f"PJSIP/{dialed}@{trunk.name}", "CallerID": shown}
 
 
 def account_of(task_id: UUID, contact_point_id: UUID) -> str:
@@ -108,6 +159,15 @@ async def hang_up(ami: Ami, channel_or_uniqueid: str, cause: int = NORMAL_CLEARI
     if not reply.ok and "no such channel" not in reply.message.lower():
         raise ActionRefused(f"The telephone exchange refused to hang up: {reply.message}.")
     return reply.ok
+
+
+async def trunk_is_silent(ami: Ami, call_id: UUID) -> bool:
+    """Whether the trunk has answered this call's INVITE with nothing at all, not even 100. False without such a channel.
+
+    Asterisk tells no event of a 100, but keeps the last SIP answer with the channel.
+    """
+    reply = await ami.action("Getvar", Channel=str(call_id), Variable="HANGUPCAUSE_KEYS()")
+    return reply.ok and not reply.fields.get("Value")
 
 
 async def list_channels(ami: Ami) -> list[LiveChannel]:

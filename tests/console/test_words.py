@@ -11,6 +11,7 @@ from agent_console.icons import ICONS
 from backoffice_core.borrowers.phones import REFUSALS
 from backoffice_core.borrowers.rules import FLAGS, OWNER_KINDS
 from backoffice_core.call_centre.agents import PAUSE_REASONS
+from backoffice_core.call_centre.caller_id_rules import SIGNS, SPANS
 from backoffice_core.call_centre.rules import BY_CAUSE, BY_SIP, OUTCOMES
 from backoffice_core.catalogue import FOLDER, Catalogue, phone, short_name
 from backoffice_core.compliance.terms import REASON_ORDER
@@ -21,7 +22,8 @@ CONSOLE = ROOT / "agent_console"
 FAMILIES = (  # keys made of a stored code; the words of a code stand in the catalogue whether or not it came up yet
     "agent-state", "call-state", "task-state", "result", "outcome", "reason", "why", "case-state", "stage", "flag", "owner",
     "phone-state", "promise", "task", "pause", "role", "recording", "speech", "campaign", "event", "error", "remedy", "input",
-    "phone-refused", "rule", "problem", "stop-cause", "announcement",
+    "phone-refused", "rule", "problem", "stop-cause", "announcement", "trunk-state", "trunk-why", "sign", "span",
+    "caller-id-state",
 )  # fmt: skip
 
 
@@ -91,6 +93,8 @@ def test_every_code_has_words(catalogue: Catalogue, lang: str) -> None:
         "owner": OWNER_KINDS,
         "role": ROLES,
         "phone-refused": REFUSALS,
+        "sign": SIGNS,
+        "span": SPANS,
         "stage": [str(n) for n in range(10)],
     }
     missing = [

@@ -76,7 +76,9 @@ async def test_a_shift_is_refused_at_originate_too(database: Database, live_sett
         case_id=uuid4(),
         contact_point_id=uuid4(),
         number="+380671234020",
+        extension="",
         trunk=OUTSIDE,
+        caller_id="+380445550100",
         language="uk",
         recording="a",
     )

@@ -58,7 +58,7 @@ async def test_a_call_that_cannot_be_settled_is_put_aside_and_never_tried_again(
             text("CREATE TRIGGER refuse BEFORE UPDATE ON call_attempts FOR EACH ROW EXECUTE FUNCTION refuse()")
         )
         (await s.get_one(CallAttempt, refused)).trunk = "refused"
-    await Writer(database, bus, clock).write(Batch(list(ends)))
+    await Writer(live_settings, database, bus, clock).write(Batch(list(ends)))
     async with database.begin() as s:
         call = await s.get_one(CallAttempt, refused)
         task = await s.get_one(CallTask, call.task_id)
@@ -77,7 +77,7 @@ async def test_a_slot_that_is_gone_is_made_anew_and_a_person_is_told(
     ends = await two_ends(database, live_settings, clock)
     async with database.begin() as s:
         await s.execute(delete(ContactLedger).where(ContactLedger.call_id == ends[0].call_id))
-    await Writer(database, bus, clock).write(Batch(list(ends)))
+    await Writer(live_settings, database, bus, clock).write(Batch(list(ends)))
     async with database.begin() as s:
         call = await s.get_one(CallAttempt, ends[0].call_id)
         slot = (await s.execute(select(ContactLedger).where(ContactLedger.call_id == call.id))).scalar_one()
@@ -109,7 +109,7 @@ async def test_many_at_once_write_what_they_write_one_by_one(
     """TL-06: a transaction of many steps (`bulk`) leaves in every table what the single steps leave; twice changes nothing."""
     async with database.begin() as s:
         await house.rules_in_force(s, clock)
-    writer, found = Writer(database, bus, clock), []
+    writer, found = Writer(live_settings, database, bus, clock), []
     for at_once in (True, False):
         begun = clock.wall()
         calls = [await _call(database, live_settings, clock, kind) for kind in KINDS]

@@ -34,7 +34,12 @@ def link(fake: FakeAmi, *wanted: str, **more: int) -> Ami:
 
 
 async def call(ami: Ami, number: str = "+380671234020", **fields: object) -> None:
-    given = {"recording": "2026/11/ab-01", "language": "uk", "caller_id": "", "ring_timeout_s": 20} | fields
+    given = {
+        "recording": "2026/11/ab-01",
+        "language": "uk",
+        "caller_id": "+380445550100",
+        "ring_timeout_s": 20,
+    } | fields
     await originate_borrower(ami, call_id=uuid4(), number=number, trunk=FAR_END, **given)  # type: ignore[arg-type]
 
 

@@ -85,8 +85,15 @@ class Connect:
             async with self.database.begin() as s:
                 agent = await take(s, call_id, self.clock.wall())
                 attempt = await s.get(attempts.CallAttempt, call_id)
+                if agent and attempt and attempt.notice_rule and self.settings.recording_notice == "prompt":
+                    attempt.notice, attempt.notice_language = (
+                        "prompt",
+                        attempt.language,
+                    )  # its time: when the voices meet
             if agent is not None and attempt is not None:
                 pop = ScreenPop(agent_id=agent.user_id, case_id=attempt.case_id, call_id=call_id)
+                if attempt.notice:
+                    await agi.run(agi.set_variable, "BO_NOTICE", "1")
                 await self._show_card(pop)
                 await agi.run(agi.set_variable, "AGENT_CHANNEL", agent.line_id)
                 return

@@ -148,6 +148,7 @@ def _values(settings: Settings, install: AsteriskInstall, phones: list[Phone], t
         "agi_seconds": AGI_SILENCE_S,
         "calls_in_seconds": settings.calls_in_wait_s + AGI_SILENCE_S,
         "language": settings.language,
+        "agent_hears": f"{settings.language}/recorded" if settings.recording_notice == "prompt" else "tone",
         "languages": prompts.languages(settings),
     }
 

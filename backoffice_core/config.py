@@ -148,6 +148,10 @@ class Settings(BaseSettings):
     guard_minutes: int = Field(
         default=5, ge=0, le=60, description="no dial in the last minutes of a window: a talk must fit"
     )
+    recording_notice: Literal["script", "prompt"] = Field(
+        default="script",
+        description="how a rule's warning that the call is recorded is given: by the agent, or spoken to both",
+    )
     calls_in_from: str = Field(
         default="09:00", pattern=_HOUR, description="bank's time; before it calls in hear the message"
     )

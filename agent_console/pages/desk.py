@@ -11,6 +11,7 @@ Programs (robot agents) use the same addresses as the page, with the cookie of P
                            and then the voices meet
     GET  /desk/card        HTML of the present call's card, with data-call-id; ?call_id=… for one of one's own calls
     POST /desk/identity    form: call_id, field = birth_date | tax_id_last4 | code_word, answer → match or not
+    POST /desk/notice      form: call_id; the warning that the call is recorded has been said
     POST /desk/note        form: call_id, note (a draft; nothing comes back)
     POST /desk/result      form: call_id, outcome, amount, due_date, call_back_at, note, wants = ready | pause
     POST /desk/hangup      ends the borrower's channel
@@ -206,6 +207,15 @@ async def hang_up(work: DeskWork) -> Response:
         raise ExchangeAway
     call = await work.s.get_one(CallAttempt, seat.call_id)
     await actions.hang_up(ami, call.channel_id or str(call.id))
+    return await _answer(work)
+
+
+@router.post("/notice")
+async def notice(work: DeskWork, call_id: Annotated[UUID, Form()]) -> Response:
+    """The line of the script that says that the call is recorded has been read."""
+    call = await desk.current_call(work.s, work.user.id)
+    language = call.language if call and call.id == call_id else work.user.language
+    await desk.note_notice(work.s, work.user.id, call_id, language, work.wall)
     return await _answer(work)
 
 

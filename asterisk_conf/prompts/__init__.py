@@ -85,6 +85,8 @@ def provide(settings: Settings) -> list[Prompt]:
     Raises PartMissing when a sound has to be made and espeak-ng is not there or knows no such voice.
     """
     written = []
+    sounds_dir(settings).mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(HERE / "tone.wav", sounds_dir(settings) / "tone.wav")
     for one in wanted(settings):
         out = one.file(settings)
         said = out.with_suffix(".said")  # what the sound beside it says, so that it is made anew only when that changes
@@ -139,6 +141,19 @@ def speak(text: str, language: str) -> bytes:
     return out.getvalue()
 
 
+def tone(hz: float = 880.0, seconds: float = 0.15) -> bytes:
+    """A short sound without a click: the borrower comes now."""
+    import numpy as np
+    import soundfile
+
+    at = np.arange(int(RATE_HZ * seconds)) / RATE_HZ
+    out = io.BytesIO()
+    soundfile.write(
+        out, 0.25 * np.sin(2 * np.pi * hz * at) * np.hanning(at.size), RATE_HZ, format="WAV", subtype="PCM_16"
+    )
+    return out.getvalue()
+
+
 def _to_telephone(samples: "np.ndarray", rate_hz: int) -> "np.ndarray":
     """Cut above 3.6 kHz (else it folds back as hiss), take every n-th value, leave 3 dB of headroom."""
     import numpy as np
@@ -167,6 +182,7 @@ def _default() -> Settings:
 
 
 def main() -> None:
-    """Speak the shipped prompts for the default bank, into the source tree."""
+    """Speak the shipped prompts for the default bank, into the source tree; and the tone that an agent hears first."""
+    (HERE / "tone.wav").write_bytes(tone())
     for text_file in sorted(HERE.glob("*/*.txt")):
         text_file.with_suffix(".wav").write_bytes(speak(_text(text_file, _default()), text_file.parent.name))

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backoffice_core import bulk
 from backoffice_core.borrowers.models import ContactPoint, Person, PersonFlag
 from backoffice_core.call_centre import agents, trunks
-from backoffice_core.call_centre.contacts import call_contact
+from backoffice_core.call_centre.contacts import call_contact, notice_rule
 from backoffice_core.call_centre.models import AgentSession, CallAttempt, CallTask, Recording
 from backoffice_core.call_centre.queue_rules import HOUSE_BLOCKS
 from backoffice_core.compliance import service as compliance
@@ -110,7 +110,7 @@ async def claim(
         "contact_point_id": task.contact_point_id, "number": task.number, "campaign": task.campaign,
         "purpose": task.purpose, "trunk": way.trunk.name, "caller_id": way.caller_id, "language": task.language,
         "fence": task.fence + 1, "decision_id": decision.id, "business_at": now, "claimed_at": wall,
-        "recording": recording,
+        "recording": recording, "notice_rule": notice_rule(decision),
     }  # fmt: skip
     await s.execute(_INTENT, {f"b_{name}": value for name, value in intent.items()})
     await trunks.begin_leg(s, call_id, 1, way, task.number, wall=wall)
@@ -179,6 +179,7 @@ _INTENT = (
                 **_bound(
                     "id", "task_id", "case_id", "person_id", "contact_point_id", "number", "campaign", "purpose", "trunk",
                     "caller_id", "language", "fence", "decision_id", "business_at", "claimed_at", "recording",
+                    "notice_rule",
                 ),
             )
         )
@@ -285,6 +286,8 @@ async def heard(
         attempt.message_played = True
     if bridged_at and attempt.bridged_at is None:
         attempt.bridged_at = bridged_at
+        if attempt.notice == "prompt":
+            attempt.notice_at = bridged_at  # Asterisk speaks it to both as they meet
         if attempt.ended_at is None:
             attempt.state = "CONNECTED"
             if attempt.agent_session_id:

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backoffice_core.borrowers.models import ContactPoint, Person
 from backoffice_core.borrowers.rules import read_phone
 from backoffice_core.call_centre import attempts, caller_ids
-from backoffice_core.call_centre.contacts import call_contact, flags_of
+from backoffice_core.call_centre.contacts import call_contact, flags_of, notice_rule
 from backoffice_core.call_centre.models import AgentSession, CallAttempt, CallTask, Recording, UnknownCaller
 from backoffice_core.call_centre.rules import MISSED
 from backoffice_core.cases import service as cases
@@ -81,13 +81,18 @@ async def came_in(
     if caller is None:
         s.add(UnknownCaller(at=now, number=value, called=called))
         return None
+    contact = call_contact(
+        settings, caller.person, caller.contact, await flags_of(s, caller.person.id), purpose="collection",
+        campaign="collection", stage=caller.case.stage, caller_id=called, declared=True,
+    )  # fmt: skip
+    duties = await compliance.ask(s, contact, now, store=False)  # he calls: only what we owe him is asked
     call_id = new_key()
     recording = f"{today:%Y/%m/%d}/{call_id}"
     attempt = CallAttempt(
         id=call_id, direction="in", channel_id=channel_id, candidates=caller.candidates, case_id=caller.case.id,
         person_id=caller.person.id, contact_point_id=caller.contact.id, number=value, campaign="collection",
         purpose="collection", trunk="", caller_id=called, language=caller.person.language, fence=0, business_at=now,
-        claimed_at=wall, ringing_at=wall, state="RINGING", recording=recording,
+        claimed_at=wall, ringing_at=wall, state="RINGING", recording=recording, notice_rule=notice_rule(duties),
     )  # fmt: skip
     s.add(attempt)
     s.add(Recording(call_id=call_id, case_id=caller.case.id, path=recording, created_at=wall))

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.borrowers.models import ContactPoint, Person, PersonFlag
-from backoffice_core.compliance.terms import Address, Contact, Flag, PersonView
+from backoffice_core.compliance.terms import Address, Contact, Decision, Flag, PersonView
 from backoffice_core.config import Settings
 
 # domain.md 4.1: stages 0–9
@@ -18,6 +18,12 @@ STAGE_WORDS = (
 
 async def flags_of(s: AsyncSession, person_id: UUID) -> list[PersonFlag]:
     return list((await s.execute(select(PersonFlag).where(PersonFlag.person_id == person_id))).scalars())
+
+
+def notice_rule(decision: Decision) -> str:
+    """The rule that asks to warn at the start that the call is recorded; "" when none does (FL-11)."""
+    asks = (must.rule_id for must in decision.must if must.kind == "recording" and must.params.get("warn_at_start"))
+    return next(asks, "")
 
 
 def call_contact(

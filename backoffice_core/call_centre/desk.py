@@ -224,6 +224,13 @@ async def check_identity(
     )  # fmt: skip
 
 
+async def note_notice(s: AsyncSession, user_id: UUID, call_id: UUID, language: str, wall: datetime) -> None:
+    """The agent has said that the call is recorded, in this language (FL-11); once. Raises NotFound."""
+    call = await _own_call(s, user_id, call_id, lock=True)
+    if call.notice_at is None:
+        call.notice, call.notice_language, call.notice_at = "script", language, wall
+
+
 # --- the result --------------------------------------------------------------------------------------------------
 
 
@@ -338,10 +345,17 @@ async def _save(
     await _follow(s, call, result, rule, step, loans[0].currency if loans else "UAH", by, now)
     await cases.add_event(
         s, call.case_id, "outcome", at=now, actor_id=by, call_id=call.id,
-        data={"outcome": result.outcome, "rpc": rule.rpc, "note": call.note, "task": step.task,
+        data={"outcome": result.outcome, "rpc": rule.rpc, "note": call.note, "task": step.task, **_notice(call),
               "control_date": step.control_date.isoformat() if step.control_date else None},
     )  # fmt: skip
     return step
+
+
+def _notice(call: CallAttempt) -> dict[str, str]:
+    """How the warning of the recording was given, for the history; a talk that owed one and had none says so."""
+    if not call.notice_rule or call.bridged_at is None:
+        return {}
+    return {"notice": call.notice if call.notice_at else "none", "notice_language": call.notice_language}
 
 
 async def _follow(

@@ -146,6 +146,10 @@ class CallAttempt(Base):
     identity_confirmed_at: Mapped[datetime | None]
     outcome: Mapped[str | None]
     outcome_at: Mapped[datetime | None]
+    notice_rule: Mapped[str] = mapped_column(default="")  # the rule that asks to warn of the recording (FL-11)
+    notice: Mapped[str] = mapped_column(default="")  # script, prompt; "" = not warned yet
+    notice_language: Mapped[str] = mapped_column(default="")
+    notice_at: Mapped[datetime | None]
     note: Mapped[str] = mapped_column(default="")
     recording: Mapped[str] = mapped_column(default="")  # path below the recordings folder, without extension
     problem: Mapped[str] = mapped_column(default="", server_default="")  # why it could not be settled in order

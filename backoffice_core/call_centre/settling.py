@@ -71,6 +71,7 @@ async def settle(s: AsyncSession, call_id: UUID, facts: CallFacts, now: datetime
     attempt.cause, attempt.sip_code, attempt.estimated = facts.cause, facts.sip_code, facts.estimated
     attempt.ringing_at, attempt.answered_at = facts.rang_at, facts.answered_at
     attempt.bridged_at, attempt.message_played = facts.bridged_at, facts.message_at is not None
+    attempt.notice_at = attempt.notice_at or (facts.bridged_at if attempt.notice == "prompt" else None)
     attempt.abandoned = is_abandoned(facts, result)
     seconds = (facts.ended_at - facts.answered_at).total_seconds() if facts.answered_at else 0.0
     await _settle_slot(s, attempt, result, facts)
@@ -132,6 +133,7 @@ async def _settle_in(s: AsyncSession, attempt: CallAttempt, facts: CallFacts, no
     attempt.state, attempt.ended_at, attempt.result = "ENDED", facts.ended_at, call_in_result(facts)
     attempt.cause, attempt.estimated, attempt.answered_at = facts.cause, facts.estimated, facts.answered_at
     attempt.bridged_at, attempt.message_played = facts.bridged_at, facts.message_at is not None
+    attempt.notice_at = attempt.notice_at or (facts.bridged_at if attempt.notice == "prompt" else None)
     attempt.abandoned = False  # given up by us, but he had called: the account of abandoned calls is of those we made
     if facts.bridged_at is None:
         await _no_recording(s, attempt.id)

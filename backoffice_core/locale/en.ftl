@@ -392,7 +392,7 @@ must-basis = Basis of the debt and contract
 must-amount = The sum, penalty apart
 must-plan = The right to a plan
 must-how = How and where to pay
-script-greeting = Good day! My name is { $agent }, { $bank }, address: { $address }. This call is recorded.
+script-greeting = Good day! My name is { $agent }, { $bank }, address: { $address }.
 script-ask = May I ask, are you
 script-third-party = “Please pass on that { $agent } called, and ask to call back on { $phone }.”
 script-debt = { $name }, your contract is overdue by { $days ->
@@ -731,6 +731,13 @@ result-MISSED = Nobody took it
 
 ## Lists and prompts
 
+notice-given = Recording warned of: { $how }, { $time }
+notice-by-script = by script
+notice-by-prompt = spoken to both
+notice-is-spoken = The system says it as the voices meet
+notice-said = Recording is told
+script-recorded = This call is recorded.
+notice-none = not warned of the recording
 no-prompts-title = Not dialing: messages are missing
 no-prompts-do = { $names } · give a text or a recording, then backoffice prompts make
 late-list-title = The list has not come: { $names }

@@ -393,7 +393,7 @@ must-basis = Основание долга и договор
 must-amount = Размер долга, отдельно пеня
 must-plan = Право на реструктуризацию
 must-how = Как и куда платить
-script-greeting = Добрый день! Меня зовут { $agent }, { $bank }, адрес: { $address }. Разговор записывается.
+script-greeting = Добрый день! Меня зовут { $agent }, { $bank }, адрес: { $address }.
 script-ask = Скажите, пожалуйста, вы —
 script-third-party = «Передайте, пожалуйста, что звонили: { $agent }, и попросите перезвонить на { $phone }».
 script-debt = { $name }, по вашему договору есть просрочка: { $days ->
@@ -740,6 +740,13 @@ result-MISSED = Никто не ответил
 
 ## Lists and prompts
 
+notice-given = О записи предупреждено: { $how }, { $time }
+notice-by-script = по сценарию
+notice-by-prompt = голосом обоим
+notice-is-spoken = О записи скажет система, как только голоса встретятся
+notice-said = О записи сказано
+script-recorded = Разговор записывается.
+notice-none = о записи не предупреждено
 no-prompts-title = Набор не идёт: нет сообщений
 no-prompts-do = { $names } · дайте текст или запись, затем backoffice prompts make
 late-list-title = Список не пришёл: { $names }

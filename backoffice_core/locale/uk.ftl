@@ -394,7 +394,7 @@ must-basis = Підстава боргу і договір
 must-amount = Розмір боргу, окремо пеня
 must-plan = Право на реструктуризацію
 must-how = Як і куди платити
-script-greeting = Добрий день! Мене звати { $agent }, { $bank }, адреса: { $address }. Розмова записується.
+script-greeting = Добрий день! Мене звати { $agent }, { $bank }, адреса: { $address }.
 script-ask = Скажіть, будь ласка, ви —
 script-third-party = «Перекажіть, будь ласка, що телефонувала (телефонував) { $agent }, і попросіть передзвонити на { $phone }».
 script-debt = { $name }, за вашим договором є прострочення: { $days ->
@@ -741,6 +741,13 @@ result-MISSED = Ніхто не відповів
 
 ## Lists and prompts
 
+notice-given = Попереджено про запис: { $how }, { $time }
+notice-by-script = за сценарієм
+notice-by-prompt = голосом обом
+notice-is-spoken = Про запис скаже система, щойно голоси зустрінуться
+notice-said = Сказано про запис
+script-recorded = Розмова записується.
+notice-none = про запис не попереджено
 no-prompts-title = Набір не йде: немає повідомлень
 no-prompts-do = { $names } · дайте текст або запис, тоді backoffice prompts make
 late-list-title = Список не прийшов: { $names }

@@ -3,9 +3,11 @@
 from datetime import timedelta
 from decimal import Decimal
 
+import pytest
 from sqlalchemy import func, select
 
 from backoffice_core.call_centre.models import CallAttempt
+from backoffice_core.cases import service as cases
 from backoffice_core.cases.models import CaseEvent, Task
 from backoffice_core.collection.models import Promise
 from backoffice_core.db import new_key
@@ -261,3 +263,30 @@ async def test_sums_of_an_old_balance_are_hidden_everywhere_on_the_card(talk: Ta
     assert [sum_ for sum_ in ("1\u00a0800,00", "10\u00a0000,00", "731,00") if sum_ in html] == []
     assert f"Дані банку від {old.astimezone(clock.zone):%d.%m.%Y %H:%M} застаріли" in html
     assert "20" in html.split('class="sub stack"')[1]  # days past due stay
+
+
+async def test_fl11_the_warning_of_the_recording_is_ticked_once_and_stands_on_the_call(talk: Talk) -> None:
+    """UA-REC asks for it: the script has a line with its own button; how, when and in which language stands on the call."""
+    browser = await at_desk(talk)
+    assert 'data-act="notice"' in (await browser.get("/desk/card")).text
+    for _ in range(2):
+        await browser.send_form("/desk/notice", call_id=str(talk.call))
+    async with talk.console.database.begin() as s:
+        call = await s.get_one(CallAttempt, talk.call)
+    assert (call.notice_rule, call.notice, call.notice_language) == ("UA-REC", "script", "uk")
+    assert call.notice_at is not None
+    html = (await browser.get("/desk/card")).text
+    assert 'data-act="notice"' not in html
+    assert "Попереджено про запис: за сценарієм" in html
+
+
+@pytest.mark.parametrize("warned", [True, False])
+async def test_fl11_a_talk_without_the_warning_says_so_in_the_history(talk: Talk, warned: bool) -> None:
+    browser = await at_desk(talk)
+    if warned:
+        await browser.send_form("/desk/notice", call_id=str(talk.call))
+    await talk.end()
+    await browser.send_form("/desk/result", call_id=str(talk.call), outcome="HANGUP")
+    async with talk.console.database.begin() as s:
+        (event,) = [e for e in await cases.events(s, talk.borrower.case.id) if e.kind == "outcome"]
+    assert (event.data["notice"], event.data["notice_language"]) == (("script", "uk") if warned else ("none", ""))

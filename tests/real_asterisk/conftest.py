@@ -191,6 +191,7 @@ async def agent(exchange: Exchange, dialer: Ami, listener: Listener) -> AsyncIte
         exchange.settings.derived_secret("phone:101"),
         ("127.0.0.1", exchange.settings.ports.sip),
         engine=engine,
+        keep_heard=True,
     )
     await phone.register()
     leg = Leg(f"leg-{uuid.uuid4()}-1", phone)

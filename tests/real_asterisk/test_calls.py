@@ -7,11 +7,12 @@ import uuid
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import soundfile
 
 from agi.session import AgiSession
-from asterisk_conf import AGI_SILENCE_S, CEL_COLUMNS, cel_file
+from asterisk_conf import AGI_SILENCE_S, CEL_COLUMNS, cel_file, prompts
 from backoffice_core.pbx.actions import hang_up, list_channels, mute_recording, originate_leg
 from backoffice_core.pbx.ami import Ami
 from backoffice_core.pbx.frames import Event
@@ -101,6 +102,40 @@ async def test_the_desk_hangs_up_the_borrower_and_pauses_the_recording(
         await listener.first(call_id, "Hangup")
         assert not await hang_up(console, call_id)
     await until(lambda: _holds(dialer, agent.channel_id))
+
+
+async def test_the_warning_of_the_recording_is_spoken_to_both_as_they_meet(
+    exchange: Exchange, dialer: Ami, listener: Listener, agi: Serve, agent: Leg, tmp_path: Path
+) -> None:
+    """FL-11: asked for by BO_NOTICE, in the borrower's language; the talk goes on after it."""
+
+    async def handler(session: AgiSession) -> None:
+        await session.run(session.set_variable, "BO_NOTICE", "1")
+        await session.run(session.set_variable, "AGENT_CHANNEL", agent.channel_id)
+
+    await agi(handler)
+    call_id = await exchange.call(dialer, "040", language="uk")
+    gone = await listener.first(call_id, "Hangup")
+    met = await listener.first(call_id, "BridgeEnter")
+    assert float(gone.get("Timestamp")) - float(met.get("Timestamp")) > 3
+    said, rate = soundfile.read(prompts.HERE / "uk" / "recorded.wav")
+    assert rate == 8000
+    assert agent.phone.call is not None
+    assert agent.phone.call.stream is not None
+    agent.phone.call.stream.save(tmp_path / "agent.wav")
+    borrower = exchange.settings.recordings_dir / f"{exchange.recording(call_id)}-out.wav"
+    tone, _ = soundfile.read(prompts.HERE / "tone.wav")
+    for ear, sound in ((borrower, said), (tmp_path / "agent.wav", tone)):
+        heard, _ = soundfile.read(ear)
+        assert likeness(sound, heard) > 0.4, f"not heard in {ear.name}"
+
+
+def likeness(said: np.ndarray, heard: np.ndarray) -> float:
+    """The best normalised correlation of `said` with any stretch of `heard`, 0 to 1; other speech stays below 0.2."""
+    size = 1 << int(np.ceil(np.log2(len(said) + len(heard))))
+    cross = np.fft.irfft(np.fft.rfft(heard, size) * np.conj(np.fft.rfft(said, size)), size)[: len(heard)]
+    power = np.convolve(heard**2, np.ones(len(said)), mode="full")[len(said) - 1 :][: len(heard)]
+    return float((np.abs(cross) / np.sqrt(np.maximum(power, 1e-3) * (said**2).sum())).max())
 
 
 async def test_a_lost_agents_line_ends_the_talk_and_is_told(

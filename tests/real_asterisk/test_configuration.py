@@ -184,3 +184,13 @@ async def test_a_wrong_secret_is_refused_with_words(exchange: Exchange) -> None:
     with pytest.raises(LoginRefused, match="dialer"):
         await ami.connect()
     await ami.close()
+
+
+@pytest.mark.parametrize(("how", "file"), [("script", "tone"), ("prompt", "ru/recorded")])
+def test_what_an_agent_hears_before_the_borrower(tmp_path: Path, how: str, file: str) -> None:
+    """FL-10, FL-11: a short tone; where a prompt warns of the recording, the warning in the house's language."""
+    settings = fresh_settings(tmp_path / "data", recording_notice=how, language="ru")
+    render(settings, NOWHERE, [], tmp_path / "etc")
+    sound = prompts.sounds_dir(settings) / f"{file}.wav"
+    assert f"xfersound = {sound.with_suffix('')}\n" in (tmp_path / "etc" / "features.conf").read_text()
+    assert sound.exists()

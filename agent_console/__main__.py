@@ -38,7 +38,8 @@ async def serve(settings: config.Settings) -> None:
     app = create_app(settings, database, bus, clock.load(settings), ami)
     conf = uvicorn.Config(
         app, host=settings.bind, port=settings.ports.console, log_level="warning", access_log=False,
-        timeout_graceful_shutdown=2, ws_ping_interval=10, ws_ping_timeout=10, server_header=False,
+        timeout_graceful_shutdown=2, ws_ping_interval=10, ws_ping_timeout=10,
+        ws_per_message_deflate=False, server_header=False,
     )  # fmt: skip
     try:
         await _Server(settings, conf).serve()

@@ -61,7 +61,7 @@ class Client:
         while True:
             with contextlib.suppress(OSError, websockets.WebSocketException, TimeoutError):
                 async with websockets.connect(
-                    self.address, additional_headers=self.headers, compression=None, ping_interval=None
+                    self.address, additional_headers=self.headers, compression=None, ping_interval=None, open_timeout=60
                 ) as link:
                     async for raw in link:
                         wait = FIRST_WAIT_S

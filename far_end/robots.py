@@ -58,6 +58,10 @@ class Manner:
     chords: bool = False  # each phone speaks a chord of its own, and whom it hears is written down (tones.py)
 
 
+class NoSeat(ValueError):
+    """The desk knows the login but no seat (the house was restored to before it was taken): a new login takes one."""
+
+
 class Robot:
     def __init__(
         self, seat: Seat, console: str, registrar: tuple[str, int], engine: Engine, manner: Manner, log: Log
@@ -91,7 +95,7 @@ class Robot:
                     await self._shift()
                 except AWAY as error:
                     told = error.rcvd.code if isinstance(error, ConnectionClosed) and error.rcvd else 0
-                    if told == LOGIN_OVER or isinstance(error, httpx.HTTPStatusError):
+                    if told == LOGIN_OVER or isinstance(error, httpx.HTTPStatusError | NoSeat):
                         self.logged_in = False  # a console that was only away knows the login still
                     self.log.write("LOST", robot=self.seat.login, error=type(error).__name__)
                     await asyncio.sleep(1)
@@ -155,6 +159,8 @@ class Robot:
         answer = await self.http.get("/desk/state")
         answer.raise_for_status()
         found: dict[str, Any] = answer.json()
+        if found["state"] == "OFF":
+            raise NoSeat
         return found
 
     async def _until(self, *states: str, limit: float) -> dict[str, Any]:

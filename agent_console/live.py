@@ -11,6 +11,7 @@ import contextlib
 import json
 import random
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -135,13 +136,14 @@ class Hub:
 
     async def _states(self, of: set[UUID] | None = None) -> dict[UUID, str]:
         row = AgentSession
-        query = select(row.user_id, row.state, row.reason, row.line, row.call_id, row.wants_pause)
+        fields = (row.state, row.reason, row.line, row.call_id, row.wants_pause, row.line_check, row.line_heard_at)
+        query = select(row.user_id, *fields)
         query = query.where(row.ended_at.is_(None))
         if of is not None:
             query = query.where(row.user_id.in_(of))
         async with self.console.database.sessions() as s:
             rows = (await s.execute(query)).all()
-        return {who: version(state, reason, line, call_id, wants) for who, state, reason, line, call_id, wants in rows}
+        return {row[0]: version(*row[1:]) for row in rows}
 
     def tell(self, user_id: UUID, message: dict[str, Any]) -> None:
         for socket in self.sockets:
@@ -185,9 +187,12 @@ class Hub:
         self._seen = now
 
 
-def version(state: str, reason: str, line: str, call_id: UUID | None, wants_pause: str) -> str:
+def version(
+    state: str, reason: str, line: str, call_id: UUID | None, wants_pause: str, check: str, heard_at: datetime | None
+) -> str:
     """What a page compares to know whether it shows an agent's present state."""
-    return f"{state}:{reason}:{line}:{call_id or ''}:{wants_pause}"
+    tested = f"/{check}{'+' if heard_at else ''}" if check else ""
+    return f"{state}:{reason}:{line}{tested}:{call_id or ''}:{wants_pause}"
 
 
 @router.websocket("/live")

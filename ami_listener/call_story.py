@@ -29,6 +29,7 @@ from ami_listener.heard import (
     NotOriginated,
     Party,
     Rang,
+    Spoke,
 )
 from backoffice_core.call_centre.rules import CallFacts
 
@@ -85,6 +86,13 @@ class CodeHeard(Meaning):
 class LineUp(Meaning):
     line: Line
     channel: str
+
+
+@dataclass(frozen=True)
+class LineHeard(Meaning):
+    """In the echo test: sound comes from the phone."""
+
+    line: Line
 
 
 @dataclass(frozen=True)
@@ -175,6 +183,8 @@ class Stories:
             case Answered():
                 story.channel = heard.channel or story.channel
                 story.note(Answered, heard)
+            case Spoke():
+                return [LineHeard(heard.at, heard.who)] if isinstance(heard.who, Line) else []
             case Began() | Rang() | MessagePlayed() | NotOriginated():
                 story.note(type(heard), heard)
         return before + self._tell(heard.who, story)

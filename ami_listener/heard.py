@@ -62,6 +62,11 @@ class LeftBridge(Heard):
 
 
 @dataclass(frozen=True)
+class Spoke(Heard):
+    """The exchange hears sound from this phone; told in the echo test of an agent's line only (AMI only)."""
+
+
+@dataclass(frozen=True)
 class MessagePlayed(Heard):
     """The dialplan tells the borrower that nobody is free."""
 
@@ -129,6 +134,13 @@ def _moment(stamp: str) -> datetime | None:
         return None
 
 
+_BARE: dict[str, type[Heard]] = {
+    "Newchannel": Began,
+    "HangupRequest": FarSideHungUp,
+    "ChannelTalkingStart": Spoke,
+}
+
+
 def parse(event: Mapping[str, str]) -> Heard | None:
     """`event` needs `timestampevents=yes` in manager.conf; without a stamp the event is not used."""
     name, further = event.get("Event", ""), ""
@@ -139,9 +151,9 @@ def parse(event: Mapping[str, str]) -> Heard | None:
     at = _moment(event.get("Timestamp", ""))
     if who is None or at is None:
         return None
+    if name in _BARE:
+        return _BARE[name](who, at)
     match name:
-        case "Newchannel":
-            return Began(who, at)
         case "Newstate" if event.get("ChannelState") == RINGING:
             return Rang(who, at)
         case "Newstate" if event.get("ChannelState") == UP:
@@ -156,8 +168,6 @@ def parse(event: Mapping[str, str]) -> Heard | None:
             return Began(who, at)
         case "OriginateResponse" if event.get("Response") == "Failure":
             return NotOriginated(who, at, _number(further) or 1)
-        case "HangupRequest":
-            return FarSideHungUp(who, at)
         case "Hangup":
             cause, code = _number(event.get("Cause", "")), _number(event.get("TechCause", ""))
             return HungUp(who, at, cause, code, was_up=event.get("ChannelState") == UP)
@@ -199,7 +209,18 @@ def _extra(row: Mapping[str, str]) -> dict[str, Any]:
 
 KINDS: dict[str, type[Heard]] = {
     kind.__name__: kind
-    for kind in (Began, Rang, Answered, EnteredBridge, LeftBridge, MessagePlayed, NotOriginated, FarSideHungUp, HungUp)
+    for kind in (
+        Began,
+        Rang,
+        Answered,
+        EnteredBridge,
+        LeftBridge,
+        Spoke,
+        MessagePlayed,
+        NotOriginated,
+        FarSideHungUp,
+        HungUp,
+    )
 }
 _DETAILS = {name: [f.name for f in fields(kind) if f.name not in ("who", "at", "cel")] for name, kind in KINDS.items()}
 

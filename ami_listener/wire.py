@@ -43,6 +43,7 @@ WANTED = frozenset(
         "BridgeEnter",
         "BridgeLeave",
         "UserEvent",
+        "ChannelTalkingStart",
         "OriginateResponse",
         "HangupRequest",
         "Hangup",

@@ -16,13 +16,14 @@ from ami_listener.call_story import (
     CallRang,
     CodeHeard,
     LineDown,
+    LineHeard,
     LineUp,
     Meaning,
     MessageHeard,
     VoicesMet,
 )
 from backoffice_core.bus import Bus
-from backoffice_core.call_centre import agents, attempts, facts, legs, settling, unknown
+from backoffice_core.call_centre import agents, attempts, facts, legs, line_check, settling, unknown
 from backoffice_core.call_centre.models import CallAttempt
 from backoffice_core.call_centre.rules import CallFacts
 from backoffice_core.clock import Clock
@@ -75,7 +76,7 @@ class Writer:
             await facts.save(s, batch.facts)
             heard = {m.call_id for m in batch.meanings if isinstance(m, OF_CALLS)}
             over = {m.call_id for m in batch.meanings if isinstance(m, CallEnded)}
-            seats = {m.line.session_id for m in batch.meanings if isinstance(m, LineUp | LineDown)}
+            seats = {m.line.session_id for m in batch.meanings if isinstance(m, LineUp | LineDown | LineHeard)}
             await settling.begin_many(s, heard, over, seats)
             news = [one for meaning in batch.meanings for one in await self._apply(s, meaning)]
             await settling.finish_many(s)
@@ -122,6 +123,8 @@ class Writer:
                 return []
             case LineUp(at, line, channel):
                 agent = await agents.line_up(s, line.session_id, line.n, channel, at)
+            case LineHeard(at, line):
+                agent = await line_check.heard(s, line.session_id, line.n, at)
             case LineDown(at, line, hung_up):
                 agent = await agents.line_down(s, line.session_id, line.n, at, hung_up=hung_up)
             case _:

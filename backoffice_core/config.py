@@ -145,6 +145,9 @@ class Settings(BaseSettings):
     card_head_start_ms: int = Field(
         default=50, ge=0, le=150, description="the longest that the voice waits for the card; 0 = not at all"
     )
+    echo_test: Literal["required", "off"] = Field(
+        default="required", description="an agent goes ready only after a test of his line in this shift"
+    )
     guard_minutes: int = Field(
         default=5, ge=0, le=60, description="no dial in the last minutes of a window: a talk must fit"
     )

@@ -4,13 +4,13 @@ import structlog
 
 from backoffice_core import leases
 from backoffice_core.bus import Bus
-from backoffice_core.call_centre import agents
+from backoffice_core.call_centre import agents, line_check
 from backoffice_core.clock import Clock
 from backoffice_core.db import Database
 from backoffice_core.errors import BadInput
 from backoffice_core.events import AgentChanged
 from backoffice_core.leases import Held
-from backoffice_core.pbx.actions import hang_up, list_channels, originate_leg
+from backoffice_core.pbx.actions import hang_up, list_channels, originate_leg, send_line
 from backoffice_core.pbx.ami import Ami
 from backoffice_core.pbx.frames import ActionRefused, ActionUnknown, LinkDown
 
@@ -42,6 +42,20 @@ class Legs:
                 async with self.database.begin() as s:
                     await agents.line_down(s, session_id, n, self.clock.wall(), hung_up=False)
             await self.bus.publish(AgentChanged(agent_id=user_id))
+
+    async def move_tested(self) -> None:
+        """Sends lines to the echo test, and back once it is passed. Raises LinkDown, ActionUnknown, ActionRefused."""
+        if not self.ami.up:
+            return
+        async with self.database.begin() as s:
+            wanted = [(a.id, a.line_n, a.line_id, a.line_check) for a in await line_check.to_move(s)]
+        for session_id, n, line_id, asked in wanted:
+            if not await send_line(self.ami, line_id, echo=asked == "WANTED"):
+                continue  # gone: the listener tells, and the line is called again
+            async with self.database.begin() as s:
+                user_id = await line_check.moved(s, session_id, n, asked)
+            if user_id:
+                await self.bus.publish(AgentChanged(agent_id=user_id))
 
     async def hang_up_ownerless(self) -> None:
         """Lines whose seat is closed, paused for good, or has a newer line. Raises LinkDown, ActionUnknown."""

@@ -152,6 +152,7 @@ class Dialer:
     async def _look_after_lines(self, lease: Held) -> None:
         try:
             await self.legs.call_missing(lease)
+            await self.legs.move_tested()
             if time.monotonic() - self.swept > SWEEP_S:
                 self.swept = time.monotonic()
                 await self.legs.hang_up_ownerless()

@@ -28,7 +28,7 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from far_end import tones
 from far_end.carrier import Log, Span
-from far_end.media import Engine
+from far_end.media import Engine, Stream
 from far_end.phone import AGENT_VOICE, DeskPhone, RegistrationError
 
 OUTCOMES_CONFIRMED = ("PTP_FULL", "PTP_FULL", "PTP_PART", "PAID_CLAIM", "REFUSE", "CALLBACK", "HARDSHIP")
@@ -154,8 +154,9 @@ class Robot:
         """The desk's state, as the last news had it; asked for when there was none."""
         said, self.known = self.known, ""
         if said:
-            state, _, _, call_id, _ = said.split(":")
-            return {"state": state, "call_id": call_id}
+            state, _, line, call_id, _ = said.split(":")
+            tested = line.partition("/")[2]
+            return {"state": state, "call_id": call_id, "line_check": tested.rstrip("+"), "line_heard": "+" in tested}
         answer = await self.http.get("/desk/state")
         answer.raise_for_status()
         found: dict[str, Any] = answer.json()
@@ -185,10 +186,34 @@ class Robot:
             elif state["state"] == "WRAP_UP":
                 state = await self._wrap_up(state["call_id"])
             elif state["state"] in {"PAUSED", "UNREACHABLE"}:
-                await self.http.post("/desk/ready")
-                state = await self._until("READY", "RESERVED", "TALKING", limit=2)
+                state = await self._go_ready(state)
             else:
                 state = await self._until("TALKING", "WRAP_UP", "PAUSED", limit=5)
+
+    async def _go_ready(self, state: dict[str, Any]) -> dict[str, Any]:
+        """Ready, and where the desk asks for it, by way of the echo test: it says yes when it heard its own voice."""
+        if state.get("line_check") == "WANTED":
+            return await self._until("READY", limit=2)
+        if state.get("line_check") == "ECHO":
+            if not (state.get("line_heard") and self._hears_itself()):
+                return await self._until("READY", limit=0.3)
+            said = await self.http.post("/desk/line/heard")
+            self.log.write("LINE", robot=self.seat.login, status=said.status_code)
+        answer = await self.http.post("/desk/ready")
+        refused = answer.json().get("error") if answer.status_code == 409 else None
+        if refused == "LINE_NOT_CHECKED" or (refused == "LINE_NOT_UP" and state["state"] == "PAUSED"):
+            if stream := self._stream():
+                stream.first_sound = None
+            await self.http.post("/desk/line")
+            return await self._until("READY", limit=2)
+        return await self._until("READY", "RESERVED", "TALKING", limit=2)
+
+    def _stream(self) -> Stream | None:
+        return self.phone.call.stream if self.phone.call else None
+
+    def _hears_itself(self) -> bool:
+        stream = self._stream()
+        return stream is not None and stream.first_sound is not None
 
     async def _talk(self, call_id: str) -> dict[str, Any]:
         patience = self.dice.uniform(self.manner.talk.low, self.manner.talk.high)

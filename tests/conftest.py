@@ -57,7 +57,8 @@ def fresh_settings(data: Path, **fields: Any) -> Settings:
         far_end=single[6], far_end_rtp=single[7], rtp_first=media[0], rtp_last=media[-1],
     )  # fmt: skip
     trunk = FAR_END.model_copy(update={"port": ports.far_end})
-    return Settings(**{"data": data, "ports": ports, "trunks": [trunk], "now": lawful_moment(), **fields})
+    given = {"data": data, "ports": ports, "trunks": [trunk], "now": lawful_moment(), "echo_test": "off", **fields}
+    return Settings(**given)
 
 
 async def until(

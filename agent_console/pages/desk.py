@@ -4,9 +4,11 @@ Programs (robot agents) use the same addresses as the page, with the cookie of P
 (given in that answer and in GET /desk/state). These stay as they are:
 
     GET  /desk/state       JSON: state, reason, since (ms), line, phone, call_id, case_id, wants_pause, needs_result, csrf
-    POST /desk/ready       ready for calls
+    POST /desk/line        check my line: it is called if need be and sent to an echo (state: line_check ECHO)
+    POST /desk/line/heard  I hear myself: the test is passed, refused while the exchange hears nothing (LINE_SILENT)
+    POST /desk/ready       ready for calls; refused before the test of the line (LINE_NOT_CHECKED, LINE_NOT_UP)
     POST /desk/pause       form: reason = BREAK | LUNCH | TRAINING | TECHNICAL
-    WS   /live             {"kind": "screen_pop", "call_id": …}, "agent" (v = state:reason:line:call_id:wished pause),
+    WS   /live             {"kind": "screen_pop", "call_id": …}, "agent" (v = state:reason:line[/test[+]]:call_id:wished pause),
                            "call", "stop", "reread", "beat"; the page says {"shown": call_id} once it shows a card,
                            and then the voices meet
     GET  /desk/card        HTML of the present call's card, with data-call-id; ?call_id=… for one of one's own calls
@@ -31,7 +33,7 @@ from agent_console.deps import DeskWork, Work
 from agent_console.forms import Typed, typed_result
 from agent_console.live import version
 from agent_console.view import page, toast
-from backoffice_core.call_centre import agents, desk, stop
+from backoffice_core.call_centre import agents, desk, line_check, stop
 from backoffice_core.call_centre.history import day_figures, last_calls
 from backoffice_core.call_centre.models import AgentSession, CallAttempt
 from backoffice_core.call_centre.rules import OUTCOMES
@@ -99,7 +101,10 @@ async def _note_seen(work: Work, card: desk.Card) -> None:
 
 
 def _version(seat: AgentSession | None) -> str:
-    return version(seat.state, seat.reason, seat.line, seat.call_id, seat.wants_pause) if seat else ""
+    if seat is None:
+        return ""
+    tested = seat.line_check, seat.line_heard_at
+    return version(seat.state, seat.reason, seat.line, seat.call_id, seat.wants_pause, *tested)
 
 
 async def _view(work: Work, typed: Typed | None = None, status: int = 200) -> HTMLResponse:
@@ -152,7 +157,8 @@ async def _state(work: Work) -> dict[str, Any]:
         "state": seat.state, "reason": seat.reason, "since": round(seat.since.timestamp() * 1000), "line": seat.line,
         "phone": seat.phone, "call_id": str(call.id) if call else None, "case_id": str(call.case_id) if call else None,
         "wants_pause": seat.wants_pause, "needs_result": bool(call and call.outcome is None and call.ended_at),
-        "csrf": work.csrf, "now": round(work.wall.timestamp() * 1000),
+        "line_check": seat.line_check, "line_heard": seat.line_heard_at is not None,
+        "line_checked": seat.line_checked_at is not None, "csrf": work.csrf, "now": round(work.wall.timestamp() * 1000),
     }  # fmt: skip
 
 
@@ -184,7 +190,22 @@ async def phone(work: DeskWork) -> Response:
 
 @router.post("/ready")
 async def ready(work: DeskWork) -> Response:
-    await agents.go_ready(work.s, work.user.id, work.wall)
+    sure = line_check.require_sure if work.console.settings.echo_test == "required" else None
+    await agents.go_ready(work.s, work.user.id, work.wall, sure)
+    work.news.append(AgentChanged(agent_id=work.user.id))
+    return await _answer(work)
+
+
+@router.post("/line")
+async def check_line(work: DeskWork) -> Response:
+    await line_check.ask(work.s, work.user.id, work.wall)
+    work.news.append(AgentChanged(agent_id=work.user.id))
+    return await _answer(work)
+
+
+@router.post("/line/heard")
+async def line_heard(work: DeskWork) -> Response:
+    await line_check.confirm(work.s, work.user.id, work.wall)
     work.news.append(AgentChanged(agent_id=work.user.id))
     return await _answer(work)
 

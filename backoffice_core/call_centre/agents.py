@@ -4,6 +4,7 @@ Every change of state goes through `change`, which leaves a row with its cause (
 Stamps are the machine's time: browsers tick from them.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -65,7 +66,8 @@ async def current(s: AsyncSession, user_id: UUID, *, lock: bool = False) -> Agen
     return (await s.execute(query.with_for_update() if lock else query)).scalar_one_or_none()
 
 
-async def _seat(s: AsyncSession, user_id: UUID) -> AgentSession:
+async def seat(s: AsyncSession, user_id: UUID) -> AgentSession:
+    """His open seat, locked. Raises NoSession."""
     agent = await current(s, user_id, lock=True)
     if agent is None:
         raise NoSession
@@ -96,18 +98,23 @@ async def open_session(s: AsyncSession, user: User, phone: Literal["browser", "d
         # The old line has its old id: it is hung up as a line that nobody owns, and the new phone is called on READY.
         agent.phone, agent.endpoint = phone, _endpoint(user, phone)
         agent.line, agent.line_channel, agent.line_wanted = "NONE", "", False
+        agent.line_check, agent.line_heard_at, agent.line_checked_at = "", None, None
     return agent
 
 
-async def go_ready(s: AsyncSession, user_id: UUID, wall: datetime) -> AgentSession:
+async def go_ready(
+    s: AsyncSession, user_id: UUID, wall: datetime, sure: Callable[[AgentSession], None] | None = None
+) -> AgentSession:
     """Ready for calls; the dialer brings the line up if it is not. Idempotent; during a call it takes a wished pause back.
 
-    Raises NoSession, NoDisposition.
+    `sure` refuses a line that may not work (`line_check.require_sure`). Raises NoSession, NoDisposition, and what it does.
     """
-    agent = await _seat(s, user_id)
-    agent.line_wanted = True
+    agent = await seat(s, user_id)
     if agent.state == "WRAP_UP":
         raise NoDisposition
+    if sure is not None and agent.state in {"PAUSED", "UNREACHABLE"}:
+        sure(agent)
+    agent.line_wanted = True
     agent.wants_pause = ""
     if agent.state in {"PAUSED", "UNREACHABLE"}:
         agent.line_failures, agent.line_retry_at = 0, None
@@ -119,7 +126,7 @@ async def pause(s: AsyncSession, user_id: UUID, reason: str, wall: datetime) -> 
     """Pause with a reason; with a call it is remembered and done after the outcome. Raises NoSession, BadInput."""
     if reason not in PAUSE_REASONS:
         raise BadInput(f"Unknown reason of a pause: {reason!r}.", remedy="Choose one of the list.", field="reason")
-    agent = await _seat(s, user_id)
+    agent = await seat(s, user_id)
     if agent.state in {"RESERVED", "TALKING", "WRAP_UP"}:
         agent.wants_pause = reason
     else:
@@ -143,12 +150,20 @@ async def close_session(s: AsyncSession, user_id: UUID, wall: datetime) -> None:
 # --- with a call -------------------------------------------------------------------------------------------------
 
 
+_FREE = (  # on his way back from the echo test he is not
+    AgentSession.state == "READY",
+    AgentSession.line == "UP",
+    AgentSession.line_check == "",
+    AgentSession.ended_at.is_(None),
+)
+
+
 async def longest_waiting(s: AsyncSession, prefer: UUID | None = None) -> AgentSession | None:
     """The free agent who waits longest (or the preferred one, if he is free), locked; agents whom another transaction
     just takes are passed over."""
     query = (
         select(AgentSession)
-        .where(AgentSession.state == "READY", AgentSession.line == "UP", AgentSession.ended_at.is_(None))
+        .where(*_FREE)
         .order_by(AgentSession.user_id != prefer if prefer else AgentSession.since, AgentSession.since)
         .limit(1)
         .with_for_update(skip_locked=True)
@@ -157,9 +172,7 @@ async def longest_waiting(s: AsyncSession, prefer: UUID | None = None) -> AgentS
 
 
 async def count_free(s: AsyncSession) -> int:
-    query = select(AgentSession.id).where(
-        AgentSession.state == "READY", AgentSession.line == "UP", AgentSession.ended_at.is_(None)
-    )
+    query = select(AgentSession.id).where(*_FREE)
     return len((await s.execute(query)).all())
 
 
@@ -236,6 +249,8 @@ async def line_down(s: AsyncSession, session_id: UUID, n: int, wall: datetime, *
         return None
     was_up = agent.line == "UP"
     agent.line, agent.line_channel = "NONE", ""
+    if agent.line_check:  # what was heard of this line proves nothing of the next
+        agent.line_check, agent.line_heard_at = ("" if agent.line_check == "BACK" else "WANTED"), None
     if agent.ended_at is not None:
         return None
     with_call = agent.state in {"RESERVED", "TALKING", "WRAP_UP"}
@@ -309,7 +324,7 @@ async def board(s: AsyncSession, user_id: UUID | None = None) -> list[AgentRow]:
 
 async def require_in_call(s: AsyncSession, user_id: UUID) -> AgentSession:
     """The seat of an agent who is with a call now. Raises NoSession, Conflict."""
-    agent = await _seat(s, user_id)
+    agent = await seat(s, user_id)
     if agent.call_id is None:
         raise Conflict("There is no call at your desk.", remedy="The call has ended meanwhile.")
     return agent

@@ -290,6 +290,7 @@ class AgentSession(Base):
         Index("uq_agent_sessions_open", "user_id", unique=True, postgresql_where="ended_at IS NULL"),
         CheckConstraint("state IN ('READY','RESERVED','TALKING','WRAP_UP','PAUSED','UNREACHABLE','OFF')", name="state"),
         CheckConstraint("line IN ('NONE','CALLING','UP')", name="line"),
+        CheckConstraint("line_check IN ('','WANTED','ECHO','BACK')", name="line_check"),
     )
 
     id: Mapped[Key] = mapped_column(default=new_key)
@@ -307,6 +308,9 @@ class AgentSession(Base):
     line_channel: Mapped[str] = mapped_column(default="")  # Asterisk's channel name while the line is up
     line_failures: Mapped[int] = mapped_column(default=0)
     line_retry_at: Mapped[datetime | None]
+    line_check: Mapped[str] = mapped_column(default="", server_default="")  # the echo test: `line_check`
+    line_heard_at: Mapped[datetime | None]  # in this test the exchange heard sound from the phone
+    line_checked_at: Mapped[datetime | None]  # he heard himself: passed for this shift
     started_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
 

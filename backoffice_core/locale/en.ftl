@@ -728,6 +728,20 @@ result-MISSED = Nobody took it
 
 ## The agent's line
 
+line-test = Check my line
+line-test-first = Check your line before you go ready: F2 or the button
+line-test-calling = Connecting your phone for the test
+line-test-speak = Say a few words: you should hear yourself
+line-test-heard = You are heard. Do you hear yourself?
+line-test-hint = If you hear yourself, confirm. If not, check headset and microphone.
+line-test-yes = I hear myself
+pause-LINE_CHECK = Line test
+error-LINE_NOT_CHECKED = Your line has not been tested this shift
+remedy-LINE_NOT_CHECKED = Press “Check my line” and say a few words.
+error-LINE_NOT_UP = Your phone is not connected
+remedy-LINE_NOT_UP = Press “Check my line”: it is called again.
+error-LINE_SILENT = Nothing is heard from your phone
+remedy-LINE_SILENT = Check the microphone, say a few words and confirm again.
 
 ## Lists and prompts
 

@@ -737,6 +737,20 @@ result-MISSED = Никто не ответил
 
 ## The agent's line
 
+line-test = Проверить линию
+line-test-first = Перед готовностью проверьте линию: F2 или кнопка
+line-test-calling = Соединяем ваш телефон для проверки
+line-test-speak = Скажите несколько слов: вы должны услышать себя
+line-test-heard = Вас слышно. А вы слышите себя?
+line-test-hint = Слышите себя — подтвердите. Не слышите — проверьте наушники и микрофон.
+line-test-yes = Слышу себя
+pause-LINE_CHECK = Проверка линии
+error-LINE_NOT_CHECKED = Линия в эту смену ещё не проверена
+remedy-LINE_NOT_CHECKED = Нажмите «Проверить линию» и скажите несколько слов.
+error-LINE_NOT_UP = Ваш телефон не соединён
+remedy-LINE_NOT_UP = Нажмите «Проверить линию»: телефон вызовем снова.
+error-LINE_SILENT = С вашего телефона ничего не слышно
+remedy-LINE_SILENT = Проверьте микрофон, скажите несколько слов и подтвердите ещё раз.
 
 ## Lists and prompts
 

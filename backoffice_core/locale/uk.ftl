@@ -738,6 +738,20 @@ result-MISSED = Ніхто не відповів
 
 ## The agent's line
 
+line-test = Перевірити лінію
+line-test-first = Перед готовністю перевірте лінію: F2 або кнопка
+line-test-calling = З'єднуємо ваш телефон для перевірки
+line-test-speak = Скажіть кілька слів: ви маєте почути себе
+line-test-heard = Вас чутно. А ви чуєте себе?
+line-test-hint = Чуєте себе — підтвердьте. Не чуєте — перевірте навушники й мікрофон.
+line-test-yes = Чую себе
+pause-LINE_CHECK = Перевірка лінії
+error-LINE_NOT_CHECKED = Лінію в цю зміну ще не перевірено
+remedy-LINE_NOT_CHECKED = Натисніть «Перевірити лінію» і скажіть кілька слів.
+error-LINE_NOT_UP = Ваш телефон не з'єднано
+remedy-LINE_NOT_UP = Натисніть «Перевірити лінію»: телефон викличемо знову.
+error-LINE_SILENT = З вашого телефону нічого не чути
+remedy-LINE_SILENT = Перевірте мікрофон, скажіть кілька слів і підтвердьте ще раз.
 
 ## Lists and prompts
 

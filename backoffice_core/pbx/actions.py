@@ -150,6 +150,20 @@ async def originate_leg(ami: Ami, *, channel_id: str, endpoint: str, caller_id: 
     )
 
 
+async def send_line(ami: Ami, line_id: str, *, echo: bool) -> bool:
+    """Send an agent's waiting line to the echo test, or from there back to waiting. False when there is no such line.
+
+    Never ask for a line that may be in a talk: the borrower would be left alone.
+    """
+    reply = await ami.action(
+        "Redirect", Channel=_form(_LEG, line_id, "a line's id"), Context="agent-echo",
+        Exten="s" if echo else "back", Priority=1,
+    )  # fmt: skip
+    if "permission" in reply.message.lower():
+        raise ActionRefused(f"The telephone exchange refused to move a line: {reply.message}.")
+    return reply.ok
+
+
 async def hang_up(ami: Ami, channel_or_uniqueid: str, cause: int = NORMAL_CLEARING) -> bool:
     """False when there is no such channel (any more). `cause`: Q.850, 1-127. Raises ActionRefused on other refusals."""
     if not 1 <= cause <= 127:

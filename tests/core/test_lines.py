@@ -1,0 +1,79 @@
+"""FL-10: the agent's line is sure. The echo test, and who gets the call when a line dies before the voices meet."""
+
+import pytest
+
+from backoffice_core.call_centre import agents, line_check
+from backoffice_core.call_centre.line_check import LineNotChecked, LineNotUp, LineSilent
+from backoffice_core.call_centre.models import AgentSession
+from backoffice_core.clock import Clock
+from backoffice_core.db import Database
+from backoffice_core.errors import Conflict
+from tests import house
+
+
+async def test_ready_is_refused_until_the_line_is_up_and_has_passed_the_echo_test(
+    database: Database, clock: Clock
+) -> None:
+    """FL-10: called, sent to the echo, heard by the exchange, confirmed by the agent; only then ready, and no call comes
+    before his line is back from the echo."""
+    wall = clock.wall()
+    async with database.begin() as s:
+        seat = await house.agent(s, clock, ready=False)
+        who = seat.user_id
+        with pytest.raises(LineNotChecked):
+            await agents.go_ready(s, who, wall, line_check.require_sure)
+        await line_check.ask(s, who, wall)
+        assert (seat.line_wanted, seat.line_check) == (True, "WANTED")
+        with pytest.raises(Conflict):
+            await line_check.confirm(s, who, wall)
+        assert await line_check.to_move(s) == [], "a line that is not up was sent to the echo"
+        seat.line_n = 1
+        await agents.line_up(s, seat.id, 1, "PJSIP/x", wall)
+        assert [one.id for one in await line_check.to_move(s)] == [seat.id]
+        assert await line_check.moved(s, seat.id, 1, "WANTED") == who
+        with pytest.raises(LineSilent):
+            await line_check.confirm(s, who, wall)
+        assert await line_check.heard(s, seat.id, 0, wall) is None, "an old line's sound counts for nothing"
+        assert await line_check.heard(s, seat.id, 1, wall) == who
+        with pytest.raises(LineNotChecked):
+            await agents.go_ready(s, who, wall, line_check.require_sure)
+        await line_check.confirm(s, who, wall)
+        await agents.go_ready(s, who, wall, line_check.require_sure)
+        assert (seat.state, await agents.count_free(s)) == ("READY", 0)
+        assert await line_check.moved(s, seat.id, 1, "BACK") == who
+        assert await agents.count_free(s) == 1
+
+
+async def test_the_test_counts_for_this_shift_and_this_phone(database: Database, clock: Clock) -> None:
+    """FL-10: a pause keeps it; a lost line must be up again; another phone and the next shift are tested anew."""
+    wall = clock.wall()
+    async with database.begin() as s:
+        seat = await house.agent(s, clock)
+        seat.line_checked_at = wall
+        user = await s.get_one(agents.User, seat.user_id)
+        await agents.pause(s, user.id, "LUNCH", wall)
+        await agents.go_ready(s, user.id, wall, line_check.require_sure)
+        await agents.pause(s, user.id, "LUNCH", wall)
+        await agents.line_down(s, seat.id, 1, wall, hung_up=False)
+        with pytest.raises(LineNotUp):
+            await agents.go_ready(s, user.id, wall, line_check.require_sure)
+        await agents.open_session(s, user, "browser", wall)
+        with pytest.raises(LineNotChecked):
+            await agents.go_ready(s, user.id, wall, line_check.require_sure)
+        await agents.close_session(s, user.id, wall)
+        fresh: AgentSession = await agents.open_session(s, user, "desk", wall)
+        assert fresh.line_checked_at is None
+
+
+async def test_a_line_that_dies_in_the_test_is_called_and_tested_again(database: Database, clock: Clock) -> None:
+    """FL-10: what the exchange heard of the old line proves nothing of the new one."""
+    wall = clock.wall()
+    async with database.begin() as s:
+        seat = await house.agent(s, clock, ready=False)
+        await line_check.ask(s, seat.user_id, wall)
+        seat.line_n = 1
+        await agents.line_up(s, seat.id, 1, "PJSIP/x", wall)
+        await line_check.moved(s, seat.id, 1, "WANTED")
+        await line_check.heard(s, seat.id, 1, wall)
+        await agents.line_down(s, seat.id, 1, wall, hung_up=False)
+        assert (seat.line_check, seat.line_heard_at, seat.line_wanted) == ("WANTED", None, True)

@@ -1,4 +1,7 @@
-"""What Asterisk asks for a channel. `connect`: an answered borrower needs an agent, now. `call-in`: who calls us?"""
+"""What Asterisk asks for a channel. `connect`: an answered borrower needs an agent, now. `call-in`: who calls us?
+
+`connect-again`: the line of the agent who was chosen could not be bridged.
+"""
 
 import asyncio
 import contextlib
@@ -15,6 +18,7 @@ from backoffice_core.db import Database
 from backoffice_core.events import AgentChanged, CallChanged, CardShown, ScreenPop
 
 log = structlog.get_logger()
+KEPT_S = 60.0  # so long it is remembered when the seconds of a call end
 LOOK_AGAIN_S = 0.1  # also without news
 MARGIN_S = 0.15  # of the rule's seconds, for the way back through the dialplan to the message
 
@@ -31,6 +35,7 @@ class Connect:
         self.settings, self.database, self.bus, self.clock = settings, database, bus, clock
         self.within_s, self.head_start_s = within_s, settings.card_head_start_ms / 1000
         self._news = asyncio.Condition()
+        self._until: dict[UUID, float] = {}  # loop time at which the seconds of a call end
         self._shown: dict[UUID, asyncio.Event] = {}  # calls whose card is on its way
 
     async def hear_news(self) -> None:
@@ -54,7 +59,10 @@ class Connect:
             except (KeyError, ValueError):
                 log.warning("AGI request without a call of ours")
                 return
-            await self._connect(agi, call_id, came_in=script == "connect-in")
+            within_s = await self._wait_of_caller() if script == "connect-in" else self.within_s - MARGIN_S
+            await self._connect(agi, call_id, within_s, came_in=script == "connect-in")
+        elif script == "connect-again":
+            await self._again(agi)
         else:
             log.warning("unknown AGI request")
 
@@ -77,10 +85,34 @@ class Connect:
         for name, value in values.items():
             await agi.run(agi.set_variable, name, value)
 
-    async def _connect(self, agi: AgiSession, call_id: UUID, *, came_in: bool) -> None:
-        within_s = await self._wait_of_caller() if came_in else self.within_s - MARGIN_S
+    async def _again(self, agi: AgiSession) -> None:
+        """The next free agent, within what is left of the same seconds (FL-10); who lost the call is told by his desk."""
+        try:
+            call_id = UUID(agi.env["agi_arg_1"])
+        except (KeyError, ValueError):
+            log.warning("AGI request without a call of ours")
+            return
+        line_id, busy = agi.env.get("agi_arg_2", ""), agi.env.get("agi_arg_3") == "BUSY"
+        async with self.database.begin() as s:
+            loser = await attempts.line_died(s, call_id, line_id, self.clock.wall(), busy=busy)
+            attempt = await s.get(attempts.CallAttempt, call_id)
+            came_in = attempt is not None and attempt.direction == "in"
+        log.warning("an agent's line died before the bridge", call_id=str(call_id), agent=str(loser), busy=busy)
+        if loser is not None:
+            await self.bus.publish(AgentChanged(agent_id=loser), CallChanged(call_id=call_id))
+        now = asyncio.get_running_loop().time()
+        await self._connect(agi, call_id, self._until.get(call_id, now) - now, came_in=came_in)
+
+    def _remember(self, call_id: UUID, deadline: float, now: float) -> None:
+        for old in [one for one, until in self._until.items() if until < now - KEPT_S]:
+            del self._until[old]
+        self._until[call_id] = deadline
+
+    async def _connect(self, agi: AgiSession, call_id: UUID, within_s: float, *, came_in: bool) -> None:
         take = call_backs.connect if came_in else attempts.connect
-        deadline = asyncio.get_running_loop().time() + within_s
+        now = asyncio.get_running_loop().time()
+        deadline = now + within_s
+        self._remember(call_id, deadline, now)
         while within_s > 0:
             async with self.database.begin() as s:
                 agent = await take(s, call_id, self.clock.wall())

@@ -18,6 +18,7 @@ from backoffice_core.errors import BadInput
 
 TEMPLATES = Path(__file__).parent / "templates"
 AMI_USERS = ("dialer", "listener", "console", "ear")
+AGENTS_TRIED = 4  # for one call, while the rule's seconds last: each but the last had a line that died
 ECHO_S = 60  # the longest echo test of an agent's line
 AGI_SILENCE_S = 3  # the longest that an answered borrower waits for Python
 # the columns of the CEL file, in the order of templates/cel_custom.conf.j2; times are seconds.microseconds UTC
@@ -148,6 +149,7 @@ def _values(settings: Settings, install: AsteriskInstall, phones: list[Phone], t
         "secrets": {user: settings.derived_secret(f"ami:{user}") for user in AMI_USERS},
         "agi_seconds": AGI_SILENCE_S,
         "echo_seconds": ECHO_S,
+        "agents_tried": AGENTS_TRIED,
         "calls_in_seconds": settings.calls_in_wait_s + AGI_SILENCE_S,
         "language": settings.language,
         "agent_hears": f"{settings.language}/recorded" if settings.recording_notice == "prompt" else "tone",

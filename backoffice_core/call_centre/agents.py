@@ -276,6 +276,21 @@ async def line_down(s: AsyncSession, session_id: UUID, n: int, wall: datetime, *
     return agent.user_id
 
 
+def line_died(s: AsyncSession, agent: AgentSession, n: int, wall: datetime, *, busy: bool) -> None:
+    """His n-th line could not be bridged to the call that he was chosen for (FL-10): he is told, and the call goes on to
+    the next. `busy`: the line is with another call, of which nothing is known here; he looks himself."""
+    if busy:
+        change(s, agent, "PAUSED", "LINE_BUSY", wall)
+        return
+    if agent.line_n == n and agent.line != "NONE":
+        agent.line, agent.line_channel, agent.line_retry_at = "NONE", "", wall
+        agent.line_failures = 1
+    if agent.wants_pause or agent.line == "UP":
+        free(s, agent, wall, "LINE_BACK")
+    else:
+        change(s, agent, "UNREACHABLE", "LINE_DIED", wall)
+
+
 async def lines_held(s: AsyncSession) -> list[AgentSession]:
     """Open and just closed seats that hold or call a line: what the exchange should have."""
     return list((await s.execute(select(AgentSession).where(AgentSession.line != "NONE"))).scalars())

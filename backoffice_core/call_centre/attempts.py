@@ -254,6 +254,23 @@ async def connect(s: AsyncSession, call_id: UUID, wall: datetime, *, prefer: UUI
     return agent
 
 
+async def line_died(s: AsyncSession, call_id: UUID, line_id: str, wall: datetime, *, busy: bool) -> UUID | None:
+    """The chosen agent's line could not be bridged: the call is without an agent again, for `connect`. Returns the user id
+    of the agent who lost it; None when the call is over, or was his no more."""
+    attempt = await s.get(CallAttempt, call_id, with_for_update=True)
+    if attempt is None or attempt.ended_at is not None or attempt.bridged_at is not None:
+        return None
+    session, _, n = line_id.removeprefix("leg-").rpartition("-")
+    if attempt.agent_session_id is None or str(attempt.agent_session_id) != session or not n.isdecimal():
+        return None
+    agent = await s.get(AgentSession, attempt.agent_session_id, with_for_update=True)
+    attempt.agent_id = attempt.agent_session_id = attempt.reserved_at = None
+    if agent is None or agent.call_id != call_id or agent.state != "RESERVED":
+        return None
+    agents.line_died(s, agent, int(n), wall, busy=busy)
+    return agent.user_id
+
+
 async def give_up(s: AsyncSession, call_id: UUID) -> bool:
     """The rule's seconds are over: from now on nobody is reserved for this call. False when somebody already is."""
     attempt = await s.get(CallAttempt, call_id, with_for_update=True)

@@ -1,11 +1,14 @@
 """FL-10: the agent's line is sure. The echo test, and who gets the call when a line dies before the voices meet."""
 
+from datetime import timedelta
+
 import pytest
 
-from backoffice_core.call_centre import agents, line_check
+from backoffice_core.call_centre import agents, attempts, line_check
 from backoffice_core.call_centre.line_check import LineNotChecked, LineNotUp, LineSilent
 from backoffice_core.call_centre.models import AgentSession
 from backoffice_core.clock import Clock
+from backoffice_core.config import Settings
 from backoffice_core.db import Database
 from backoffice_core.errors import Conflict
 from tests import house
@@ -77,3 +80,34 @@ async def test_a_line_that_dies_in_the_test_is_called_and_tested_again(database:
         await line_check.heard(s, seat.id, 1, wall)
         await agents.line_down(s, seat.id, 1, wall, hung_up=False)
         assert (seat.line_check, seat.line_heard_at, seat.line_wanted) == ("WANTED", None, True)
+
+
+async def test_a_line_that_dies_before_the_bridge_gives_the_call_to_the_next_agent(
+    database: Database, clock: Clock, settings: Settings
+) -> None:
+    """FL-10: the call has no agent again and is given on; the loser is told why, and his line is called again at once."""
+    wall = clock.wall()
+    async with database.begin() as s:
+        await house.rules_in_force(s, clock)
+        await house.borrower(s, clock)
+        first = await house.agent(s, clock, since=wall - timedelta(minutes=2))
+        second = await house.agent(s, clock, since=wall - timedelta(minutes=1))
+        placing = await attempts.claim(
+            s, settings, trunk=settings.trunks[0], now=clock.now(), today=clock.today(), wall=wall
+        )
+        assert isinstance(placing, attempts.Placing)
+        call = placing.call_id
+        chosen = await attempts.connect(s, call, wall)
+        assert chosen is not None
+        assert chosen.id == first.id
+        assert await attempts.line_died(s, call, second.line_id, wall, busy=False) is None, "not the line of this call"
+        assert await attempts.line_died(s, call, first.line_id, wall, busy=False) == first.user_id
+        assert (first.state, first.reason, first.line, first.call_id) == ("UNREACHABLE", "LINE_DIED", "NONE", None)
+        assert first in await agents.lines_to_call(s, wall)
+        following = await attempts.connect(s, call, wall)
+        assert following is not None
+        assert following.id == second.id
+        assert await attempts.line_died(s, call, second.line_id, wall, busy=True) == second.user_id
+        assert (second.state, second.reason, second.line) == ("PAUSED", "LINE_BUSY", "UP")
+        assert await attempts.connect(s, call, wall) is None
+        assert await attempts.give_up(s, call)

@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint demo chaos bench restore-drill upgrade-drill clean
+.PHONY: help setup test lint demo chaos bench screens restore-drill upgrade-drill clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ bench: setup ## answer to bridge and card, 500 consoles, the listener's events, 
 	@$(PY) -m tests.bench.consoles
 	@$(PY) -m tests.bench.events
 	@$(PY) -m tests.bench.claim $(or $(CLAIM),--tasks 100000 --ledger 2000000)
+
+screens: setup ## pictures of every page in three languages, light and dark (OUT=folder)
+	@$(PY) -m tests.browser.screens $(or $(OUT),build/screens)
 
 restore-drill: setup ## 25 robot agents, a restore to a minute ago, dialing on (JSON=file ROBOTS=n)
 	@$(PY) -m tests.drills restore --robots $(or $(ROBOTS),25) $(if $(JSON),--json $(JSON))

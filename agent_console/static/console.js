@@ -35,6 +35,7 @@
     if (old.id === "agents" && fresh.id === "agents" && old.tagName === "DIV" && old.className === fresh.className && ui.keepAgents) return false;
     return !(old.matches("dialog[open], [popover]:popover-open"));
   };
+  Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, node) => !(name === "open" && node.matches("details[id]"));
   ui.parse = (html) => new DOMParser().parseFromString(html, "text/html");
   ui.morph = (old, fresh) => {
     Idiomorph.morph(old, fresh, { morphStyle: "outerHTML" });
@@ -155,6 +156,13 @@
     else if (button.dataset.close) $(button.dataset.close).close();
     else if (button.closest("[popover]")) button.closest("[popover]").hidePopover();
   });
+  document.addEventListener("toggle", (event) => {  // a menu of a row opens under its button, or above it where no room is
+    const menu = event.target, button = menu.id && document.querySelector(`td [popovertarget="${menu.id}"]`);
+    if (event.newState !== "open" || !button) return;
+    const at = button.getBoundingClientRect(), below = at.bottom + menu.offsetHeight + 4 <= innerHeight;
+    menu.style.top = `${below ? at.bottom + 4 : Math.max(4, at.top - menu.offsetHeight - 4)}px`;
+    menu.style.right = `${document.documentElement.clientWidth - at.right}px`;
+  }, true);
   document.addEventListener("htmx:afterRequest", (event) => {
     const form = event.detail.elt.closest("[data-closes]");
     if (form && event.detail.successful) { form.closest("dialog").close(); form.reset(); }

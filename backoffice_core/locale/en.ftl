@@ -652,9 +652,6 @@ lines-errors = Last errors
 lines-none = No errors
 caller-ids = Numbers that we show
 caller-id-number = Number
-caller-id-owner = Owner
-caller-id-where = Trunks
-caller-id-validity = Valid
 caller-id-always = without end
 caller-id-calls = Calls
 caller-id-answer-rate = Answered
@@ -773,6 +770,11 @@ rule-CALLBACK = A call back was promised
 
 ## Polish
 
+alarms = Alarms
+alarms-more = { $n ->
+    [one] { $n } more alarm
+   *[other] { $n } more alarms
+ }
 
 ## Errors
 

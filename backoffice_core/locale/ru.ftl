@@ -659,9 +659,6 @@ lines-errors = Последние ошибки
 lines-none = Ошибок не было
 caller-ids = Номера, которые мы показываем
 caller-id-number = Номер
-caller-id-owner = Чей
-caller-id-where = Линии
-caller-id-validity = Действует
 caller-id-always = бессрочно
 caller-id-calls = Звонков
 caller-id-answer-rate = Ответили
@@ -782,6 +779,12 @@ rule-CALLBACK = Обещано перезвонить
 
 ## Polish
 
+alarms = Тревоги
+alarms-more = { $n ->
+    [one] Ещё { $n } тревога
+    [few] Ещё { $n } тревоги
+   *[many] Ещё { $n } тревог
+ }
 
 ## Errors
 

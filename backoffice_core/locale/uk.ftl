@@ -660,9 +660,6 @@ lines-errors = Останні помилки
 lines-none = Помилок не було
 caller-ids = Номери, які ми показуємо
 caller-id-number = Номер
-caller-id-owner = Чий
-caller-id-where = Лінії
-caller-id-validity = Діє
 caller-id-always = безстроково
 caller-id-calls = Дзвінків
 caller-id-answer-rate = Відповіли
@@ -783,6 +780,12 @@ rule-CALLBACK = Обіцяно передзвонити
 
 ## Polish
 
+alarms = Тривоги
+alarms-more = { $n ->
+    [one] Ще { $n } тривога
+    [few] Ще { $n } тривоги
+   *[many] Ще { $n } тривог
+ }
 
 ## Errors
 

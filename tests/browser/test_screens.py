@@ -1,15 +1,12 @@
 """Each page in three languages and both themes: no serious finding of axe, nothing outside its panel, no lost words."""
 
-from pathlib import Path
-
-import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, expect
 
-from backoffice_core.call_centre import agents, stop
-from backoffice_core.events import AgentChanged
-from tests.browser import world
-from tests.browser.conftest import log_in, shot
+from backoffice_core.call_centre import agents
+from backoffice_core.events import AgentChanged, StopChanged
+from tests.browser import tour, world
+from tests.browser.conftest import log_in
 from tests.console.conftest import RunningConsole, begin_talk
 
 RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
@@ -30,16 +27,18 @@ OUTSIDE = """() => {
 }"""
 
 
-async def look(page: Page, folder: Path, name: str, *, languages: tuple[str, ...] = ("ru", "en", "uk")) -> None:
-    """Goes through languages and themes; asserts what a person would complain about."""
-    for lang in languages:
-        if await page.locator("#me").count():
-            await page.click(f".seg [lang={lang}]")
-            await page.wait_for_function("lang => document.documentElement.lang === lang", arg=lang)
-        for theme in ("light", "dark"):
+async def look(page: Page, name: str, *, languages: tuple[str, ...] = tour.ALL) -> None:
+    """Goes through languages and themes; asserts what a person would complain about.
+
+    What axe says of the dark theme does not hang on the language: it is asked in one.
+    """
+    shown = await page.evaluate("document.documentElement.lang")
+    for lang in languages or (shown,):
+        if languages and await page.locator("#me").count():
+            await tour.speak(page, lang)
+        for theme in ("light", "dark") if lang == (languages or (shown,))[-1] else ("light",):
             await page.evaluate("theme => document.documentElement.dataset.theme = theme", theme)
             await page.evaluate("document.fonts.ready")
-            await shot(page, folder, f"{name}.{lang}.{theme}")
             found = await Axe().run(page, options=RULES)
             bad = [
                 f"{v['id']}: {v['nodes'][0]['html'][:160]} {v['nodes'][0].get('failureSummary', '')[:200]}"
@@ -49,85 +48,51 @@ async def look(page: Page, folder: Path, name: str, *, languages: tuple[str, ...
         assert await page.evaluate(OUTSIDE) == [], f"{name} {lang}"
 
 
-@pytest.fixture
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.getbasetemp()
+async def test_login(page: Page, console: RunningConsole) -> None:
+    await tour.login(page, console, look)
 
 
-async def test_login(page: Page, console: RunningConsole, folder: Path) -> None:
-    await page.goto(f"{console.url}/login")
-    for lang in ("uk", "ru", "en"):
-        await page.click(f".seg a[lang={lang}]")
-        await look(page, folder, f"1-login-{lang}", languages=(lang,))
+async def test_desk(page: Page, console: RunningConsole) -> None:
+    """The desk in every state, its menu open."""
+    await tour.desk(page, console, look)
 
 
-async def test_desk_ready_and_paused(page: Page, console: RunningConsole, folder: Path) -> None:
-    talk = await begin_talk(console)
-    await world.long_history(console, talk.borrower.case, talk.agent)
-    await talk.end()
-    await log_in(page, console, talk.agent.login)
-    await page.click("label.opt:has([value=WRONG_NUMBER])")
-    await page.keyboard.press("Control+Enter")
-    await page.wait_for_selector("[data-mode=ready]")
-    await look(page, folder, "2a-desk-ready")
-    await page.keyboard.press("F2")
-    await page.wait_for_selector("[data-state=PAUSED]")
-    await look(page, folder, "2a-desk-paused", languages=("uk",))
-
-
-async def test_desk_in_a_call(page: Page, console: RunningConsole, folder: Path) -> None:
-    talk = await begin_talk(console)
-    await world.long_history(console, talk.borrower.case, talk.agent, talk.call)
-    await log_in(page, console, talk.agent.login)
-    await page.fill("#id-birth_date", "14.03.1985")
-    await page.keyboard.press("Enter")
-    await page.wait_for_selector("#id-birth_date-said.ok")
-    await look(page, folder, "2b-desk-call")
-    await page.fill("#id-code_word", "калина")
-    await page.keyboard.press("Enter")
-    await page.wait_for_selector("[data-mode=rpc]")
-    await look(page, folder, "2c-desk-confirmed")
-    await talk.end()
-    await page.evaluate("ui.refreshDesk()")
-    await page.wait_for_selector("[data-mode=wrap]")
-    await page.keyboard.press("1")
-    await page.fill("#PTP_FULL-due_date", "+5")
-    await page.keyboard.press("Tab")
-    await page.fill("#note", "Зарплата 24-го, сплатить усе в застосунку.")
-    await look(page, folder, "2d-desk-wrapup")
-
-
-async def test_floor(page: Page, console: RunningConsole, folder: Path) -> None:
+async def test_floor(page: Page, console: RunningConsole) -> None:
+    """The floor at peace and in trouble, its menu and dialogs open."""
     await world.shift(console)
-    await console.person("olha", "supervisor")
-    await log_in(page, console, "olha")
-    await look(page, folder, "3-floor")
-    await page.click("#stop-button")
-    await look(page, folder, "3-floor-stopping", languages=())
-    await shot(page, folder, "3-floor-dialog")
-    await page.fill("#stop-dialog [name=reason]", "Збій транка «Львів-резерв»")
-    await page.click("#stop-dialog .strong")
-    await page.wait_for_selector("#alarm-stop")
-    assert stop.stopped(console.settings) is not None
-    await look(page, folder, "3-floor-stopped")
+    await tour.supervisor(page, console)
+    await tour.floor(page, console, look)
 
 
-async def test_case_and_queue(page: Page, console: RunningConsole, folder: Path) -> None:
-    await world.shift(console, agents=0)
+async def test_case_and_lists(page: Page, console: RunningConsole) -> None:
     talk = await begin_talk(console)
     await world.long_history(console, talk.borrower.case, talk.agent, talk.call)
     await talk.end()
-    await console.person("olha", "supervisor")
-    await log_in(page, console, "olha")
-    await page.goto(f"{console.url}/case/{talk.borrower.case.number}")
-    await page.click("details.rec summary")
-    await look(page, folder, "4-case")
-    await page.goto(f"{console.url}/queue")
-    await look(page, folder, "5-queue")
-    await page.goto(f"{console.url}/queue?reason=CAP_REACHED")
-    await look(page, folder, "5-queue-reason", languages=("uk",))
-    await page.goto(f"{console.url}/case/99")
-    await shot(page, folder, "9-error")
+    await world.shift(console, agents=1)
+    await world.troubles(console)
+    await tour.supervisor(page, console)
+    await tour.case(page, console, talk.borrower.case.number, look)
+    await tour.lists(page, console, look)
+    await tour.aside(page, console, look)
+    await page.context.clear_cookies()
+    await tour.api_docs(page, console, look)
+
+
+async def test_alarms_stand_in_three_lines(page: Page, console: RunningConsole) -> None:
+    """Issue 3 "Desk and floor polish": the gravest three are whole, the others a click away, and stay open when news come."""
+    await world.shift(console)
+    await world.troubles(console)
+    await tour.supervisor(page, console)
+    assert await page.locator("#alarms > .alarm").count() == 3
+    assert await page.locator("#alarms > .alarm").first.get_attribute("id") == "alarm-id-1"
+    assert (await page.locator("#alarms").bounding_box() or {})["height"] <= 4 * 34
+    await expect(page.locator("#alarm-unknown")).to_be_hidden()
+    await page.click("#alarms-more summary")
+    await expect(page.locator("#alarm-unknown")).to_be_visible()
+    async with page.expect_response("**/floor/view"):
+        await console.bus.publish(StopChanged())
+    await page.wait_for_function("() => !document.querySelector('.htmx-request')")
+    await expect(page.locator("#alarm-unknown")).to_be_visible()
 
 
 async def test_a_row_of_the_floor_changes_alone(page: Page, console: RunningConsole) -> None:

@@ -5,13 +5,32 @@ from decimal import Decimal
 from random import Random
 from uuid import UUID
 
+from sqlalchemy import select
+
 from backoffice_core.borrowers.models import ContactPoint, Person
-from backoffice_core.call_centre.models import AgentSession, CallAttempt, CallTask, NotCallable, Recording
+from backoffice_core.call_centre import announcements
+from backoffice_core.call_centre.announcements import Sound
+from backoffice_core.call_centre.models import (
+    AgentSession,
+    CallAttempt,
+    CallerId,
+    CallerIdEvent,
+    CallTask,
+    NotCallable,
+    Recording,
+    TrunkEvent,
+    TrunkState,
+    UnknownCaller,
+)  # fmt: skip
 from backoffice_core.cases.models import Case, CaseEvent, Task
 from backoffice_core.collection.models import Promise
 from backoffice_core.db import new_key
+from backoffice_core.loans import sources
 from backoffice_core.loans.models import Loan
+from backoffice_core.loans.sources import Source
 from backoffice_core.staff.models import User
+from far_end.announcements import sound
+from recordings.fingerprint import fingerprint
 from tests.console.conftest import RunningConsole
 
 NAMES = [
@@ -188,3 +207,54 @@ async def long_history(console: RunningConsole, case: Case, agent: User, call: U
             id=new_key(), case_id=case.id, kind="CALLBACK", control_date=console.clock.today(), owner_id=agent.id,
             earliest_at=now + timedelta(hours=2), created_at=now,
         ))  # fmt: skip
+
+
+async def troubles(console: RunningConsole) -> None:
+    """What a bad morning brings to a shift: a late list, calls without an end, talks without a result, a trunk and a
+    number of ours that are out, callers whom nobody knows. `shift` comes first."""
+    clock, wall, now = console.clock, console.clock.wall(), console.clock.now()
+    trunk = console.settings.trunks[0].name
+    async with console.database.begin() as s:
+        await sources.save(s, Source("abs-branch-12", due_by="00:00"), at=now, by="test")
+        tasks = (await s.scalars(select(CallTask).order_by(CallTask.position).offset(30).limit(8))).all()
+        agents = (await s.scalars(select(User).where(User.role == "agent").order_by(User.login))).all()
+        for n, task in enumerate(tasks):
+            ended = wall - timedelta(minutes=5 + n)
+            attempt = CallAttempt(
+                id=new_key(), task_id=task.id, case_id=task.case_id, person_id=task.person_id,
+                contact_point_id=task.contact_point_id, number=f"+38050111000{n}", campaign="collection",
+                purpose="collection", trunk=trunk, caller_id="", language="uk", fence=1, business_at=now,
+                claimed_at=ended - timedelta(seconds=90), ringing_at=ended - timedelta(seconds=80), ended_at=ended,
+                state="ENDED", agent_id=agents[n % len(agents)].id, result="UNKNOWN",
+            )  # fmt: skip
+            if n % 2:
+                attempt.result, attempt.outcome, attempt.outcome_at = "ANSWERED_HUMAN", "NO_DISPOSITION", ended
+                attempt.answered_at = attempt.bridged_at = ended - timedelta(seconds=70)
+            s.add(attempt)
+        s.add(TrunkState(trunk=trunk, breaker="OPEN", why="FAULTS", since=wall, until=wall + timedelta(minutes=1)))
+        s.add(TrunkEvent(trunk=trunk, at=wall, kind="OPEN", data={"why": "FAULTS"}))
+        for n, state in enumerate(("IN", "OUT")):
+            row = CallerId(
+                id=new_key(), number=f"+38044555020{n}", owner="Київстар", trunks=[trunk], campaigns=["collection"],
+                position=n + 1, state=state, state_since=wall, declared_on=clock.today(), created_at=wall,
+            )  # fmt: skip
+            s.add(row)
+            await s.flush()
+        s.add(CallerIdEvent(caller_id=row.id, at=now, kind="OUT", by="system",
+                            data={"signs": ["SHORT_TALKS", "NEW_NUMBERS"]}))  # fmt: skip
+        s.add_all([UnknownCaller(at=now - timedelta(minutes=n), number=f"+38063222000{n}" if n else "",
+                                 called="+380445550200") for n in range(3)])  # fmt: skip
+    await heard_announcements(console)
+
+
+async def heard_announcements(console: RunningConsole) -> None:
+    """One announcement of the library, one that waits for its name."""
+    wall = console.clock.wall()
+    async with console.database.begin() as s:
+        for name in ("uk-overload-1", "uk-switched-off-1"):
+            samples = sound(name)
+            one = Sound(fingerprint=fingerprint(samples).trimmed().to_bytes(), seconds=3.6, file=f"{name}.wav")
+            number, _ = await announcements.keep(s, one, wall=wall)
+        await announcements.name(
+            s, number, "switched_off", language="uk", carrier="Kyivstar", by="Ольга Тест", wall=wall
+        )  # fmt: skip

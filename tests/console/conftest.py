@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -86,11 +87,9 @@ class RunningConsole:
         return browser
 
 
-@pytest.fixture
-async def console(
-    live_settings: Settings, valkey: Settings, database: Database, clock: Clock
-) -> AsyncIterator[RunningConsole]:
-    settings = live_settings.model_copy(update={"data": live_settings.data / f"console-{id(database)}"})
+@asynccontextmanager
+async def running_console(settings: Settings, database: Database, clock: Clock) -> AsyncIterator[RunningConsole]:
+    """The console on a free port; `database` is the caller's own pool on the same database."""
     prompts.provide(settings)  # as `backoffice up` does
     bus, ami = Bus(settings), FakeAmi()
     pool = Database(settings, name="console-test")
@@ -106,6 +105,15 @@ async def console(
     await running
     await bus.close()
     await pool.close()
+
+
+@pytest.fixture
+async def console(
+    live_settings: Settings, valkey: Settings, database: Database, clock: Clock
+) -> AsyncIterator[RunningConsole]:
+    settings = live_settings.model_copy(update={"data": live_settings.data / f"console-{id(database)}"})
+    async with running_console(settings, database, clock) as one:
+        yield one
 
 
 @dataclass

@@ -1,0 +1,138 @@
+"""The way through every page of the console, with its dialogs and menus open: for the checks, and for the pictures.
+
+Each part of the tour brings its page into a state and calls `look(page, name)`; `languages` are given where the page
+need not be seen in all of them.
+"""
+
+from collections.abc import Awaitable
+from typing import Protocol
+
+from playwright.async_api import Page
+
+from backoffice_core.call_centre import stop
+from tests.browser import world
+from tests.browser.conftest import log_in
+from tests.console.conftest import PASSWORD, RunningConsole, begin_talk
+
+ALL = ("ru", "en", "uk")
+
+
+class Look(Protocol):
+    def __call__(self, page: Page, name: str, *, languages: tuple[str, ...] = ALL) -> Awaitable[None]: ...
+
+
+async def login(page: Page, console: RunningConsole, look: Look) -> None:
+    await page.goto(f"{console.url}/login")
+    for lang in ("uk", "ru", "en"):
+        await page.click(f".seg a[lang={lang}]")
+        await look(page, "1-login", languages=(lang,))
+
+
+async def speak(page: Page, lang: str) -> None:
+    """Switches the language in place, as a person does."""
+    await page.click(f".seg [lang={lang}]")
+    await page.wait_for_function("lang => document.documentElement.lang === lang", arg=lang)
+
+
+async def desk(page: Page, console: RunningConsole, look: Look) -> int:
+    """One call from the card to the next wish: unconfirmed, confirmed, wrap-up, ready, paused. Returns its case."""
+    talk = await begin_talk(console)
+    await world.long_history(console, talk.borrower.case, talk.agent, talk.call)
+    await log_in(page, console, talk.agent.login)
+    await page.fill("#id-birth_date", "14.03.1985")
+    await page.keyboard.press("Enter")
+    await page.wait_for_selector("#id-birth_date-said.ok")
+    await look(page, "2b-desk-call")
+    await page.fill("#id-code_word", "калина")
+    await page.keyboard.press("Enter")
+    await page.wait_for_selector("[data-mode=rpc]")
+    await look(page, "2c-desk-confirmed")
+    await talk.end()
+    await page.evaluate("ui.refreshDesk()")
+    await page.wait_for_selector("[data-mode=wrap]")
+    await page.keyboard.press("1")
+    await page.fill("#PTP_FULL-due_date", "+5")
+    await page.keyboard.press("Tab")
+    await page.fill("#note", "Зарплата 24-го, сплатить усе в застосунку.")
+    await look(page, "2d-desk-wrapup")
+    await page.keyboard.press("Control+Enter")
+    await page.wait_for_selector("[data-mode=ready]")
+    await page.click("#toast-close")
+    await look(page, "2a-desk-ready")
+    await page.click("[popovertarget=pause-menu]")
+    await look(page, "2a-desk-pause-menu", languages=())
+    await page.keyboard.press("Escape")
+    await page.keyboard.press("F2")
+    await page.wait_for_selector("[data-state=PAUSED]")
+    await look(page, "2a-desk-paused", languages=("uk",))
+    return talk.borrower.case.number
+
+
+async def supervisor(page: Page, console: RunningConsole) -> None:
+    await console.person("olha", "supervisor", name="Ковальчук Ольга")
+    await log_in(page, console, "olha")
+
+
+async def floor(page: Page, console: RunningConsole, look: Look) -> None:
+    """A healthy floor, then with everything that can go wrong at once, stopped."""
+    await page.goto(f"{console.url}/floor")
+    await look(page, "3-floor")
+    await page.click("#me")
+    await look(page, "3-floor-menu", languages=())
+    await page.keyboard.press("Escape")
+    await page.click("#stop-button")
+    await look(page, "3-floor-stopping", languages=())
+    await page.keyboard.press("Escape")
+    await world.troubles(console)
+    await page.reload()
+    await page.wait_for_selector("#live[data-state=ok]")
+    await look(page, "3-floor-troubles")
+    await page.click("#stop-button")
+    await page.fill("#stop-dialog [name=reason]", "Збій транка «Львів-резерв»")
+    await page.click("#stop-dialog .strong")
+    await page.wait_for_selector("#alarm-stop")
+    assert stop.stopped(console.settings) is not None
+    await page.click("#toast-close")
+    await look(page, "3-floor-stopped", languages=("uk",))
+    await page.click("[data-open=lift-dialog]")
+    await look(page, "3-floor-lifting", languages=())
+    await page.keyboard.press("Escape")
+
+
+async def case(page: Page, console: RunningConsole, number: int, look: Look) -> None:
+    await page.goto(f"{console.url}/case/{number}")
+    await page.click("details.rec summary")
+    await look(page, "4-case")
+
+
+async def lists(page: Page, console: RunningConsole, look: Look) -> None:
+    """The pages that are tables; `world.troubles` has filled them."""
+    for path, name, languages in (
+        ("/queue", "5-queue", ALL), ("/queue?reason=CAP_REACHED", "5-queue-reason", ("uk",)), ("/lines", "6-lines", ALL),
+        ("/announcements", "8-announcements", ALL), ("/unknown", "7-unknown", ALL),
+    ):  # fmt: skip
+        await page.goto(f"{console.url}{path}")
+        await look(page, name, languages=languages)
+    await page.click("[popovertarget^=settle-]")
+    await look(page, "7-unknown-menu", languages=())
+    await page.keyboard.press("Escape")
+
+
+async def aside(page: Page, console: RunningConsole, look: Look) -> None:
+    """Pages without the console's frame: they speak the language of the person's login."""
+    for lang in ("ru", "en", "uk"):
+        await page.goto(f"{console.url}/floor")
+        await speak(page, lang)
+        await page.goto(f"{console.url}/case/999999")
+        await look(page, "9-error", languages=(lang,))
+
+
+async def api_docs(page: Page, console: RunningConsole, look: Look) -> None:
+    """`page` is nobody's yet: the description is for administrators."""
+    await console.person("denys", "admin")
+    await page.goto(f"{console.url}/login")
+    await page.fill("input[name=login]", "denys")
+    await page.fill("input[name=password]", PASSWORD)
+    await page.click("button.primary")
+    await page.goto(f"{console.url}/api/docs")
+    await look(page, "9-api-docs", languages=())

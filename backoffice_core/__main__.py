@@ -9,7 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
-from backoffice_core import commands, commands_contacts, config, leases
+from backoffice_core import commands, commands_contacts, commands_recordings, config, leases
+from backoffice_core.command_line import run
+from backoffice_core.commands_recordings import said_of_volume
 
 app = typer.Typer(
     name="backoffice",
@@ -95,6 +97,7 @@ def status(as_json: Json = False) -> None:
     parts = control.look(settings)
     supervisor = control.runs(settings)
     late = asyncio.run(commands_contacts.late_now(settings)) if supervisor else []
+    volume = _volume()
     if as_json:
         shown = [{k: v for k, v in asdict(part).items() if k not in {"create_time", "sign"}} for part in parts]
         leaders = [asdict(one) for one in _leaders(settings)] if parts else []
@@ -103,6 +106,7 @@ def status(as_json: Json = False) -> None:
             "parts": shown,
             "late_sources": late,
             "leaders": leaders,
+            "recordings": volume,
         }
         print(json.dumps(said, ensure_ascii=False, default=str))
     elif not parts:
@@ -124,6 +128,8 @@ def status(as_json: Json = False) -> None:
         for one in _leaders(settings):
             who = f"{one.host} pid {one.pid} since {one.since:%Y-%m-%d %H:%M:%S} UTC" if one.holds else "nobody"
             print(f"{one.name} is led by {who}")
+        if volume:
+            print(said_of_volume(volume))
         if not supervisor:
             print("The supervisor is dead. `backoffice down` ends what it left behind, `backoffice up` starts anew.")
     raise typer.Exit(0 if supervisor and parts and all(part.state == "up" for part in parts) else 1)
@@ -144,6 +150,14 @@ def _leaders(settings: config.Settings) -> list[leases.Leading]:
             await database.close()
 
     return asyncio.run(ask())
+
+
+def _volume() -> dict[str, Any] | None:
+    """None while the database does not answer: what runs must be told all the same."""
+    try:
+        return run(commands_recordings.volume)
+    except Exception:  # of whatever kind: this command is asked when things are broken
+        return None
 
 
 @app.command()

@@ -15,6 +15,7 @@ from backoffice_core.commands_backup import backup, drain
 from backoffice_core.commands_contacts import client, contacts
 from backoffice_core.commands_people import user
 from backoffice_core.commands_prompts import prompts
+from backoffice_core.commands_recordings import recordings
 from backoffice_core.commands_restore import restore
 from backoffice_core.commands_simulate import simulate
 from backoffice_core.errors import BadInput
@@ -251,6 +252,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(client, name="client")
     app.add_typer(backup, name="backup")
     app.add_typer(restore, name="restore")
+    app.add_typer(recordings, name="recordings")
 
 
 def _as_help(text: str) -> str:

@@ -54,7 +54,7 @@ def stop(
     if now is None:
         say("Dialing may go on.")
     else:
-        say(f"Dialing is stopped. By: {now.by or '?'}; since: {now.at or '?'}; reason: {now.reason or '?'}.")
+        say(f"Dialing is stopped. By: {now.by or '?'}; since: {now.at or '?'}; reason: {now.why or '?'}.")
     if not noted:
         say("The database does not answer, so that this is not in its journal; the file STOP counts alone.")
 

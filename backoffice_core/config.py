@@ -167,9 +167,17 @@ class Settings(BaseSettings):
     early_media_s: int = Field(
         default=30, ge=0, le=40, description="the longest that a ringing line is listened to; 0 = not at all"
     )
+    recordings_key: SecretStr = Field(
+        default=SecretStr(""),
+        description="64 hexadecimal digits, older ones after commas; empty = made once and kept in the data folder",
+    )
+    recordings_archive: Path | None = Field(default=None, description="folder of the older tier; unset = none")
+    recordings_archive_after_days: int = Field(default=30, ge=1, le=36_500)
+    recordings_full_pct: int = Field(default=92, ge=10, le=99, description="from here dialing stops")
+    recordings_min_free_mb: int = Field(default=1024, ge=0, description="with less free than this dialing stops, too")
     nightly_at: str = Field(default="03:00", pattern=r"^[0-2][0-9]:[0-5][0-9]$", description="bank's time")
 
-    @field_validator("data", "backups")
+    @field_validator("data", "backups", "recordings_archive")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return value.expanduser().resolve() if value else None

@@ -1,10 +1,8 @@
-"""`backoffice worker`: the night by schedule, the sealing of recordings after each call, and the end of overdue wrap-ups."""
+"""`backoffice worker`: the night by schedule, the care for recordings (recordings/keeper.py), and the end of overdue wrap-ups."""
 
 import asyncio
-from datetime import timedelta
 
 import asyncpg
-import soundfile
 import structlog
 from pgqueuer import PgQueuer
 from pgqueuer.db import AsyncpgDriver
@@ -17,7 +15,6 @@ from backoffice_core import config
 from backoffice_core.audit import service as audit
 from backoffice_core.bus import Bus
 from backoffice_core.call_centre import call_backs, caller_ids, wrap_up
-from backoffice_core.call_centre import recordings as rows
 from backoffice_core.clock import Clock
 from backoffice_core.compliance import elsewhere
 from backoffice_core.config import Settings
@@ -29,10 +26,9 @@ from backoffice_core.nightly import run_night
 from backoffice_core.parts import wal
 from backoffice_core.parts.ready import mark_ready
 from backoffice_core.program import run_program
-from recordings import store
+from recordings.keeper import Keeper
 
 log = structlog.get_logger()
-SEAL_EVERY_S = 1.0
 WRAP_UP_LOOK_S = 1.0
 CALLER_IDS_EVERY_S = 60.0
 HOUR_S = 3600.0
@@ -49,7 +45,7 @@ class Worker:
         """Until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._jobs())
-            group.create_task(self._seal_recordings())
+            group.create_task(Keeper(self.settings, self.database, self.bus, self.clock).run())
             group.create_task(self._end_wrap_ups())
             group.create_task(self._review_caller_ids())
             group.create_task(self._each_hour())
@@ -80,15 +76,6 @@ class Worker:
         now = self.clock.now().astimezone(self.clock.zone)
         if f"{now:%H:%M}" >= self.settings.nightly_at:
             await run_night(self.database, self.clock, self.settings, now.date())
-
-    async def _seal_recordings(self) -> None:
-        while True:
-            try:
-                while await self._seal_some():
-                    pass
-            except (DBAPIError, OSError, TimeoutError) as error:
-                log.warning("recordings wait", error=type(error).__name__)
-            await asyncio.sleep(SEAL_EVERY_S)
 
     async def _end_wrap_ups(self) -> None:
         while True:
@@ -163,41 +150,6 @@ class Worker:
                 await asyncio.sleep(HOURLY_RETRY_S)
             else:
                 await asyncio.sleep(HOUR_S)
-
-    async def _seal_some(self) -> bool:
-        """True when there may be more. A call's files are complete a moment after its end."""
-        wall = self.clock.wall()
-        async with self.database.begin() as s:
-            found = await rows.due(s)
-        sealed_any = False
-        for recording, attempt in found:
-            age = wall - (attempt.ended_at or wall)
-            if age < timedelta(seconds=1):
-                continue
-            try:
-                sealed = await asyncio.to_thread(store.seal, self.settings.recordings_dir, recording.path)
-            except (soundfile.LibsndfileError, ValueError):
-                log.exception("a recording cannot be sealed", call_id=str(recording.call_id))
-                sealed = None
-            if sealed is None and age < rows.MISSING_AFTER:
-                continue
-            async with self.database.begin() as s:
-                row = await s.get_one(type(recording), recording.call_id, with_for_update=True)
-                row.sealed_at = wall
-                if sealed is None:
-                    row.state = "MISSING"
-                    log.error("an answered call has no recording", call_id=str(recording.call_id))
-                else:
-                    row.state, row.sha256, row.bytes, row.seconds = (
-                        "SEALED",
-                        sealed.sha256,
-                        sealed.bytes,
-                        sealed.seconds,
-                    )
-                    row.agent_dbfs, row.borrower_dbfs = sealed.agent_dbfs, sealed.borrower_dbfs
-                    sealed_any = True
-            await self.bus.publish(CallChanged(call_id=recording.call_id, agent_id=attempt.agent_id))
-        return sealed_any and len(found) == 50
 
 
 async def _run() -> None:

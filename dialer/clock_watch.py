@@ -29,7 +29,6 @@ MOST_S = 2.0
 LOOK_S = 0.5
 DATABASE_EVERY_S = 10.0
 REACH_S = 60.0  # slow slewing by NTP stays far below MOST_S within this time, a jump in small steps does not
-BY = "dialer"
 
 
 class ClockWatch:
@@ -102,7 +101,7 @@ class ClockWatch:
 
     def _stop(self, code: str, words: str, seconds: float) -> None:
         log.error("dialing stopped: the clock", code=code, seconds=round(seconds, 1))
-        stop.stop_now(self.settings, BY, words, self.clock.wall(), code=code, seconds=seconds)
+        stop.stop_by_house(self.settings, code, self.clock.wall(), reason=words, seconds=seconds)
         self._unwritten = code, words
 
     async def _write(self) -> None:
@@ -111,7 +110,7 @@ class ClockWatch:
             return
         code, words = self._unwritten
         async with self.database.begin() as s:
-            await stop.note_stop(s, BY, f"{code}: {words}", self.clock.wall())
+            await stop.note_stop(s, stop.THE_HOUSE, f"{code}: {words}", self.clock.wall())
         self._unwritten = None
         await self.bus.publish(StopChanged())
 

@@ -1,61 +1,171 @@
-"""After the call: the two sides become one two-channel file with its digest, length and levels."""
+"""The files of recordings: sealing after the call, finding, removing. Every step may be the last before a power cut.
+
+Order of a sealing: encode in memory and compare → key beside the file → file → (the row is committed by the caller) → the
+plain sound is removed. Whoever stops in between, the next sealing begins anew from the plain sound, or, when that is
+gone, takes what stands.
+"""
 
 import hashlib
-import math
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from uuid import UUID
 
-import numpy as np
-import soundfile
+from backoffice_core.config import Settings
+from recordings import crypt, sound
+from recordings.keys import KeyRing, Wrapped
+from recordings.naming import AGENT, BORROWER, KEY, PLAIN, SEALED, STEREO, UNFINISHED, part
 
-from recordings.naming import AGENT, BORROWER, MIXED, SEALED, part
+Step = Callable[[str], None]
+Block = sound.Block
 
-SILENCE_DBFS = -99.0
+
+def _no_step(_: str) -> None:
+    pass
 
 
 @dataclass(frozen=True)
-class Sealed:
-    """`agent_dbfs`, `borrower_dbfs`: mean level of a side, dB below full scale; -99 = digital silence."""
+class Kept:
+    """One sealed recording; figures as in `sound.Encoded`, `bytes` on the disk. `wave_sha256` "" = not known any more."""
 
-    path: Path
-    sha256: str
     bytes: int
+    sha256: str
+    wave_sha256: str
     seconds: Decimal
     agent_dbfs: Decimal
     borrower_dbfs: Decimal
+    agent_clipped: Decimal
+    borrower_clipped: Decimal
+    wrapped: Wrapped
 
 
-def _level(samples: "np.ndarray") -> Decimal:
-    mean = float(np.sqrt(np.mean(np.square(samples, dtype=np.float64)))) if samples.size else 0.0
-    return Decimal(str(round(20 * math.log10(mean), 1) if mean > 1e-5 else SILENCE_DBFS))
+def seal(
+    folder: Path, call_id: UUID, base: str, ring: KeyRing, *, one_side: bool = False, step: Step = _no_step
+) -> Kept | None:
+    """Seals one ended call; safe to repeat. None when there is no sound (yet). The plain files stay: see `remove_plain`.
 
-
-def seal(folder: Path, base: str) -> Sealed | None:
-    """Joins the sides of one ended call; idempotent. None when there is no file (yet).
-
-    The digest is of the sealed file. The parts that MixMonitor wrote are removed after the sealed file is whole.
-    Raises OSError when the disk is full, soundfile.LibsndfileError when a part is not a sound file.
+    `one_side`: be content with one. Raises OSError when the disk is full, soundfile.LibsndfileError when a part is no
+    sound file, sound.Unfaithful when the encoded sound is not the recorded one.
     """
+    blocks = _plain_blocks(folder, base, one_side)
+    if blocks is None:
+        return _what_stands(folder, call_id, base, ring)
+    encoded = sound.encode(blocks)
+    if encoded is None:
+        return None
+    step("encoded")
+    key = crypt.new_key()
+    wrapped = ring.wrap(call_id, key)
+    write_key(folder, base, wrapped)
+    step("key")
     target = part(folder, base, SEALED)
-    sides = [part(folder, base, AGENT), part(folder, base, BORROWER)]
-    if not target.exists():
-        if not all(side.exists() for side in sides):
-            return None
-        agent, borrower = (soundfile.read(side, dtype="float32")[0] for side in sides)
-        length = max(len(agent), len(borrower))
-        stereo = np.zeros((length, 2), dtype="float32")
-        # both sides end together, when the call ends; a side that began later (no sound yet) is shorter at its start
-        stereo[length - len(agent) :, 0], stereo[length - len(borrower) :, 1] = agent, borrower
-        unfinished = target.with_suffix(".part")
-        soundfile.write(unfinished, stereo, 8000, format="WAV", subtype="PCM_16")
-        unfinished.replace(target)
-    samples, rate = soundfile.read(target, dtype="float32", always_2d=True)
-    with target.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    for leftover in (*sides, part(folder, base, MIXED)):
-        leftover.unlink(missing_ok=True)
-    return Sealed(
-        target, digest, target.stat().st_size, Decimal(str(round(len(samples) / rate, 3))),
-        _level(samples[:, 0]), _level(samples[:, 1]),
+    unfinished = part(folder, base, SEALED + UNFINISHED)
+    crypt.write(unfinished, encoded.stored, key)
+    step("unfinished")
+    unfinished.replace(target)
+    sync(target.parent)
+    with crypt.SealedSound(target, key) as written:
+        if hashlib.sha256(written.whole()).hexdigest() != encoded.sha256:
+            raise sound.Unfaithful("the written file is not what was encoded")
+    step("sealed")
+    return Kept(
+        target.stat().st_size, encoded.sha256, encoded.wave_sha256, encoded.seconds, encoded.agent_dbfs,
+        encoded.borrower_dbfs, encoded.agent_clipped, encoded.borrower_clipped, wrapped,
     )  # fmt: skip
+
+
+def _plain_blocks(folder: Path, base: str, one_side: bool) -> Callable[[], Iterator[Block]] | None:
+    agent, borrower = (part(folder, base, suffix) for suffix in (AGENT, BORROWER))
+    there = [side for side in (agent, borrower) if side.exists()]
+    if len(there) == 2 or (there and one_side):
+        sides = [sound.samples_of(side) if side in there else None for side in (agent, borrower)]
+        return lambda: sound.beside(*sides)
+    older = part(folder, base, STEREO)
+    if not older.exists():
+        return None
+    stereo = sound.samples_of(older)
+    return lambda: sound.blocks_of(stereo)
+
+
+def _what_stands(folder: Path, call_id: UUID, base: str, ring: KeyRing) -> Kept | None:
+    """A sealed file whose row was lost: killed before the commit, or the database was restored to an earlier moment."""
+    target, wrapped = part(folder, base, SEALED), read_key(folder, base)
+    if wrapped is None or not target.exists():
+        return None
+    with crypt.SealedSound(target, ring.unwrap(call_id, wrapped)) as sealed:
+        stored = sealed.whole()
+    meter = sound.measure(stored)
+    (agent, borrower), (agent_clipped, borrower_clipped) = meter.dbfs, meter.clipped
+    return Kept(
+        target.stat().st_size, hashlib.sha256(stored).hexdigest(), "", meter.seconds, agent, borrower,
+        agent_clipped, borrower_clipped, wrapped,
+    )  # fmt: skip
+
+
+def write_key(folder: Path, base: str, wrapped: Wrapped) -> None:
+    """The wrapped key beside the file, whole or not at all."""
+    unfinished = part(folder, base, KEY + UNFINISHED)
+    with unfinished.open("w") as out:
+        out.write(f"{wrapped.key_id} {wrapped.blob.hex()}\n")
+        out.flush()
+        os.fsync(out.fileno())
+    unfinished.replace(part(folder, base, KEY))
+
+
+def read_key(folder: Path, base: str) -> Wrapped | None:
+    try:
+        key_id, blob = part(folder, base, KEY).read_text().split()
+        return Wrapped(key_id, bytes.fromhex(blob))
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def folders(settings: Settings) -> list[Path]:
+    """Where sealed recordings may lie: the recordings volume first, then the older tier."""
+    return [settings.recordings_dir, *([settings.recordings_archive] if settings.recordings_archive else [])]
+
+
+def find(settings: Settings, base: str) -> Path | None:
+    """The sealed file, on whichever tier."""
+    return next((path for f in folders(settings) if (path := part(f, base, SEALED)).is_file()), None)
+
+
+def is_good(settings: Settings, call_id: UUID, base: str, ring: KeyRing, wrapped: Wrapped, sha256: str) -> bool:
+    """Whether the sealed file opens with this key and is what was sealed."""
+    path = find(settings, base)
+    if path is None:
+        return False
+    try:
+        with crypt.SealedSound(path, ring.unwrap(call_id, wrapped)) as sealed:
+            return hashlib.sha256(sealed.whole()).hexdigest() == sha256
+    except crypt.Damaged:
+        return False
+
+
+def has_plain(folder: Path, base: str) -> bool:
+    return any(part(folder, base, suffix).exists() for suffix in PLAIN)
+
+
+def remove_plain(folder: Path, base: str) -> None:
+    """Only after the row is committed."""
+    for suffix in (*PLAIN, SEALED + UNFINISHED, KEY + UNFINISHED):
+        part(folder, base, suffix).unlink(missing_ok=True)
+
+
+def remove_all(settings: Settings, base: str) -> None:
+    """Every trace of one recording, its key first."""
+    for folder in folders(settings):
+        part(folder, base, KEY).unlink(missing_ok=True)
+        part(folder, base, SEALED).unlink(missing_ok=True)
+        remove_plain(folder, base)
+
+
+def sync(path: Path) -> None:
+    """A file's content, or a folder's names, on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

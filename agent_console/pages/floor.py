@@ -15,7 +15,17 @@ from fastapi.responses import HTMLResponse
 from agent_console.deps import FloorWork, Work
 from agent_console.view import page
 from asterisk_conf import prompts
-from backoffice_core.call_centre import agents, call_backs, caller_ids, history, stop, trunks, unknown, wrap_up
+from backoffice_core.call_centre import (
+    agents,
+    call_backs,
+    caller_ids,
+    history,
+    recordings,
+    stop,
+    trunks,
+    unknown,
+    wrap_up,
+)
 from backoffice_core.compliance import elsewhere
 from backoffice_core.compliance.service import last_working_day
 from backoffice_core.loans import sources
@@ -46,6 +56,7 @@ async def _context(work: Work) -> dict[str, Any]:
         "reasons": await history.not_callable_counts(work.s, today),
         "stopped": stop.stopped(work.console.settings),
         "draining": stop.draining(work.console.settings),
+        "bad_sound": await recordings.bad_sound(work.s, start, end),
         "no_results": await wrap_up.all_waiting(work.s),
         "unknown": await call_backs.unknown_callers(work.s, start),
         "unknown_calls": await unknown.count(work.s),

@@ -26,6 +26,7 @@ class HistoryRow:
     data: dict[str, Any]
     seconds: float | None
     recording: str | None  # state of the call's recording
+    faults: list[str]  # of its sound: codes of recordings/faults.py
     agent_id: UUID | None
     actor_name: str | None
 
@@ -33,7 +34,7 @@ class HistoryRow:
 async def history(s: AsyncSession, case_id: UUID, limit: int = 50, before: datetime | None = None) -> list[HistoryRow]:
     """Newest first."""
     query = (
-        select(CaseEvent, User.full_name, Recording.state)
+        select(CaseEvent, User.full_name, Recording.state, Recording.faults)
         .outerjoin(User, User.id == CaseEvent.actor_id)
         .outerjoin(Recording, Recording.call_id == CaseEvent.call_id)
         .where(CaseEvent.case_id == case_id)
@@ -47,9 +48,10 @@ async def history(s: AsyncSession, case_id: UUID, limit: int = 50, before: datet
             at=event.at, kind=event.kind, call_id=event.call_id, data=event.data,
             code=str(event.data.get("outcome") or event.data.get("result") or event.data.get("code") or event.kind),
             seconds=event.data.get("seconds"), recording=recording if event.kind == "call" else None,
+            faults=(faults or []) if event.kind == "call" else [],
             agent_id=event.actor_id, actor_name=name,
         )
-        for event, name, recording in (await s.execute(query)).all()
+        for event, name, recording, faults in (await s.execute(query)).all()
     ]  # fmt: skip
 
 

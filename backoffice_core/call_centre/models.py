@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Numeric, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, Numeric, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -337,12 +337,17 @@ class AgentStateChange(Base):
 
 
 class Recording(Base):
-    """Written before the file (TL-03). `sealed_at` = the call is over, the digest and the length are known."""
+    """Written before the file (TL-03). `sealed_at` = the call is over, the digest and the length are known.
+
+    `sha256`: of the kept sound; `wave_sha256`: of the samples it was made from. `wrapped_key` opens the file; without it
+    nobody can hear it again (state DELETED). `faults`: codes of recordings/faults.py.
+    """
 
     __tablename__ = "recordings"
     __table_args__ = (
-        CheckConstraint("state IN ('EXPECTED','SEALED','NONE','MISSING')", name="state"),
+        CheckConstraint("state IN ('EXPECTED','SEALED','NONE','MISSING','DELETED')", name="state"),
         Index("ix_recordings_expected", "call_id", postgresql_where="state = 'EXPECTED'"),
+        Index("ix_recordings_sealed", "created_at", postgresql_where="state = 'SEALED'"),
     )
 
     call_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -350,12 +355,58 @@ class Recording(Base):
     path: Mapped[str]
     state: Mapped[str] = mapped_column(default="EXPECTED")
     sha256: Mapped[str] = mapped_column(default="")
+    wave_sha256: Mapped[str] = mapped_column(default="", server_default=text("''"))
+    key_id: Mapped[str] = mapped_column(default="", server_default=text("''"))
+    wrapped_key: Mapped[bytes | None] = mapped_column(LargeBinary)
     bytes: Mapped[int] = mapped_column(BigInteger, default=0)
     seconds: Mapped[Decimal] = mapped_column(Numeric(10, 3), default=Decimal(0))
     agent_dbfs: Mapped[Decimal | None] = mapped_column(Numeric(6, 1))  # mean level of each side, dB below full scale
     borrower_dbfs: Mapped[Decimal | None] = mapped_column(Numeric(6, 1))
+    agent_clipped: Mapped[Decimal | None] = mapped_column(Numeric(5, 2))  # percent of a side's samples at full scale
+    borrower_clipped: Mapped[Decimal | None] = mapped_column(Numeric(5, 2))
+    faults: Mapped[list[str]] = mapped_column(default=list, server_default=text("'[]'"))
     created_at: Mapped[datetime]
     sealed_at: Mapped[datetime | None]
+
+
+class LegalHold(Base):
+    """While it is not lifted, no recording of the call, or of any call of the case, is deleted."""
+
+    __tablename__ = "legal_holds"
+    __table_args__ = (
+        CheckConstraint("(case_id IS NULL) <> (call_id IS NULL)", name="subject"),
+        Index(None, "case_id"),
+        Index(None, "call_id"),
+    )
+
+    id: Mapped[Serial]
+    case_id: Mapped[UUID | None]
+    call_id: Mapped[UUID | None]
+    reason: Mapped[str]
+    placed_by: Mapped[str]
+    placed_at: Mapped[datetime]
+    lifted_by: Mapped[str | None]
+    lifted_at: Mapped[datetime | None]
+    lift_reason: Mapped[str | None]
+
+
+class RecordingDeletion(Base):
+    """Append-only but for `files_gone_at`: what was deleted, when, by which version of which rule. Its key went first."""
+
+    __tablename__ = "recording_deletions"
+
+    call_id: Mapped[UUID] = mapped_column(primary_key=True)
+    case_id: Mapped[UUID]
+    path: Mapped[str]
+    sha256: Mapped[str]
+    bytes: Mapped[int] = mapped_column(BigInteger)
+    seconds: Mapped[Decimal] = mapped_column(Numeric(10, 3))
+    called_at: Mapped[datetime]  # business time
+    rule_id: Mapped[str]
+    rule_version: Mapped[int]
+    rule: Mapped[Json]
+    deleted_at: Mapped[datetime]
+    files_gone_at: Mapped[datetime | None]
 
 
 class DialingStop(Base):

@@ -29,6 +29,7 @@ APPLIES: Mapping[str, frozenset[str]] = {
     "number_type": terms.NUMBER_TYPES,
     "template_tag": frozenset({"legal_threat"}),
     "object": frozenset({"recording", "message", "case", "call_log", "letter"}),
+    "outcome": terms.OUTCOMES,
     "event": frozenset({"agency_placed", "agency_breach"}),
     "decision": frozenset({"refuse_loan", "legal_action"}),
 }
@@ -222,7 +223,7 @@ PARAMS: Mapping[str, Mapping[str, Check]] = {
         "identity_before_debt": _bool,
     },
     "recording": {"record": _one("all"), "warn_at_start": _bool},
-    "retention": {"years": _AT_LEAST_ONE, "from": _one("event", "last_collection_activity")},
+    "retention": {"years": _AT_LEAST_ONE, "days": _AT_LEAST_ONE, "from": _one("event", "last_collection_activity")},
     "notice_duty": {
         "within_working_days": _AT_LEAST_ONE,
         "by": _one("registered_letter"),
@@ -285,7 +286,7 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
     "frequency_cap": ("max",),
     "status_block": ("flags",),
     "channel_ban": ("ban",),
-    "retention": ("years", "from"),
+    "retention": ("from",),
     "money_order": ("order",),
     "late_source": ("source",),
 }
@@ -358,6 +359,8 @@ def _params(row: _Row, kind: str) -> dict[str, Any]:
     for name in NEEDED.get(kind, ()):
         if name not in params:
             row.refuse(f"params.{name} is missing")
+    if kind == "retention" and ("years" in params) == ("days" in params):
+        row.refuse("params.years is missing, or params.days in its place")
     if kind == "time_window" and not params.get("closed"):
         if not {"from", "to"} <= set(params):
             row.refuse("a time window needs params.from and params.to, or params.closed: true")
@@ -390,6 +393,8 @@ def _on_breach(row: _Row) -> str | None:
 
 
 def _hangs_together(row: _Row, rule: Rule) -> None:
+    if rule.applies_to.outcome and rule.kind != "retention":
+        row.refuse("applies_to.outcome stands in rows of retention only")
     if rule.kind in {"frequency_cap", "cooldown_after"}:
         if rule.count_unit is None or rule.window is None:
             row.refuse(f"a {rule.kind} needs count_unit and window")

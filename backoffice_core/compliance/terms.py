@@ -42,6 +42,13 @@ FLAGS = frozenset(
     ]
 )
 SCOPES = frozenset({"person", "person_debt", "number"})
+OUTCOMES = frozenset(  # results of a talk, for rules of retention; the same words as call_centre/rules.py has
+    [
+        "ABUSE", "BANKRUPT", "CALLBACK", "CEASE", "DECEASED", "DISPUTE", "HANGUP", "HARDSHIP", "HOSPITAL", "INCAPACITY",
+        "LANG", "LEFT_MSG_3P", "MILITARY", "NO_CONTACT", "NO_DISPOSITION", "PAID_CLAIM", "PLAN_REQ", "PTP_FULL",
+        "PTP_PART", "REFUSE", "REP_ONLY", "VOICEMAIL_LIMITED", "WRONG_NUMBER", "WRONG_PERSON",
+    ]
+)  # fmt: skip
 EXCEPTIONS = frozenset({"consent", "consent_7d", "person_initiative"})
 
 
@@ -236,6 +243,7 @@ class Applies:
     number_type: frozenset[str] = frozenset()
     template_tag: frozenset[str] = frozenset()
     object: frozenset[str] = frozenset()
+    outcome: frozenset[str] = frozenset()  # asked of objects only
     event: frozenset[str] = frozenset()
     decision: frozenset[str] = frozenset()
 

@@ -608,6 +608,23 @@ remedy-RESTORE_UNSETTLED = The operator sees what is missing with “backoffice 
 
 ## Recordings at rest
 
+recording-DELETED = recording deleted by rule
+sound-NOT_RECORDED = The call is not recorded
+sound-CUT_SHORT = The recording is shorter than the call
+sound-NO_SOUND = Nobody is heard
+sound-AGENT_SILENT = The agent is not heard: one-way audio
+sound-BORROWER_SILENT = The borrower is not heard: one-way audio
+sound-AGENT_CLIPPED = The agent's voice is overdriven
+sound-BORROWER_CLIPPED = The borrower's voice is overdriven
+bad-sound-title = Calls with bad sound today: { $n }
+bad-sound-phone = phone { $phone }
+stopped-by-house = The house stopped by itself
+stop-cause-RECORDINGS_FULL = the recordings volume is full, talks would not be recorded. Free space, then lift the stop
+error-RECORDINGS_FULL = The recordings volume is full
+remedy-RECORDINGS_FULL = Free space or enlarge the volume; nobody is dialed before, because talks would not be recorded.
+error-KEY_MISSING = The recording cannot be opened: its key is missing
+remedy-KEY_MISSING = Tell an administrator: an older key of recordings is needed.
+
 
 ## Audit, clients, contacts elsewhere
 

@@ -615,6 +615,23 @@ remedy-RESTORE_UNSETTLED = Чего не хватает, оператор сис
 
 ## Recordings at rest
 
+recording-DELETED = запись удалена по правилу
+sound-NOT_RECORDED = Разговор не записан
+sound-CUT_SHORT = Запись короче звонка
+sound-NO_SOUND = Никого не слышно
+sound-AGENT_SILENT = Агента не слышно: звук в одну сторону
+sound-BORROWER_SILENT = Заёмщика не слышно: звук в одну сторону
+sound-AGENT_CLIPPED = Голос агента перегружен
+sound-BORROWER_CLIPPED = Голос заёмщика перегружен
+bad-sound-title = Звонков с плохим звуком сегодня: { $n }
+bad-sound-phone = телефон { $phone }
+stopped-by-house = Система остановила сама
+stop-cause-RECORDINGS_FULL = том записей заполнен, разговоры не были бы записаны. Освободите место, затем снимите остановку
+error-RECORDINGS_FULL = Том записей заполнен
+remedy-RECORDINGS_FULL = Освободите место или увеличьте том; до этого никто не набирает, потому что разговоры не были бы записаны.
+error-KEY_MISSING = Запись не открывается: нет её ключа
+remedy-KEY_MISSING = Сообщите администратору: нужен прежний ключ записей.
+
 
 ## Audit, clients, contacts elsewhere
 

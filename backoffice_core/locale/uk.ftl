@@ -616,6 +616,23 @@ remedy-RESTORE_UNSETTLED = Чого бракує, оператор систем�
 
 ## Recordings at rest
 
+recording-DELETED = запис видалено за правилом
+sound-NOT_RECORDED = Розмову не записано
+sound-CUT_SHORT = Запис коротший за дзвінок
+sound-NO_SOUND = Нікого не чути
+sound-AGENT_SILENT = Агента не чути: звук в один бік
+sound-BORROWER_SILENT = Позичальника не чути: звук в один бік
+sound-AGENT_CLIPPED = Голос агента перевантажений
+sound-BORROWER_CLIPPED = Голос позичальника перевантажений
+bad-sound-title = Дзвінків із поганим звуком сьогодні: { $n }
+bad-sound-phone = телефон { $phone }
+stopped-by-house = Система зупинила сама
+stop-cause-RECORDINGS_FULL = том записів заповнений, розмови не було б записано. Звільніть місце, тоді зніміть зупинку
+error-RECORDINGS_FULL = Том записів заповнений
+remedy-RECORDINGS_FULL = Звільніть місце або збільшіть том; до того ніхто не набирає, бо розмови не було б записано.
+error-KEY_MISSING = Запис не відкривається: немає його ключа
+remedy-KEY_MISSING = Повідомте адміністратора: потрібен давніший ключ записів.
+
 
 ## Audit, clients, contacts elsewhere
 

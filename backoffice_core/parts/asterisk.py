@@ -104,13 +104,22 @@ def part(settings: Settings, install: AsteriskInstall | None = None, phones: lis
     chosen = install or find(settings)
     return Part(
         name="asterisk",
-        argv=unprivileged([*chosen.argv, "-C", str(config_folder(settings) / "asterisk.conf"), "-f"]),
+        argv=unprivileged(
+            [*chosen.argv, "-C", str(config_folder(settings) / "asterisk.conf"), "-f"], _reads(settings, chosen)
+        ),
         prepare=lambda: prepare(settings, chosen, phones),
         healthy=lambda: healthy(settings, chosen),
         port=settings.ports.sip,
         stop_limit_s=4.0,
         variables={"HOME": str(settings.data / "asterisk" / "lib"), "TZ": "UTC"},
     )
+
+
+def _reads(settings: Settings, install: AsteriskInstall) -> list[Path]:
+    binaries = [Path(word) for word in install.argv if word.startswith("/") and ":" not in word]
+    libraries = [Path(each) for word in install.argv if ":" in word for each in word.split(":")]
+    own = [settings.data, settings.run_dir.parent]
+    return [*binaries, *libraries, install.moddir, install.datadir, *own]
 
 
 def prepare(settings: Settings, install: AsteriskInstall, phones: list[Phone] | None = None) -> None:

@@ -21,6 +21,7 @@ PROGRAMS = {  # name -> how Python starts it
     "agent_console": ("agent_console",),
 }
 NAMES = (*SERVERS, *PROGRAMS)
+HEAR_RECORDINGS = ("worker", "agent_console")  # the only parts that are given the key of recordings
 
 
 def wanted(settings: Settings, only: Sequence[str] = ()) -> list[str]:

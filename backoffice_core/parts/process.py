@@ -23,12 +23,13 @@ NOBODY = 65534
 _DAC_READ_SEARCH = 1 << 2  # linux/capability.h
 
 
-def unprivileged(argv: Sequence[str]) -> list[str]:
+def unprivileged(argv: Sequence[str], reads: Sequence[Path] = ()) -> list[str]:
     """The command as `nobody` when we are root (PostgreSQL refuses root, Asterisk does not need it), else unchanged.
 
     It keeps one right of root's: to read, and to pass folders that only root may enter, as a checkout below /root.
     Without the securebit, access(2) would deny what open(2) then grants, and initdb asks access(2) first. Where the
-    bounding set lacks the right (containers) it is left out.
+    bounding set lacks the right (containers) it is left out, and also where all the folders of `reads` are open to
+    `nobody` anyway: a server that needs no more shall not be able to read other people's keys.
     """
     if os.geteuid() != 0:
         return list(argv)
@@ -36,9 +37,23 @@ def unprivileged(argv: Sequence[str]) -> list[str]:
     if setpriv is None:
         raise PartMissing("setpriv is not installed.", remedy="Install the Debian package util-linux.")
     command = [setpriv, "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups", "--no-new-privs"]
-    if _bounding_set() & _DAC_READ_SEARCH:
+    if _bounding_set() & _DAC_READ_SEARCH and not (reads and all(open_to_nobody(path) for path in reads)):
         command += ["--securebits=+no_setuid_fixup", "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
     return [*command, *argv]
+
+
+def open_to_nobody(path: Path) -> bool:
+    """Whether `nobody` may list this folder (or read this file), and pass all folders above it, without any right of root's."""
+
+    def may(place: Path, bits: int) -> bool:
+        found = place.stat()
+        return found.st_mode & bits == bits or (found.st_uid == NOBODY and found.st_mode & (bits << 6) == bits << 6)
+
+    try:
+        real = path.resolve(strict=True)
+        return may(real, 0o5 if real.is_dir() else 0o4) and all(may(above, 0o1) for above in real.parents)
+    except OSError:
+        return False
 
 
 def _bounding_set() -> int:

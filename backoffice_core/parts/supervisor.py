@@ -207,6 +207,8 @@ class Supervisor:
         part = child.part
         part.prepare()
         variables = os.environ | process.environment(self.settings) | part.variables
+        if part.name not in catalogue.HEAR_RECORDINGS:
+            variables.pop("BACKOFFICE_RECORDINGS_KEY", None)
         with self._output(part.name) as out:
             child.popen = subprocess.Popen(
                 part.argv,

@@ -16,6 +16,7 @@ from backoffice_core.call_centre.rules import BY_CAUSE, BY_SIP, OUTCOMES
 from backoffice_core.catalogue import FOLDER, Catalogue, phone, short_name
 from backoffice_core.compliance.terms import REASON_ORDER
 from backoffice_core.staff.rules import ROLES
+from recordings.faults import FAULTS
 from tests.conftest import ROOT
 
 CONSOLE = ROOT / "agent_console"
@@ -23,7 +24,7 @@ FAMILIES = (  # keys made of a stored code; the words of a code stand in the cat
     "agent-state", "call-state", "task-state", "result", "outcome", "reason", "why", "case-state", "stage", "flag", "owner",
     "phone-state", "promise", "task", "pause", "role", "recording", "speech", "campaign", "event", "error", "remedy", "input",
     "phone-refused", "rule", "problem", "stop-cause", "announcement", "trunk-state", "trunk-why", "sign", "span",
-    "caller-id-state",
+    "caller-id-state", "sound",
 )  # fmt: skip
 
 
@@ -96,6 +97,8 @@ def test_every_code_has_words(catalogue: Catalogue, lang: str) -> None:
         "phone-refused": REFUSALS,
         "sign": SIGNS,
         "span": SPANS,
+        "sound": FAULTS,
+        "recording": ["EXPECTED", "MISSING", "DELETED"],
         "stage": [str(n) for n in range(10)],
     }
     missing = [

@@ -57,7 +57,7 @@ async def test_a_jump_in_either_direction_stops_with_its_own_reason(world: World
     world.pass_(0.5 + jump, 0.5)
     notice = stop.stopped(world.settings)
     assert notice is not None
-    assert (notice.code, round(notice.seconds, 1), notice.by) == ("CLOCK_JUMPED", jump, "dialer")
+    assert (notice.code, round(notice.seconds, 1), notice.by) == ("CLOCK_JUMPED", jump, stop.THE_HOUSE)
     await world.watch._write()
     async with world.database.begin() as s:
         row = (await s.execute(select(DialingStop))).scalar_one()

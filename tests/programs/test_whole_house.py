@@ -4,6 +4,7 @@ The far end's own log is the truth of what left us; nobody may be called twice, 
 """
 
 import asyncio
+import io
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ from backoffice_core.errors import BadInput
 from backoffice_core.loans import stop_list
 from backoffice_core.staff import clients
 from backoffice_core.staff import service as staff
-from recordings.naming import SEALED, part
+from recordings.playback import open_sound
 from tests.bench.consoles import Client, all_back
 from tests.conftest import until
 from tests.running import PASSWORD, RunningHouse, running_house
@@ -88,9 +89,12 @@ async def test_a_talk_is_recorded_on_both_sides_and_sealed(running: RunningHouse
 
         recording: Recording = await until(sealed, 20, every=0.2)
     assert recording.state == "SEALED"
-    samples, rate = soundfile.read(part(running.settings.recordings_dir, recording.path, SEALED))
+    with open_sound(running.settings, recording) as sound:
+        samples, rate = soundfile.read(io.BytesIO(sound.whole()))
     assert samples.shape[1] == 2
     assert 3.5 < len(samples) / rate < 7
+    left = {path.suffix for path in running.settings.recordings_dir.rglob(f"*{call.id}*")}
+    assert left == {".rec", ".key"}, "nothing plain survives"
     assert recording.agent_dbfs is not None
     assert recording.borrower_dbfs is not None
     assert min(recording.agent_dbfs, recording.borrower_dbfs) > -45

@@ -99,7 +99,7 @@ class Keeper:
             row.sealed_at = self.clock.wall()
             if kept is not None:
                 _write(row, kept, _faults(attempt, kept))
-            elif _call_s(attempt) < SHORTEST_S and attempt.result != "UNKNOWN":
+            elif _needs_none(attempt):
                 row.state = "NONE"
             else:
                 row.state, row.faults = "MISSING", [faults.NOT_RECORDED] if attempt.answered_at else []
@@ -235,6 +235,13 @@ def _call_s(attempt: CallAttempt) -> float:
     if attempt.ended_at is None or attempt.answered_at is None:
         return 0.0
     return (attempt.ended_at - attempt.answered_at).total_seconds()
+
+
+def _needs_none(attempt: CallAttempt) -> bool:
+    """Too short for one sample, or he called us and heard our message alone."""
+    if attempt.result == "UNKNOWN":
+        return False
+    return _call_s(attempt) < SHORTEST_S or (attempt.direction == "in" and attempt.bridged_at is None)
 
 
 def _faults(attempt: CallAttempt, kept: Kept) -> list[str]:

@@ -150,7 +150,7 @@ def prepare(settings: Settings, install: AsteriskInstall, phones: list[Phone] | 
 def render(settings: Settings, install: AsteriskInstall, phones: list[Phone]) -> bool:
     """Writes the configuration. True when a file of it changed. Raises BadInput as asterisk_conf.render does."""
     changed = asterisk_conf.render(settings, install, phones, config_folder(settings))
-    own_folder(settings.recordings_dir)
+    own_folder(settings.recordings_dir, may_be_full=True)  # dialing is stopped then; talks and phones go on
     own = settings.data / "asterisk"
     own_folder(own)
     if os.geteuid() == 0:

@@ -1,6 +1,7 @@
 """Processes and ports: run without root, see who holds what, end what we started and nothing else."""
 
 import contextlib
+import errno
 import json
 import os
 import secrets
@@ -69,10 +70,10 @@ def ends_with_parent(argv: Sequence[str]) -> list[str]:
     return [setpriv, "--pdeathsig", "TERM", *argv] if setpriv else list(argv)
 
 
-def own_folder(path: Path, *, mode: int = 0o700, unprivileged_owner: bool = True) -> Path:
+def own_folder(path: Path, *, mode: int = 0o700, unprivileged_owner: bool = True, may_be_full: bool = False) -> Path:
     """Makes the folder, for `nobody` when we are root.
 
-    Raises BadInput when it cannot be made or written: no permission, no space, a file in the way.
+    Raises BadInput when it cannot be made or written: no permission, a file in the way, no space unless `may_be_full`.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -80,9 +81,13 @@ def own_folder(path: Path, *, mode: int = 0o700, unprivileged_owner: bool = True
             os.chown(path, NOBODY, NOBODY)
         path.chmod(mode)
         probe = path / ".writable"
-        probe.write_bytes(b"x" * 4096)
-        probe.unlink()
+        try:
+            probe.write_bytes(b"x" * 4096)
+        finally:
+            probe.unlink(missing_ok=True)
     except OSError as error:
+        if may_be_full and error.errno == errno.ENOSPC:
+            return path
         raise cannot_write(path, error) from error
     return path
 
@@ -90,7 +95,7 @@ def own_folder(path: Path, *, mode: int = 0o700, unprivileged_owner: bool = True
 def cannot_write(path: Path, error: OSError) -> BadInput:
     """The refusal that names the folder, what the system said and what to do."""
     remedy = "Give the folder to the user that runs this, or set BACKOFFICE_DATA to a folder that you may write."
-    if error.errno == 28:
+    if error.errno == errno.ENOSPC:
         remedy = "Free some disk space, or set BACKOFFICE_DATA to a folder on another disk."
     return BadInput(f"Cannot write in {path}: {error.strerror or error}.", remedy=remedy)
 

@@ -115,6 +115,23 @@ async def test_after_the_call_it_is_sealed_measured_and_plays(archive: Archive) 
     assert told == {quiet: ["BORROWER_SILENT"], lost: ["NOT_RECORDED"]}
 
 
+async def test_calls_that_came_in_are_kept_as_all_others(archive: Archive) -> None:
+    """TL-03, FL-02: sealed, judged and counted by retention; nobody records the message that a missed caller hears."""
+    talked = await archive.call(direction="in", task_id=None)
+    late = timedelta(seconds=40)
+    lost = await archive.call(direction="in", task_id=None, sound=False, ago=late)
+    missed = await archive.call(
+        direction="in", task_id=None, sound=False, ago=late, bridged_at=None, result="MISSED", outcome=None
+    )
+    await archive.keeper.seal_due()
+    found = [await archive.row(call) for call in (talked, lost, missed)]
+    assert [row.state for row in found] == ["SEALED", "MISSING", "NONE"]
+    assert [row.faults for row in found] == [[], ["NOT_RECORDED"], []]
+    async with archive.database.begin() as s:
+        aged = await rows.aged(s, archive.clock.now() + timedelta(days=1))
+    assert [(one.call_id, one.held) for one in aged] == [(talked, False)]
+
+
 async def test_two_workers_do_not_spoil_each_others_key(archive: Archive, bus: Bus) -> None:
     calls = [await archive.call(seconds=20) for _ in range(3)]
     other = Keeper(archive.settings, archive.database, bus, archive.clock)

@@ -46,7 +46,7 @@ async def collect(one: ChaosHouse, robots_log: Path, faults: list[Done], freed_s
         for call, person, phone, case in (await s.execute(query)).all():
             contacts[str(call.id)] = call_contact(
                 settings, person, phone, await flags_of(s, person.id), purpose=call.purpose, campaign=call.campaign,
-                stage=case.stage, caller_id=call.caller_id,
+                stage=case.stage, caller_id=call.caller_id, declared=True,
             )  # fmt: skip
             agent, row = users.get(call.agent_id) if call.agent_id else None, rows.get(call.id)
             attempt = Attempt(

@@ -15,7 +15,7 @@ from backoffice_core.db import Database
 from backoffice_core.errors import BadInput, PartMissing
 from backoffice_core.parts import asterisk, asterisk_root
 from backoffice_core.parts.part import Part
-from backoffice_core.parts.supervisor import Supervisor, _Child
+from backoffice_core.parts.supervisor import Child, Supervisor
 from backoffice_core.staff.models import User
 from tests.conftest import fresh_settings, running, until
 from tests.core.test_night_commands import said
@@ -87,7 +87,7 @@ def test_a_part_whose_start_fails_in_any_way_is_tried_again(tmp_path: Path) -> N
         raise RuntimeError("the database system is starting up")
 
     one = Supervisor(fresh_settings(tmp_path / "data"), [])
-    child = _Child(Part("asterisk", ["true"], healthy=lambda: False, prepare=broken))
+    child = Child(Part("asterisk", ["true"], healthy=lambda: False, prepare=broken))
     one._look_at(child)
     assert (child.state.state, child.state.error) == ("restarting", "the database system is starting up")
     assert child.again_at > 0

@@ -29,13 +29,16 @@ class Heard:
 
 def faults_of(heard: Heard) -> list[str]:
     """Codes of FAULTS, the worst first. A silent side is named only where both had a talk to fill."""
-    missing = heard.call_s - float(heard.seconds)
-    found = [CUT_SHORT] if missing > max(_MAY_MISS_S, _MAY_MISS_SHARE * heard.call_s) else []
+    found = [CUT_SHORT] if is_cut_short(heard.call_s, float(heard.seconds)) else []
     if heard.talk_s >= JUDGED_FROM_S:
         found += silent_sides(heard.agent_dbfs < SILENT_BELOW_DBFS, heard.borrower_dbfs < SILENT_BELOW_DBFS)
         found += [AGENT_CLIPPED] if heard.agent_clipped >= CLIPPED_ABOVE_PCT else []
         found += [BORROWER_CLIPPED] if heard.borrower_clipped >= CLIPPED_ABOVE_PCT else []
     return found
+
+
+def is_cut_short(call_s: float, recorded_s: float) -> bool:
+    return call_s - recorded_s > max(_MAY_MISS_S, _MAY_MISS_SHARE * call_s)
 
 
 def silent_sides(agent: bool, borrower: bool) -> list[str]:

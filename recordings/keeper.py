@@ -1,10 +1,12 @@
 """The worker's care for recordings: seal after each call, listen meanwhile, watch the volume, sweep, delete by rule."""
 
 import asyncio
+import errno
 import os
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -23,7 +25,8 @@ from backoffice_core.errors import Refused
 from backoffice_core.events import CallChanged, StopChanged
 from recordings import crypt, disposal, faults, keys, store, sweeper
 from recordings.live import Ears
-from recordings.sound import Unfaithful
+from recordings.naming import AGENT, BORROWER, part
+from recordings.sound import RATE, Unfaithful
 from recordings.store import Kept
 from recordings.sweeper import Swept
 
@@ -93,7 +96,13 @@ class Keeper:
             row = await s.get(Recording, call, with_for_update={"skip_locked": True})
             if row is None or row.state != "EXPECTED":
                 return False
-            kept = await self._sound_of(row, late=late)
+            try:
+                kept = await self._sound_of(row, late=late)
+            except OSError as error:
+                if error.errno != errno.ENOSPC:
+                    raise
+                row.faults = await asyncio.to_thread(_lacks, self.settings.recordings_dir, row.path, attempt)
+                return False  # sealed when there is room again; until then the plain sound is kept
             if kept is None and not late:
                 return False
             row.sealed_at = self.clock.wall()
@@ -255,6 +264,15 @@ def _faults(attempt: CallAttempt, kept: Kept) -> list[str]:
             borrower_clipped=kept.borrower_clipped,
         )
     )  # fmt: skip
+
+
+def _lacks(folder: Path, base: str, attempt: CallAttempt) -> list[str]:
+    """What can be said of a talk for whose sealing there is no room: whether its sound was written to the end."""
+    sizes = [path.stat().st_size for path in (part(folder, base, side) for side in (AGENT, BORROWER)) if path.exists()]
+    seconds = max(0, max(sizes, default=0) - 44) / (2 * RATE)
+    if not seconds:
+        return [faults.NOT_RECORDED]
+    return [faults.CUT_SHORT] if faults.is_cut_short(_call_s(attempt), seconds) else []
 
 
 def _write(row: Recording, kept: Kept, found: list[str]) -> None:

@@ -1,6 +1,7 @@
 """PostgreSQL: one engine a program, one transaction a request or dialing step, committed once at the program's edge."""
 
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from datetime import datetime
 from decimal import Decimal
@@ -8,7 +9,8 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import uuid_utils.compat as uuids
-from sqlalchemy import BigInteger, MetaData, Numeric, Text, event, text
+from sqlalchemy import BigInteger, ColumnDefault, MetaData, Numeric, Text, event, literal, text
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -50,6 +52,23 @@ def new_key() -> UUID:
     """A UUIDv7: unique without asking the database, and ordered by time in its indexes."""
     return uuids.uuid7()
 
+
+def insert_sql(model: type[Base], given: Iterable[str], **named: str) -> str:
+    """An INSERT of one row as text, for a statement that writes several tables at once and is written out once.
+
+    `given`: columns whose parameter bears their name; `named`: the parameters of others. JSON goes in as text. What is not
+    named gets the model's own default.
+    """
+    values = {name: f":{name}" for name in given} | {column: f":{name}" for column, name in named.items()}
+    for column in model.__table__.columns:
+        if column.name not in values and isinstance(column.default, ColumnDefault):
+            default = column.default.arg(None) if column.default.is_callable else column.default.arg
+            value = literal(json.dumps(default) if isinstance(default, dict | list) else default)
+            values[column.name] = str(value.compile(dialect=_DIALECT, compile_kwargs={"literal_binds": True}))
+    return f"INSERT INTO {model.__tablename__} ({', '.join(values)}) VALUES ({', '.join(values.values())})"  # noqa: S608
+
+
+_DIALECT = postgresql.dialect()
 
 AWAY = (DBAPIError, PoolTimeout, OSError, TimeoutError)
 """What a loop that tries again by itself catches: PoolTimeout, all connections being stuck, is none of the other three."""

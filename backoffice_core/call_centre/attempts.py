@@ -10,18 +10,18 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnDefault, bindparam, insert, select, text, update
+from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core import bulk
 from backoffice_core.borrowers.models import ContactPoint, Person, PersonFlag
-from backoffice_core.call_centre import agents, trunks
+from backoffice_core.call_centre import agents, caller_ids, trunks
 from backoffice_core.call_centre.contacts import call_contact, notice_rule
-from backoffice_core.call_centre.models import AgentSession, CallAttempt, CallTask, Recording
+from backoffice_core.call_centre.models import AgentSession, CallAttempt, CallLeg, CallTask, Recording
 from backoffice_core.call_centre.queue_rules import HOUSE_BLOCKS
 from backoffice_core.compliance import service as compliance
 from backoffice_core.config import Settings, Trunk
-from backoffice_core.db import Base, new_key
+from backoffice_core.db import insert_sql, new_key
 from backoffice_core.leases import Held, LeaseLost
 from backoffice_core.loans import stop_list
 
@@ -84,7 +84,8 @@ async def claim(
         raise LeaseLost
     flags = [PersonFlag(flag=name, valid_from=_day(since), valid_to=_day(till), evidence=proof)
              for name, since, till, proof in task.flags]  # fmt: skip
-    way = await trunks.way_for(s, (trunk, *others), task.number, task.campaign, demo=task.demo, today=today)
+    ids = caller_ids.views_of(task.caller_ids)
+    way = trunks.choose_way(ids, (trunk, *others), task.number, task.campaign, demo=task.demo, today=today)
     if isinstance(way, trunks.NoWay):
         return await _wait(s, task.id, way.reason, now + CALLER_ID_RETRY if way.passing else None)
     if refused := _refused(task, flags, today):
@@ -97,7 +98,7 @@ async def claim(
         ContactPoint(value=task.number, number_type=task.number_type, owner_kind=task.owner_kind), flags,
         purpose=task.purpose, campaign=task.campaign, stage=task.stage, caller_id=way.caller_id, declared=way.declared,
     )  # fmt: skip
-    decision = await compliance.ask_and_reserve(
+    decision, slot = await compliance.ask_slot(
         s, contact, call_id, now, guard_minutes=settings.guard_minutes, gated=True
     )
     if not decision.allow:
@@ -106,14 +107,14 @@ async def claim(
         return await _wait(s, task.id, reason, decision.next_allowed_at)
     recording = f"{today:%Y/%m/%d}/{call_id}"
     intent = {
-        "id": call_id, "task_id": task.id, "case_id": task.case_id, "person_id": task.person_id,
-        "contact_point_id": task.contact_point_id, "number": task.number, "campaign": task.campaign,
-        "purpose": task.purpose, "trunk": way.trunk.name, "caller_id": way.caller_id, "language": task.language,
-        "fence": task.fence + 1, "decision_id": decision.id, "business_at": now, "claimed_at": wall,
-        "recording": recording, "notice_rule": notice_rule(decision),
+        "task_id": task.id, "case_id": task.case_id, "contact_point_id": task.contact_point_id,
+        "trunk": way.trunk.name, "caller_id": way.caller_id, "language": task.language, "fence": task.fence + 1,
+        "wall": wall, "recording": recording, "notice_rule": notice_rule(decision), "leg": 1,
+        "rate": trunks.rate_of(way, task.number),
     }  # fmt: skip
-    await s.execute(_INTENT, {f"b_{name}": value for name, value in intent.items()})
-    await trunks.begin_leg(s, call_id, 1, way, task.number, wall=wall)
+    await s.execute(_INTENT, slot | intent)
+    if way.trunk.name in task.trunks_out:
+        await trunks.probes(s, call_id, way, wall)
     return Placing(
         call_id=call_id, task_id=task.id, case_id=task.case_id, contact_point_id=task.contact_point_id,
         number=task.number, extension=task.extension, trunk=way.trunk, caller_id=way.caller_id, language=task.language,
@@ -138,6 +139,8 @@ _NEXT = text(f"""
            EXISTS (SELECT FROM call_attempts a WHERE a.case_id = next.case_id AND a.outcome = 'NO_DISPOSITION') AS waits,
            EXISTS (SELECT FROM call_attempts a WHERE a.ended_at IS NULL AND a.direction = 'in'
                    AND (a.person_id = next.person_id OR a.number = c.value)) AS calls_us,
+           {caller_ids.VIEWS_SQL} AS caller_ids,
+           ARRAY(SELECT trunk FROM trunk_states WHERE breaker <> 'CLOSED') AS trunks_out,
            slot_gate(next.person_id, c.value) AS gate,
            CASE WHEN :lease = '' THEN true ELSE lease_holds(:lease, :holder, :fence) END AS leads
     FROM next JOIN persons p ON p.id = next.person_id JOIN contact_points c ON c.id = next.contact_point_id
@@ -145,47 +148,26 @@ _NEXT = text(f"""
 """)  # noqa: S608 (no value in it)
 
 
-def _row(model: type[Base], **values: Any) -> dict[str, Any]:
-    """Values of one new row, with the model's own defaults for the rest."""
-    known: dict[str, Any] = {}
-    for column in model.__table__.columns:
-        if column.name not in values and isinstance(column.default, ColumnDefault):
-            known[column.name] = column.default.arg(None) if callable(column.default.arg) else column.default.arg
-    return known | values
-
-
-def _bound(*names: str) -> dict[str, Any]:
-    return {name: bindparam(f"b_{name}") for name in names}  # a bare name would be taken for a column to be set
-
-
-# Fence, intent and the recording's row in one statement: after its commit the call may go out, not before.
-_INTENT = (
-    insert(Recording)
-    .values(
-        _row(
-            Recording, call_id=bindparam("b_id"), path=bindparam("b_recording"), created_at=bindparam("b_claimed_at"),
-            **_bound("case_id"),
-        )
-    )
-    .add_cte(
-        update(CallTask)
-        .where(CallTask.id == bindparam("b_task_id"))
-        .values(fence=CallTask.fence + 1, state="DIALING", state_reason="", attempts=CallTask.attempts + 1)
-        .cte("task"),
-        insert(CallAttempt)
-        .values(
-            _row(
-                CallAttempt,
-                **_bound(
-                    "id", "task_id", "case_id", "person_id", "contact_point_id", "number", "campaign", "purpose", "trunk",
-                    "caller_id", "language", "fence", "decision_id", "business_at", "claimed_at", "recording",
-                    "notice_rule",
-                ),
-            )
-        )
-        .cte("attempt"),
-    )
+_ATTEMPT = insert_sql(
+    CallAttempt,
+    ("task_id", "case_id", "person_id", "contact_point_id", "number", "campaign", "purpose", "trunk", "caller_id",
+     "language", "fence", "decision_id", "recording", "notice_rule"),
+    id="call_id", business_at="at", claimed_at="wall",
 )  # fmt: skip
+_LEG = insert_sql(CallLeg, ("call_id", "trunk", "caller_id", "rate"), n="leg", placed_at="wall")
+_RECORDING = insert_sql(Recording, ("call_id", "case_id"), path="recording", created_at="wall")
+
+# Decision, slot, fence, intent, leg and the recording's row in one statement: after its commit the call may go out, not
+# before.
+_INTENT = text(f"""
+    WITH decision AS ({compliance.DECISION}),
+    slot AS ({compliance.SLOT}),
+    task AS (UPDATE call_tasks SET fence = fence + 1, state = 'DIALING', state_reason = '', attempts = attempts + 1
+             WHERE id = :task_id),
+    attempt AS ({_ATTEMPT}),
+    leg AS ({_LEG})
+    {_RECORDING}
+""")  # noqa: S608 (names of columns)
 
 
 async def wake_due(s: AsyncSession, today: date, now: datetime, most: int = 1000) -> int:

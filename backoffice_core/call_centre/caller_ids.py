@@ -1,9 +1,11 @@
 """The table of the numbers that we show: kept by people, taken out of the pool by the operators' signs (FL-03)."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import func, select, text
@@ -35,6 +37,27 @@ async def views(s: AsyncSession) -> list[IdView]:
     """All ids that are not retired."""
     rows = (await s.execute(select(CallerId).where(CallerId.state != "RETIRED"))).scalars()
     return [view_of(row) for row in rows]
+
+
+VIEWS_SQL = """(SELECT coalesce(jsonb_agg(jsonb_build_array(
+    number, trunks, campaigns, position, declared_on, valid_from, valid_to, state)), '[]')::text
+    FROM caller_ids WHERE state <> 'RETIRED')"""
+"""The same inside a query that asks more; `views_of` reads it."""
+
+
+@lru_cache(maxsize=8)
+def views_of(said: str) -> tuple[IdView, ...]:
+    return tuple(
+        IdView(
+            number=number, trunks=frozenset(trunks), campaigns=frozenset(campaigns), position=position,
+            declared_on=_day(declared), valid_from=_day(since), valid_to=_day(until), state=state,
+        )
+        for number, trunks, campaigns, position, declared, since, until, state in json.loads(said)
+    )  # fmt: skip
+
+
+def _day(said: str | None) -> date | None:
+    return date.fromisoformat(said) if said else None
 
 
 def view_of(row: CallerId) -> IdView:

@@ -97,6 +97,7 @@ class CallAttempt(Base):
         CheckConstraint("direction IN ('out','in')", name="direction"),
         Index(None, "number", "claimed_at"),
         Index("ix_call_attempts_live", "id", postgresql_where="ended_at IS NULL"),
+        Index("ix_call_attempts_live_in", "person_id", postgresql_where="ended_at IS NULL AND direction = 'in'"),
         Index("ix_call_attempts_unknown", "claimed_at", postgresql_where="result = 'UNKNOWN' OR problem <> ''"),
         CheckConstraint(
             "state IN ('INTENT','RINGING','ANSWERED','CONNECTED','SETTLING','ENDED')",

@@ -98,7 +98,13 @@ async def way_for(
 
     A demo borrower is refused on a trunk that leads off this machine.
     """
-    ids = await caller_ids.views(s)
+    return choose_way(await caller_ids.views(s), trunks, number, campaign, demo=demo, today=today)
+
+
+def choose_way(
+    ids: Sequence[IdView], trunks: Sequence[Trunk], number: str, campaign: str, *, demo: bool, today: date
+) -> Way | NoWay:
+    """`way_for`, with the ids at hand."""
     refused = [_on_this(trunk, ids, number, campaign, demo=demo, today=today) for trunk in trunks]
     ways = [one for one in refused if isinstance(one, Way)]
     return ways[0] if ways else next((r for r in refused if isinstance(r, NoWay)), NoWay("NO_TRUNK"))
@@ -129,17 +135,26 @@ async def begin_leg(
 ) -> CallLeg:
     """Writes a leg: placed now, or (`wanted_until`) waiting for the dialer. On a trunk that is out it is the probe."""
     leg = CallLeg(
-        call_id=call_id, n=n, trunk=way.trunk.name, caller_id=way.caller_id, rate=longest(way.trunk.rates, number) or 0,
+        call_id=call_id, n=n, trunk=way.trunk.name, caller_id=way.caller_id, rate=rate_of(way, number),
         wanted_until=wanted_until, placed_at=None if wanted_until else wall,
     )  # fmt: skip
     s.add(leg)
+    await probes(s, call_id, way, wall)
+    return leg
+
+
+def rate_of(way: Way, number: str) -> Decimal:
+    return longest(way.trunk.rates, number) or Decimal(0)
+
+
+async def probes(s: AsyncSession, call_id: UUID, way: Way, wall: datetime) -> None:
+    """On a trunk that is out this call is the probe."""
     state = await s.get(TrunkState, way.trunk.name)
     if state is not None and state.breaker != "CLOSED":
         await s.refresh(state, with_for_update=True)
         if state.breaker == "OPEN":
             _change(s, state, BreakerState("HALF_OPEN", state.why, state.until, state.opened), wall)
         state.probe, state.probe_at = call_id, wall
-    return leg
 
 
 # --- what a leg teaches ------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ Every function works inside the caller's transaction, which must be READ COMMITT
 """
 
 import hashlib
+import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
@@ -42,13 +43,13 @@ from backoffice_core.compliance.terms import (
     Reason,
     ReasonCode,
 )
-from backoffice_core.db import new_key
+from backoffice_core.db import insert_sql, new_key
 from backoffice_core.errors import BadInput, NotFound
 
 __all__ = [
     "AbandonAccount", "ContactsOfDay", "Decision", "DialerLimits", "Entry", "RuleBook", "ask", "ask_and_reserve",
-    "ask_many",    "calendar", "commit_slot", "contacts_of_day", "dialer_limits", "free_slot",
-    "hold_slots", "last_working_day", "load_rules", "record",
+    "ask_many", "ask_slot", "calendar", "commit_slot", "contacts_of_day", "dialer_limits", "free_slot", "hold_slots",
+    "last_working_day", "load_rules", "record",
     "rulebook", "seed_calendar", "working_days",
 ]  # fmt: skip
 
@@ -272,24 +273,35 @@ async def _store(
     ledgers: Sequence[LedgerView],
     at: datetime,
     guard_minutes: int,
-    call_id: UUID | None = None,
-    live: bool = False,
 ) -> list[Decision]:
     """With all that the answers hang on, so that `recompute` can give them again."""
     await _write_book(session, book)
     kept = [replace(decision, id=new_key()) for decision in decisions]
     rows = [
-        {
-            **answer_json(decision), "id": decision.id, "at": at, "person_id": contact.person.id,
-            "contact": {**contact_json(contact), "guard_minutes": guard_minutes},
-            "next_allowed_at": decision.next_allowed_at, "call_id": call_id,
-            "inputs": inputs_json(Inputs(book.row["digest"], ledger.entries, live, book.late(at), ledger.of_number)),
-        }
+        _decision_row(book, contact, decision, ledger, at, guard_minutes)
         for contact, decision, ledger in zip(contacts, kept, ledgers, strict=True)
-    ]  # fmt: skip
+    ]
     for start in range(0, len(rows), IN_ONE_GO):
         await session.execute(insert(ComplianceDecision), rows[start : start + IN_ONE_GO])
     return kept
+
+
+def _decision_row(
+    book: _Kept,
+    contact: Contact,
+    decision: Decision,
+    ledger: LedgerView,
+    at: datetime,
+    guard_minutes: int,
+    call_id: UUID | None = None,
+    live: bool = False,
+) -> dict[str, Any]:
+    return {
+        **answer_json(decision), "id": decision.id, "at": at, "person_id": contact.person.id,
+        "contact": {**contact_json(contact), "guard_minutes": guard_minutes},
+        "next_allowed_at": decision.next_allowed_at, "call_id": call_id,
+        "inputs": inputs_json(Inputs(book.row["digest"], ledger.entries, live, book.late(at), ledger.of_number)),
+    }  # fmt: skip
 
 
 # --- slots ---------------------------------------------------------------------------------------------------------
@@ -312,6 +324,23 @@ async def ask_and_reserve(
     number is live (FL-20). The decision is stored with the call's id. Raises BadInput for anything but a call with a
     number.
     """
+    decision, values = await ask_slot(session, contact, call_id, at, guard_minutes=guard_minutes, gated=gated)
+    if decision.allow:
+        await session.execute(_RESERVE, values)
+    return decision
+
+
+async def ask_slot(
+    session: AsyncSession,
+    contact: Contact,
+    call_id: UUID,
+    at: datetime,
+    *,
+    guard_minutes: int = GUARD_MINUTES,
+    gated: bool = False,
+) -> tuple[Decision, dict[str, Any]]:
+    """As `ask_and_reserve`, but an allowed call is not written yet: the caller puts DECISION and SLOT, with these values,
+    into a statement of his own, in the same transaction. A refusal is stored here."""
     if contact.channel not in VOICE or contact.address is None or not contact.address.value:
         raise BadInput("A slot is reserved for a call, and a call needs a number.")
     person, number = contact.person.id, contact.address.value
@@ -333,29 +362,48 @@ async def ask_and_reserve(
     )
     if live:
         decision = one_at_a_time(decision, at)
-    stored = await _store(session, kept, [contact], [decision], [ledger], at, guard_minutes, call_id, live)
-    decision = stored[0]
-    if decision.allow:
-        slot = {
-            "id": new_key(), "person_id": person, "loan_id": contact.debt, "number": number, "call_id": call_id,
-            "channel": contact.channel, "actor": contact.actor, "purpose": contact.purpose, "at": at,
-            "campaign": contact.campaign, "state": "RESERVED", "exceptions": _exceptions(contact, at),
-            "decision_id": decision.id,
-        }  # fmt: skip
-        await session.execute(insert(ContactLedger), [slot])
-    return decision
+    await _write_book(session, kept)
+    decision = replace(decision, id=new_key())
+    row = _decision_row(kept, contact, decision, ledger, at, guard_minutes, call_id, live)
+    values = {
+        **row, **{name: json.dumps(row[name]) for name in _DECISION_JSON}, "decision_id": row.pop("id"),
+        "slot_id": new_key(), "loan_id": contact.debt, "number": number, "channel": contact.channel,
+        "actor": contact.actor, "purpose": contact.purpose, "campaign": contact.campaign, "slot_state": "RESERVED",
+        "exceptions": json.dumps(_exceptions(contact, at)),
+    }  # fmt: skip
+    if not decision.allow:
+        await session.execute(_DECIDED, values)
+    return decision, values
+
+
+_DECISION_JSON = ("contact", "reasons", "must", "consulted", "inputs")
+DECISION = insert_sql(
+    ComplianceDecision, ("at", "person_id", "allow", "next_allowed_at", "call_id", *_DECISION_JSON), id="decision_id"
+)
+SLOT = insert_sql(
+    ContactLedger,
+    ("person_id", "loan_id", "number", "channel", "actor", "purpose", "campaign", "at", "exceptions", "call_id", "decision_id"),
+    id="slot_id", state="slot_state",
+)  # fmt: skip
+_DECIDED = text(DECISION)
+_RESERVE = text(f"WITH decided AS ({DECISION}) {SLOT}")
 
 
 # Everything that a cap may count of this person (and of this number, where a rule counts by number), whether an attempt
-# is live, and the stamp by which `_book` knows that rules or calendar have changed. Always at least one row.
+# is live, and the stamp by which `_book` knows that rules or calendar have changed. Always at least one row. What is live
+# is asked for by the order of its own index: with `number = :number` a plan made while nothing was live, and kept, walks
+# all live calls by the index of persons.
 _COUNTED = text("""
     SELECT r.n, r.loaded, w.n, w.updated,
-           EXISTS (SELECT FROM contact_ledger WHERE person_id = :person AND state = 'RESERVED'
-                   AND direction = 'outbound' AND channel IN ('call', 'robot'))
-           OR EXISTS (SELECT FROM contact_ledger WHERE number = :number AND state = 'RESERVED'
-                      AND direction = 'outbound' AND channel IN ('call', 'robot')) AS live,
+           coalesce((SELECT person_id FROM contact_ledger WHERE person_id >= :person AND state = 'RESERVED'
+                     AND direction = 'outbound' AND channel IN ('call', 'robot') ORDER BY person_id LIMIT 1) = :person
+           , false) OR coalesce((SELECT number FROM contact_ledger WHERE number >= :number AND state = 'RESERVED'
+                     AND direction = 'outbound' AND channel IN ('call', 'robot') ORDER BY number LIMIT 1) = :number
+           , false) AS live,
            (SELECT jsonb_agg(jsonb_build_array(name, c.channel, c.actor, every_minutes, covered_to))
-            FROM contact_sources c WHERE every_minutes > 0) AS sources, l.*
+            FROM contact_sources c WHERE every_minutes > 0) AS sources,
+           l.person_id, l.at, l.channel, l.actor, l.direction, l.state, l.loan_id, l.number, l.purpose, l.conversation,
+           l.delivered, l.machine_message, l.abandoned, l.uncertain, l.minutes, l.exceptions
     FROM (SELECT count(*) AS n, max(loaded_at) AS loaded FROM compliance_rules) r
     CROSS JOIN (SELECT count(*) AS n, max(updated_at) AS updated FROM work_calendar) w
     LEFT JOIN LATERAL (

@@ -17,6 +17,7 @@ from agent_console.console import Console
 from agent_console.deps import Work
 from agent_console.icons import ICONS
 from backoffice_core import catalogue
+from backoffice_core.call_centre.rules import FAST_RESULT_S, wrap_up_limit
 from backoffice_core.catalogue import Words
 from backoffice_core.staff import rules
 from backoffice_core.staff.models import User
@@ -57,7 +58,7 @@ def environment() -> Environment:
     env.globals.update(
         static=static_url, icons=ICONS, phone=catalogue.phone, short_name=catalogue.short_name,
         may=rules.may, zone=ZoneInfo, iso=datetime.fromisoformat,
-        why=_why, reason_of=_reason_of,
+        why=_why, reason_of=_reason_of, wrap_limit=wrap_up_limit, fast_s=FAST_RESULT_S,
     )  # fmt: skip
     env.filters["stamp"] = lambda at: int(at.timestamp() * 1000)
     env.filters["decimal"] = Decimal

@@ -66,7 +66,12 @@ def queue(
     """Tonight's queue in its order, and how many cases are not called for which reason."""
     from backoffice_core.call_centre import history
     from backoffice_core.call_centre import queue as queues
+    from backoffice_core.compliance.terms import ReasonCode
     from backoffice_core.nightly import NightStep
+
+    if reason and reason.upper() not in list(ReasonCode):
+        raise BadInput(f"“{reason}” is no reason of not calling.", remedy=f"Known are {', '.join(ReasonCode)}.",
+                       field="reason")  # fmt: skip
 
     async def work(house: House) -> None:
         on = house.day(day)

@@ -128,22 +128,28 @@ def user_set(
     if not changes:
         raise BadInput("Nothing to change.", remedy="`backoffice user set --help` shows what can be changed.")
 
-    async def work(house: House) -> int | None:
+    async def work(house: House) -> tuple[int | None, str, int, bool]:
         async with house.database.begin() as session:
             found = await staff.find_user(session, login, lock=True)
-            before = found.extension
+            before, seat = found.extension, await agents.current(session, found.id)
             if "extension" in changes or changes.get("active") is False or changes.get("role", "agent") != "agent":
                 await agents.close_session(session, found.id, Clock.wall())  # his seat holds the old phone
-            await staff.change_user(session, found, Clock.wall(), getpass.getuser(), changes)
-            return found.extension or before
+            ended = await staff.change_user(session, found, Clock.wall(), getpass.getuser(), changes)
+            return found.extension or before, found.full_name, ended, seat is not None and seat.ended_at is not None
 
-    number = run(work)
+    number, name, ended, left = run(work)
     phone = _tell_asterisk(number) if number and changes.keys() & {"extension", "active"} else ""
     made = changes["password"] if generate else None
     if as_json:
-        say_json({"login": login, "changed": sorted(changes), "password": made, "phone": phone})
+        say_json({"login": login, "changed": sorted(changes), "password": made, "phone": phone, "name": name,
+                  "logged_out": ended, "seat_closed": left})  # fmt: skip
         return
-    say(f"{login}: {', '.join(sorted(changes))} changed." + (f" Password: {made}" if made else ""))
+    if active is not None:
+        say(f"{name} ({login}) {'may log in again' if active else 'may not log in any more'}.")
+    if other := sorted(changes.keys() - {"active"}):
+        say(f"{name} ({login}): {', '.join(other)} changed." + (f" Password: {made}" if made else ""))
+    if changes.keys() & {"password", "role", "active"}:
+        say(f"Browsers logged out: {ended}." + (" The seat on the floor is closed." if left else ""))
     if phone:
         say(phone)
 

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Form
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from agent_console import reads
+from agent_console import reads, search
 from agent_console.deps import CaseWork, CompleteWork, Work
 from agent_console.forms import Typed, typed_result
 from agent_console.view import page
@@ -27,12 +27,21 @@ PAGE = 50
 
 
 @router.get("/case")
-async def find(work: CaseWork, number: str = "") -> RedirectResponse:
-    """The search field: a case's number, with or without its letter."""
-    digits = "".join(c for c in number if c.isdigit())
-    if not digits or len(digits) > 15:
-        raise NotFound
-    return RedirectResponse(f"/case/{digits}", 303)
+async def find(work: CaseWork, q: str = "") -> Response:
+    """The search field: a case's number, a contract, a phone in any writing, or a name. One hit opens.
+
+    Who sees only cases of his own gives the number: what others are like is not to be found out by trying.
+    """
+    asked = q.strip()[:80]
+    if not work.may("case_any"):
+        digits = "".join(c for c in asked if c.isdecimal())
+        if not digits or len(digits) > 15:
+            raise NotFound
+        return RedirectResponse(f"/case/{digits}", 303)
+    found = await search.cases(work.s, asked, work.console.settings.jurisdiction)
+    if len(found) == 1:
+        return RedirectResponse(f"/case/{found[0].number}", 303)
+    return page(work, "search.html", q=asked, found=found[: search.MOST], more=len(found) > search.MOST)
 
 
 @router.get("/case/{number}")
@@ -51,8 +60,9 @@ async def _file(
         note_access(work.s, work.user.id, "CASE_SEEN", work.wall, case_id=file.case.id, object_id=str(file.case.id))
     rows = await history(work.s, file.case.id, limit=PAGE + 1, before=before)
     waiting = await wrap_up.waiting_call(work.s, file.case.id) if work.may("complete") else None
+    no_result = await wrap_up.case_waits(work.s, file.case.id)
     return page(
-        work, "case.html", status=status, file=file, rows=rows[:PAGE], more=len(rows) > PAGE, before=before,
+        work, "case.html", status=status, no_result=no_result, file=file, rows=rows[:PAGE], more=len(rows) > PAGE, before=before,
         waiting=waiting, outcomes=OUTCOMES, typed=typed or Typed(),
     )  # fmt: skip
 

@@ -16,6 +16,7 @@ Programs (robot agents) use the same addresses as the page, with the cookie of P
     POST /desk/notice      form: call_id; the warning that the call is recorded has been said
     POST /desk/note        form: call_id, note (a draft; nothing comes back)
     POST /desk/result      form: call_id, outcome, amount, due_date, call_back_at, note, wants = ready | pause
+    POST /desk/more        30 s more for the result, once a call (409 afterwards)
     POST /desk/hangup      ends the borrower's channel
 
 With `Accept: application/json` the POSTs answer JSON, otherwise the desk's HTML as it is now.
@@ -33,7 +34,7 @@ from agent_console.deps import DeskWork, Work
 from agent_console.forms import Typed, typed_result
 from agent_console.live import version
 from agent_console.view import page, toast
-from backoffice_core.call_centre import agents, desk, line_check, stop
+from backoffice_core.call_centre import agents, desk, line_check, stop, wrap_up
 from backoffice_core.call_centre.history import day_figures, last_calls
 from backoffice_core.call_centre.models import AgentSession, CallAttempt
 from backoffice_core.call_centre.rules import OUTCOMES
@@ -213,6 +214,14 @@ async def line_heard(work: DeskWork) -> Response:
 @router.post("/pause")
 async def pause(work: DeskWork, reason: Annotated[str, Form()] = "BREAK") -> Response:
     await agents.pause(work.s, work.user.id, reason, work.wall)
+    work.news.append(AgentChanged(agent_id=work.user.id))
+    return await _answer(work)
+
+
+@router.post("/more")
+async def more_time(work: DeskWork) -> Response:
+    """Thirty seconds more for the result, once a call."""
+    await wrap_up.more_time(work.s, work.user.id, work.wall, work.console.settings.wrap_up_s)
     work.news.append(AgentChanged(agent_id=work.user.id))
     return await _answer(work)
 

@@ -57,6 +57,7 @@ async def _context(work: Work) -> dict[str, Any]:
         "stopped": stop.stopped(work.console.settings),
         "draining": stop.draining(work.console.settings),
         "bad_sound": await recordings.bad_sound(work.s, start, end),
+        "fast": await history.fast_results(work.s, start, end),
         "no_results": await wrap_up.all_waiting(work.s),
         "unknown": await call_backs.unknown_callers(work.s, start),
         "unknown_calls": await unknown.count(work.s),

@@ -132,6 +132,7 @@
     if (key === "KeyS") tab("script");
     else if (key === "KeyH") tab("history");
     else if (key === "KeyR") press("notice");
+    else if (key === "NumpadAdd" || (key === "Equal" && event.shiftKey)) press("more");
     else if (key === "KeyN" && $("note")) { event.preventDefault(); $("note").focus(); }
     else if (key === "KeyO" && $("pane-result")) document.querySelector("#result-form input[name=outcome]")?.focus();
     else if (/^(Digit|Numpad)\d$/.test(key)) { event.preventDefault(); digit(key.slice(-1)); }

@@ -1,7 +1,7 @@
 """Reading what happened: the case's history, live calls, the day's figures."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.borrowers.models import Person
 from backoffice_core.call_centre.models import CallAttempt, CallTask, NotCallable, Recording
+from backoffice_core.call_centre.rules import FAST_RESULT_S, NO_DISPOSITION
 from backoffice_core.cases.models import Case, CaseEvent
 from backoffice_core.staff.models import User
 
@@ -165,3 +166,26 @@ async def day_figures(s: AsyncSession, start: datetime, end: datetime, user_id: 
     row = (await s.execute(_FIGURES, {"start": start, "end": end, "agent": user_id})).mappings().one()
     talk_s, wrap_s = (float(row[key]) if row[key] is not None else None for key in ("talk_s", "wrap_s"))
     return DayFigures(**{**row, "talk_s": talk_s, "wrap_s": wrap_s})
+
+
+@dataclass(frozen=True, kw_only=True)
+class FastResults:
+    agent_name: str
+    fast: int
+    results: int
+
+
+async def fast_results(s: AsyncSession, start: datetime, end: datetime) -> list[FastResults]:
+    """FL-12: agents who gave a result less than FAST_RESULT_S after the call's end, of how many results between `start`
+    and `end` (business time); the most first."""
+    fast = func.count().filter(CallAttempt.outcome_at < CallAttempt.ended_at + timedelta(seconds=FAST_RESULT_S))
+    query = (
+        select(User.full_name, fast, func.count())
+        .join(User, User.id == CallAttempt.agent_id)
+        .where(CallAttempt.business_at >= start, CallAttempt.business_at < end, CallAttempt.ended_at.is_not(None))
+        .where(CallAttempt.outcome_at.is_not(None), CallAttempt.outcome != NO_DISPOSITION)
+        .group_by(User.id, User.full_name)
+        .having(fast > 0)
+        .order_by(fast.desc(), User.full_name)
+    )
+    return [FastResults(agent_name=name, fast=some, results=n) for name, some, n in (await s.execute(query)).all()]

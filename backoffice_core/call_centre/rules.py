@@ -204,6 +204,16 @@ IDENTITY_MISSES = 3
 BALANCE_MAX_AGE = timedelta(hours=26)  # nothing is said to a borrower from an older balance (domain.md 3.5)
 
 
+FAST_RESULT_S = 2  # a result that came sooner after the call's end was hardly thought over (FL-12)
+MORE_TIME = "MORE_TIME"  # the reason of a wrap-up whose agent asked for more seconds, once a call
+MORE_TIME_S = 30
+
+
+def wrap_up_limit(reason: str, limit_s: int) -> int:
+    """Seconds for the result of one talk; `reason` is the seat's."""
+    return limit_s + MORE_TIME_S if reason == MORE_TIME else limit_s
+
+
 def wrap_up_over(since: datetime, wall: datetime, limit_s: int) -> bool:
     """Whether the agent's `limit_s` seconds for the result are over (FL-12)."""
     return wall - since >= timedelta(seconds=limit_s)

@@ -9,18 +9,35 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.call_centre import agents
 from backoffice_core.call_centre.models import AgentSession, CallAttempt
-from backoffice_core.call_centre.rules import NO_DISPOSITION, wrap_up_over
+from backoffice_core.call_centre.rules import MORE_TIME, NO_DISPOSITION, wrap_up_limit, wrap_up_over
 from backoffice_core.cases import service as cases
 from backoffice_core.cases.models import Case
+from backoffice_core.errors import Conflict
 from backoffice_core.staff.models import User
 
 
 async def overdue(s: AsyncSession, wall: datetime, limit_s: int) -> list[UUID]:
     """Seats (their ids) whose seconds for the result are over."""
-    query = select(AgentSession.id, AgentSession.since).where(
+    query = select(AgentSession.id, AgentSession.since, AgentSession.reason).where(
         AgentSession.state == "WRAP_UP", AgentSession.ended_at.is_(None)
     )
-    return [seat for seat, since in (await s.execute(query)).all() if wrap_up_over(since, wall, limit_s)]
+    seats = (await s.execute(query)).all()
+    return [seat for seat, since, reason in seats if wrap_up_over(since, wall, wrap_up_limit(reason, limit_s))]
+
+
+async def more_time(s: AsyncSession, user_id: UUID, wall: datetime, limit_s: int) -> None:
+    """Thirty seconds more for the result, once a call; the clock runs on from the call's end.
+
+    Raises Conflict outside a wrap-up, for the second wish, and when the time is over.
+    """
+    seat = await agents.current(s, user_id, lock=True)
+    if seat is None or seat.state != "WRAP_UP":
+        raise Conflict("There is no result to be written.", remedy="More time is for the seconds after a call.")
+    if seat.reason == MORE_TIME or wrap_up_over(seat.since, wall, limit_s):
+        raise Conflict("More time is given once a call.", remedy="Save the result, or let a supervisor complete it.")
+    since = seat.since
+    agents.change(s, seat, "WRAP_UP", MORE_TIME, wall, seat.call_id)
+    seat.since = since
 
 
 async def end(
@@ -35,6 +52,7 @@ async def end(
     seat = await s.get(AgentSession, session_id, with_for_update=True, populate_existing=True)
     if seat is None or seat.state != "WRAP_UP" or seat.call_id != call_id:
         return None
+    limit_s = wrap_up_limit(seat.reason, limit_s)
     if call is None or not wrap_up_over(seat.since, wall, limit_s):
         return None
     if call.outcome is None:

@@ -9,7 +9,7 @@ nav-desk = Desk
 nav-floor = Floor
 nav-queue = Queue
 nav-case = Case
-search-case = Case number
+search-case = Case, contract, phone, name
 language = Language
 theme = Light or dark theme
 extension = ext. { $n }
@@ -787,6 +787,16 @@ rule-CALLBACK = A call back was promised
 
 ## Polish
 
+bar-more = +30 s
+bar-more-title = 30 more seconds for the result, once a call
+search-title = Search: “{ $q }”
+search-none = Nothing found
+search-none-hint = Give a case number, a contract, a phone in any writing, or a surname and name. Check what was typed.
+search-many = The first { $n } are shown: say more.
+case-no-result = Talk without a result: nobody calls
+fast-title = Result in under { $seconds } s
+fast-today = today
+fast-of = { $fast } of { $all }
 alarms = Alarms
 alarms-more = { $n ->
     [one] { $n } more alarm

@@ -9,7 +9,7 @@ nav-desk = Стол
 nav-floor = Зал
 nav-queue = Очередь
 nav-case = Дело
-search-case = Номер дела
+search-case = Дело, договор, телефон, имя
 language = Язык
 theme = Светлая или тёмная тема
 extension = тел. { $n }
@@ -796,6 +796,16 @@ rule-CALLBACK = Обещано перезвонить
 
 ## Polish
 
+bar-more = +30 с
+bar-more-title = Ещё 30 секунд на результат, один раз за звонок
+search-title = Поиск: «{ $q }»
+search-none = Ничего не найдено
+search-none-hint = Ищут номер дела, номер договора, телефон в любой записи, фамилию с именем. Проверьте запись.
+search-many = Показаны первые { $n }: уточните запрос.
+case-no-result = Разговор без результата: не звонят
+fast-title = Результат быстрее чем за { $seconds } с
+fast-today = сегодня
+fast-of = { $fast } из { $all }
 alarms = Тревоги
 alarms-more = { $n ->
     [one] Ещё { $n } тревога

@@ -10,7 +10,7 @@ nav-desk = Стіл
 nav-floor = Зал
 nav-queue = Черга
 nav-case = Справа
-search-case = Номер справи
+search-case = Справа, договір, телефон, ім’я
 language = Мова
 theme = Світла або темна тема
 extension = тел. { $n }
@@ -797,6 +797,16 @@ rule-CALLBACK = Обіцяно передзвонити
 
 ## Polish
 
+bar-more = +30 с
+bar-more-title = Ще 30 секунд на результат, один раз за дзвінок
+search-title = Пошук: «{ $q }»
+search-none = Нічого не знайдено
+search-none-hint = Шукають номер справи, номер договору, телефон у будь-якому записі, прізвище з ім’ям. Перевірте запис.
+search-many = Показано перші { $n }: уточніть запит.
+case-no-result = Розмова без результату: не телефонують
+fast-title = Результат швидше ніж за { $seconds } с
+fast-today = сьогодні
+fast-of = { $fast } із { $all }
 alarms = Тривоги
 alarms-more = { $n ->
     [one] Ще { $n } тривога

@@ -104,10 +104,11 @@ async def find_user(s: AsyncSession, login: str, *, lock: bool = False) -> User:
     return user
 
 
-async def change_user(s: AsyncSession, user: User, wall: datetime, by: str, changes: dict[str, Any]) -> None:
+async def change_user(s: AsyncSession, user: User, wall: datetime, by: str, changes: dict[str, Any]) -> int:
     """`changes`: any of password, role, extension (None = no phone), active, unlock (True). One line in the journal.
 
-    After a new password, a new role or the end of work the person's browsers are logged out. Raises BadInput.
+    After a new password, a new role or the end of work the person's browsers are logged out; returns how many.
+    Raises BadInput.
     """
     if "role" in changes:
         _refuse_role(changes["role"])
@@ -123,11 +124,13 @@ async def change_user(s: AsyncSession, user: User, wall: datetime, by: str, chan
         user.active = changes["active"]
     if "unlock" in changes or "password" in changes:
         user.failed_logins, user.locked_until = 0, None
+    ended = 0
     if changes.keys() & {"password", "role", "active"}:
         open_ones = update(Login).where(Login.user_id == user.id, Login.ended_at.is_(None))
-        await s.execute(open_ones.values(ended_at=wall))
+        ended = len((await s.execute(open_ones.values(ended_at=wall).returning(Login.user_id))).all())
     told = {name: value for name, value in changes.items() if name != "password"}
     note_access(s, None, "USER_CHANGED", wall, object_id=user.login, by=by, what=sorted(changes), **told)
+    return ended
 
 
 async def authenticate(s: AsyncSession, login: str, password: str, wall: datetime) -> User | None:

@@ -7,11 +7,15 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, SecretStr
 from pydantic_core import PydanticUndefined
+from typer.main import get_command
 
+from agent_console.pages import announcements, desk, floor, lines, queue, unknown
+from backoffice_core.__main__ import app
 from backoffice_core.compliance.terms import ReasonCode
 from backoffice_core.config import Ports, Settings, Trunk
 from backoffice_core.loans.portfolio_file import OPTIONAL, REQUIRED
 
+PAGES = (announcements, desk, floor, lines, queue, unknown)
 ROOT = Path(__file__).resolve().parents[2]
 OPERATOR = (ROOT / "docs/operator.md").read_text(encoding="utf-8")
 ROWS = {row.split("|")[1].strip(): row.split("|")[2].strip() for row in OPERATOR.splitlines() if row.startswith("| `")}
@@ -48,3 +52,21 @@ def test_links_between_the_documents_lead_somewhere() -> None:
     for file in (ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))):
         for target in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", file.read_text(encoding="utf-8")):
             assert (file.parent / target).exists(), f"{file.name}: {target}"
+
+
+def test_monday_names_pages_and_commands_that_exist() -> None:
+    """Issue 3: the shift lead's page leads to what is there."""
+    text = (ROOT / "docs/monday-0800.md").read_text(encoding="utf-8")
+    paths = {getattr(route, "path", "") for pages in PAGES for route in pages.router.routes}
+    for page in re.findall(r"`(/[a-z]+)`", text):
+        assert page in paths, page
+    command = get_command(app)
+    for line in re.findall(r"`backoffice ([^`…]+)`", text):
+        found = command
+        for word in line.split():
+            if not hasattr(found, "commands"):
+                break
+            assert word in found.commands, line
+            found = found.commands[word]
+        options = {name for one in found.params for name in one.opts}
+        assert {word for word in line.split() if word.startswith("--")} <= options, line

@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint demo chaos bench screens restore-drill upgrade-drill clean
+.PHONY: help setup test worlds lint demo chaos bench screens restore-drill upgrade-drill clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,8 +16,15 @@ lint: setup ## ruff, mypy and the import contracts
 	@echo "==> mypy";              $(PY) -m mypy
 	@echo "==> import contracts";  .venv/bin/lint-imports
 
-test: lint ## lint, then all tests with what they need (PYTEST="-k words" for some)
-	$(PY) -m pytest -n 2 --dist loadfile $(PYTEST)
+# whole houses that are broken, filled up, restored or replaced: minutes of real time each
+WORLDS := tests/chaos/test_chaos.py tests/drills/test_drills.py tests/programs/test_recordings_volume.py \
+  tests/programs/test_takeover.py tests/programs/test_leaders.py tests/real_asterisk/test_announcements.py
+
+test: lint ## lint, then the tests with what they need (PYTEST="-k words" for some; the long ones: make worlds)
+	$(PY) -m pytest -n 2 --dist loadfile --durations 25 $(addprefix --ignore=,$(WORLDS)) $(PYTEST)
+
+worlds: setup ## short chaos, restore and upgrade drills, a full volume, two leaders, announcements
+	$(PY) -m pytest -n 2 --dist loadfile $(WORLDS)
 
 demo: setup ## the main job, live, until Ctrl-C (DURATION=60 JSON=file KEEP=1)
 	@$(PY) -m far_end.demo $(if $(DURATION),--duration $(DURATION)) $(if $(JSON),--json $(JSON)) $(if $(KEEP),--keep)

@@ -18,12 +18,13 @@ lint: setup ## ruff, mypy and the import contracts
 
 # whole houses that are broken, filled up, restored or replaced: minutes of real time each
 WORLDS := tests/chaos/test_chaos.py tests/drills/test_drills.py tests/programs/test_recordings_volume.py \
-  tests/programs/test_takeover.py tests/programs/test_leaders.py tests/real_asterisk/test_announcements.py
+  tests/programs/test_takeover.py tests/programs/test_leaders.py tests/programs/test_backup.py \
+  tests/programs/test_call_backs.py tests/real_asterisk/test_announcements.py
 
 test: lint ## lint, then the tests with what they need (PYTEST="-k words" for some; the long ones: make worlds)
 	$(PY) -m pytest -n 2 --dist loadfile --durations 25 $(addprefix --ignore=,$(WORLDS)) $(PYTEST)
 
-worlds: setup ## short chaos, restore and upgrade drills, a full volume, two leaders, announcements
+worlds: setup ## short chaos, drills, backup, a full volume, two leaders, calls to us, announcements
 	$(PY) -m pytest -n 2 --dist loadfile $(WORLDS)
 
 demo: setup ## the main job, live, until Ctrl-C (DURATION=60 JSON=file KEEP=1)

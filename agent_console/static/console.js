@@ -35,7 +35,12 @@
     if (old.id === "agents" && fresh.id === "agents" && old.tagName === "DIV" && old.className === fresh.className && ui.keepAgents) return false;
     return !(old.matches("dialog[open], [popover]:popover-open"));
   };
-  Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, node) => !(name === "open" && node.matches("details[id]"));
+  const silenced = new Set();  // a button that became another one must not send what it sent before: htmx looks only at hx-*
+  Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, node, change) => {
+    if (change === "remove" && name === "hx-post") silenced.add(node);
+    return !(name === "open" && node.matches("details[id]"));
+  };
+  Idiomorph.defaults.callbacks.afterNodeMorphed = (node) => { if (silenced.delete(node)) htmx.process(node); };
   ui.parse = (html) => new DOMParser().parseFromString(html, "text/html");
   ui.morph = (old, fresh) => {
     Idiomorph.morph(old, fresh, { morphStyle: "outerHTML" });

@@ -131,3 +131,22 @@ async def test_caps_lock_and_a_wrong_password_are_told(page: Page, console: Runn
     await page.keyboard.press("Enter")
     await expect(page.locator("[role=alert]")).to_contain_text("15 хвилин")
     assert await page.input_value("input[name=login]") == "ivanka"
+
+
+async def test_a_button_that_became_another_one_sends_nothing(page: Page, console: RunningConsole) -> None:
+    """The bar is morphed in place: the arrow beside "Pause" only opens its menu, whatever its element was before."""
+    await console.person("ivanka", extension=101)
+    await log_in(page, console, "ivanka")
+    await page.evaluate("""() => {
+      const bar = (button) => `<section id="morphed">${button}</section>`;
+      document.body.insertAdjacentHTML('beforeend', bar('<button type="button" hx-post="/desk/ready">one</button>'));
+      htmx.process(document.getElementById('morphed'));
+      const fresh = ui.parse(bar('<button type="button">other</button>')).getElementById('morphed');
+      ui.morph(document.getElementById('morphed'), fresh);
+    }""")
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+    await page.click("#morphed button")
+    await page.keyboard.press("F2")
+    await page.wait_for_selector("#desk-view[data-state=READY]")
+    assert len(sent) == 1, sent

@@ -42,7 +42,7 @@ def check(
         }  # fmt: skip
 
     found = run(work)
-    amiss = [k for k in ("again", "lost", "missing", "quarantined", "in_quarantine", "damaged") if found[k]]
+    amiss = [k for k in ("again", "lost", "missing", "unsealed", "quarantined", "in_quarantine", "damaged") if found[k]]
     if as_json:
         say_json(found)
     else:
@@ -65,6 +65,8 @@ _SAID = {
     "lost": "sealed recordings whose file is gone",
     "damaged": "files do not open, or are not what was sealed",
     "again": "calls whose sound is there and not sealed",
+    "unsealed": "calls whose plain sound could not be sealed (`backoffice logs worker` says why)",
+    "soundless": "plain files without a sample",
     "back": "recordings that were missing and are there again",
     "quarantined": "files without a call",
     "in_quarantine": "files in quarantine",

@@ -124,6 +124,7 @@ class Stream:
         self.remote, self.law, self.muted = remote, law, False
         self.packets, self.power = 0, 0.0
         self.first_packet: float | None = None
+        self.last_packet = time.monotonic()
         self.first_sound: float | None = None
         self.digits = ""  # keys heard as telephone-events (RFC 4733)
         self._key_began = -1
@@ -170,6 +171,7 @@ class Stream:
             return
         payload = packet[12:]
         power = sum(map(_POWER[law].__getitem__, payload)) / len(payload)
+        self.last_packet = now
         if self.first_packet is None:
             self.first_packet = now
         if self.first_sound is None and dbfs(power) > AUDIBLE:
@@ -280,14 +282,17 @@ class Engine:
 
     def _tick(self) -> None:
         send = self._socket.sendto
+        by_remote, now = self._by_remote, time.monotonic()
         for stream in self._streams:
-            if stream.muted:
+            # A call whose exchange died goes on speaking to its port, which the next exchange may give to another call. A
+            # carrier's gateway has a port for each call, and the exchange refuses the stranger; here all come from one.
+            if stream.muted or (by_remote.get(stream.remote) is not stream and now - stream.last_packet > STALE):
                 continue
             try:
                 send(stream.next_packet(), stream.remote)
             except OSError:  # full buffer or a dead peer: RTP loses packets, the call goes on
                 continue
-        now, receive, by_remote = time.monotonic(), self._socket.recvfrom, self._by_remote
+        receive = self._socket.recvfrom
         try:
             while True:
                 packet, source = receive(2048)

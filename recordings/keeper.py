@@ -33,6 +33,7 @@ from recordings.sweeper import Swept
 log = structlog.get_logger()
 SEAL_EVERY_S, LISTEN_EVERY_S, ROOM_EVERY_S, SWEEP_EVERY_S, NIGHTLY_LOOK_S = 1.0, 10.0, 2.0, 300.0, 60.0
 SHORTEST_S = 1.0  # a call that lasted less need not leave one sample (TL-03)
+WRITTEN_EVERY_S = 2.048  # Asterisk writes a side's sound 32 KiB at a time: so much is lost with a killed exchange
 _PAGE = 50
 
 
@@ -108,13 +109,14 @@ class Keeper:
             row.sealed_at = self.clock.wall()
             if kept is not None:
                 _write(row, kept, _faults(attempt, kept))
-            elif _needs_none(attempt):
-                row.state = "NONE"
             else:
-                row.state, row.faults = "MISSING", [faults.NOT_RECORDED] if attempt.answered_at else []
-                log.error("an answered call has no recording", call_id=str(call), agent_id=str(attempt.agent_id))
+                row.state, row.faults = _without(attempt)
+                if row.state == "MISSING":
+                    log.error("an answered call has no recording", call_id=str(call), agent_id=str(attempt.agent_id))
         if row.state == "SEALED":
             await self._in_thread(store.remove_plain, self.settings.recordings_dir, row.path)
+        elif removed := await self._in_thread(store.remove_soundless, self.settings.recordings_dir, row.path):
+            log.info("files without a sample are removed", call_id=str(call), files=removed)
         if row.faults:
             log.warning("bad sound", call_id=str(call), faults=row.faults, agent_id=str(attempt.agent_id))
         await self.bus.publish(CallChanged(call_id=call, agent_id=attempt.agent_id))
@@ -183,7 +185,9 @@ class Keeper:
         async with self.database.begin() as s:
             known = await rows.by_calls(s, calls)
         ring = keys.load(self.settings)
-        swept: Swept = await self._in_thread(sweeper.compare, self.settings, ring, calls, known, change=change)
+        swept: Swept = await self._in_thread(
+            sweeper.compare, self.settings, ring, calls, known, change=change, retry=since is None
+        )
         swept.foreign = foreign
         await self._rows_without_file(swept, since)
         if change:
@@ -216,6 +220,10 @@ class Keeper:
                 await self.bus.publish(CallChanged(call_id=call))
         if swept.quarantined:
             log.error("files of recordings without a call", files=swept.quarantined[:20], count=len(swept.quarantined))
+        if swept.unsealed:
+            log.error("plain sound that cannot be sealed", calls=[str(call) for call in swept.unsealed[:20]])
+        if swept.soundless:
+            log.info("files without a sample are removed", files=swept.soundless[:60], count=len(swept.soundless))
 
     # --- once a night ----------------------------------------------------------------------------------------------
 
@@ -246,11 +254,18 @@ def _call_s(attempt: CallAttempt) -> float:
     return (attempt.ended_at - attempt.answered_at).total_seconds()
 
 
-def _needs_none(attempt: CallAttempt) -> bool:
-    """Too short for one sample, or he called us and heard our message alone."""
+def _without(attempt: CallAttempt) -> tuple[str, list[str]]:
+    """State and faults of a call of which not one sample was written. NONE: too short for one, or he called us and heard
+    our message alone, or the exchange was killed before it first wrote; that a talk has no sound is told all the same."""
     if attempt.result == "UNKNOWN":
-        return False
-    return _call_s(attempt) < SHORTEST_S or (attempt.direction == "in" and attempt.bridged_at is None)
+        return "MISSING", [faults.NOT_RECORDED] if attempt.answered_at else []
+    if attempt.direction == "in" and attempt.bridged_at is None:
+        return "NONE", []
+    if attempt.estimated and _call_s(attempt) < SHORTEST_S + WRITTEN_EVERY_S:
+        return "NONE", [faults.NOT_RECORDED] if attempt.bridged_at else []
+    if _call_s(attempt) < SHORTEST_S:
+        return "NONE", []
+    return "MISSING", [faults.NOT_RECORDED] if attempt.answered_at else []
 
 
 def _faults(attempt: CallAttempt, kept: Kept) -> list[str]:

@@ -10,7 +10,7 @@ KEY = ".key"  # its wrapped key, until the database's backups surely hold it
 UNFINISHED = ".part"
 
 PLAIN = (AGENT, BORROWER, MIXED, STEREO)
-_ALL = (STEREO, BORROWER, AGENT, SEALED + UNFINISHED, KEY + UNFINISHED, SEALED, KEY, MIXED)  # the longer ones first
+SUFFIXES = (STEREO, BORROWER, AGENT, SEALED + UNFINISHED, KEY + UNFINISHED, SEALED, KEY, MIXED)  # the longer ones first
 QUARANTINE = "quarantine"
 
 
@@ -24,7 +24,7 @@ def part(folder: Path, base: str, suffix: str) -> Path:
 
 def call_of(name: str) -> tuple[UUID, str] | None:
     """The call and the suffix of a file's name; None for a file that is not ours."""
-    for suffix in _ALL:
+    for suffix in SUFFIXES:
         if name.endswith(suffix):
             try:
                 return UUID(name.removesuffix(suffix)), suffix

@@ -13,6 +13,7 @@ import soundfile
 
 Block = np.ndarray  # 16-bit samples, one row a moment, two columns
 RATE = 8000
+HEADER_BYTES = 44
 SILENCE_DBFS = -99.0
 CLIPPED_AT = 32100  # of 32767: the loudest value that A-law and µ-law can say lies just above
 _BLOCK = RATE * 60
@@ -42,11 +43,13 @@ class Encoded:
 def samples_of(file: Path) -> np.ndarray:
     """16-bit samples, one row a moment, one column a channel.
 
-    The header's length is not believed: an exchange that was killed never wrote it.
-    Raises soundfile.LibsndfileError when this is no 8 kHz wave file.
+    The header's length is not believed: an exchange that was killed never wrote it. A file that is no longer than a header
+    has none. Raises soundfile.LibsndfileError when this is no 8 kHz wave file.
     """
     with file.open("rb") as wave:
         head = wave.read(4096)
+    if len(head) <= HEADER_BYTES:
+        return np.zeros((0, 1), dtype="<i2")
     at = head.find(b"data")
     plain = head[:4] == b"RIFF" and head[8:16] == b"WAVEfmt " and head[20:22] == b"\x01\x00" and at > 0
     if not plain or int.from_bytes(head[24:28], "little") != RATE or head[34:36] != b"\x10\x00":

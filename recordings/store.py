@@ -5,6 +5,7 @@ plain sound is removed. Whoever stops in between, the next sealing begins anew f
 gone, takes what stands.
 """
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Callable, Iterator
@@ -13,10 +14,13 @@ from decimal import Decimal
 from pathlib import Path
 from uuid import UUID
 
+import numpy as np
+import soundfile
+
 from backoffice_core.config import Settings
 from recordings import crypt, sound
 from recordings.keys import KeyRing, Wrapped
-from recordings.naming import AGENT, BORROWER, KEY, PLAIN, SEALED, STEREO, UNFINISHED, part
+from recordings.naming import AGENT, BORROWER, KEY, MIXED, PLAIN, SEALED, STEREO, UNFINISHED, part
 
 Step = Callable[[str], None]
 Block = sound.Block
@@ -46,8 +50,8 @@ def seal(
 ) -> Kept | None:
     """Seals one ended call; safe to repeat. None when there is no sound (yet). The plain files stay: see `remove_plain`.
 
-    `one_side`: be content with one. Raises OSError when the disk is full, soundfile.LibsndfileError when a part is no
-    sound file, sound.Unfaithful when the encoded sound is not the recorded one.
+    `one_side`: be content with one, or with both mixed. Raises OSError when the disk is full, soundfile.LibsndfileError
+    when a part is no sound file, sound.Unfaithful when the encoded sound is not the recorded one.
     """
     blocks = _plain_blocks(folder, base, one_side)
     if blocks is None:
@@ -77,16 +81,23 @@ def seal(
 
 
 def _plain_blocks(folder: Path, base: str, one_side: bool) -> Callable[[], Iterator[Block]] | None:
-    agent, borrower = (part(folder, base, suffix) for suffix in (AGENT, BORROWER))
-    there = [side for side in (agent, borrower) if side.exists()]
-    if len(there) == 2 or (there and one_side):
-        sides = [sound.samples_of(side) if side in there else None for side in (agent, borrower)]
+    """None when no file holds a sample."""
+    sides = [_samples(folder, base, suffix) for suffix in (AGENT, BORROWER)]
+    there = [side for side in sides if side is not None]
+    if any(map(len, there)) and (len(there) == 2 or one_side):
         return lambda: sound.beside(*sides)
-    older = part(folder, base, STEREO)
-    if not older.exists():
-        return None
-    stereo = sound.samples_of(older)
-    return lambda: sound.blocks_of(stereo)
+    stereo = _samples(folder, base, STEREO)
+    if stereo is not None and len(stereo):
+        return lambda: sound.blocks_of(stereo)
+    mixed = _samples(folder, base, MIXED) if one_side else None
+    if mixed is not None and len(mixed):
+        return lambda: sound.beside(mixed, mixed)
+    return None
+
+
+def _samples(folder: Path, base: str, suffix: str) -> np.ndarray | None:
+    path = part(folder, base, suffix)
+    return sound.samples_of(path) if path.exists() else None
 
 
 def _what_stands(folder: Path, call_id: UUID, base: str, ring: KeyRing) -> Kept | None:
@@ -146,6 +157,29 @@ def is_good(settings: Settings, call_id: UUID, base: str, ring: KeyRing, wrapped
 
 def has_plain(folder: Path, base: str) -> bool:
     return any(part(folder, base, suffix).exists() for suffix in PLAIN)
+
+
+def remove_soundless(folder: Path, base: str) -> list[str]:
+    """Removes those plain files of a call that hold not one sample: an exchange that was killed leaves their headers.
+    Their names."""
+    removed = []
+    for suffix in PLAIN:
+        path = part(folder, base, suffix)
+        if not holds_sound(path):
+            with contextlib.suppress(FileNotFoundError):
+                path.unlink()
+                removed.append(path.name)
+    return removed
+
+
+def holds_sound(path: Path) -> bool:
+    """Whether there may be a sample in it; what cannot be read may hold some."""
+    try:
+        return len(sound.samples_of(path)) > 0
+    except FileNotFoundError:
+        return False
+    except (soundfile.LibsndfileError, OSError, ValueError):
+        return True
 
 
 def remove_plain(folder: Path, base: str) -> None:

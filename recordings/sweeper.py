@@ -1,7 +1,7 @@
 """Files and rows against each other. Each call that was recorded has one good copy; each file has a call.
 
-A file without a call is moved into `quarantine/` below the recordings folder and listed. Whatever was left half done is
-ended. Every step may be repeated.
+A file without a call is sealed, moved into `quarantine/` below the recordings folder and listed. Whatever was left half
+done is ended; plain files without a sample are removed. Every step may be repeated.
 """
 
 import shutil
@@ -12,12 +12,17 @@ from datetime import date, timedelta
 from pathlib import Path
 from uuid import UUID
 
+import soundfile
+import structlog
+
 from backoffice_core.call_centre.models import Recording
 from backoffice_core.config import Settings
-from recordings import store
-from recordings.keys import KeyRing, Wrapped
-from recordings.naming import KEY, PLAIN, QUARANTINE, SEALED, UNFINISHED, call_of
+from recordings import crypt, store
+from recordings.keys import KeyMissing, KeyRing, Wrapped
+from recordings.naming import KEY, PLAIN, QUARANTINE, SEALED, SUFFIXES, UNFINISHED, call_of, part
+from recordings.sound import Unfaithful
 
+log = structlog.get_logger()
 YOUNG_S = 600.0  # a file of a call that begins right now has its row already; but a restored row may come later
 KEY_KEPT_DAYS = 14  # beside the file; by then every backup of the database has it
 
@@ -35,7 +40,9 @@ class Found:
 @dataclass
 class Swept:
     """What one look found and did. `again`: rows to seal (again); `lost`: rows whose sealed file is nowhere;
-    `back`: MISSING rows whose sealed file is there; `quarantined`: files moved now; `foreign`: names that are not ours."""
+    `back`: MISSING rows whose sealed file is there; `quarantined`: files moved now; `foreign`: names that are not ours;
+    `unsealed`: calls whose plain sound could not be sealed before (the worker's log says why); `soundless`: plain files
+    without a sample, removed."""
 
     files: int = 0
     again: list[UUID] = field(default_factory=list)
@@ -44,6 +51,8 @@ class Swept:
     plain_removed: list[str] = field(default_factory=list)
     quarantined: list[str] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
+    unsealed: list[UUID] = field(default_factory=list)
+    soundless: list[str] = field(default_factory=list)
 
 
 def look_at_files(settings: Settings, since: date | None = None) -> tuple[dict[UUID, list[Found]], list[str]]:
@@ -82,29 +91,39 @@ def _files(folder: Path, since: date | None) -> Iterator[Path]:
 
 
 def compare(
-    settings: Settings, ring: KeyRing, calls: dict[UUID, list[Found]], known: dict[UUID, Recording], *, change: bool
+    settings: Settings,
+    ring: KeyRing,
+    calls: dict[UUID, list[Found]],
+    known: dict[UUID, Recording],
+    *,
+    change: bool,
+    retry: bool = False,
 ) -> Swept:
-    """Looks at calls that have files. `change` False only tells. `known`: the rows of these calls."""
+    """Looks at calls that have files. `change` False only tells; `retry`: try again what could not be sealed before.
+    `known`: the rows of these calls."""
     swept = Swept(files=sum(len(found.suffixes) for places in calls.values() for found in places))
     for call, places in calls.items():
         row = known.get(call)
         for found in places:
             if row is None:
                 if time.time() - found.newest > YOUNG_S:
-                    swept.quarantined += _quarantine(settings, found, change=change)
+                    swept.quarantined += _quarantine(settings, ring, call, found, swept, change=change)
             else:
-                _one(settings, ring, row, found, swept, change=change)
+                _one(settings, ring, row, found, swept, change=change, retry=retry)
     return swept
 
 
-def _one(settings: Settings, ring: KeyRing, row: Recording, found: Found, swept: Swept, *, change: bool) -> None:
+def _one(
+    settings: Settings, ring: KeyRing, row: Recording, found: Found, swept: Swept, *, change: bool, retry: bool
+) -> None:
     plain = bool(found.suffixes & set(PLAIN))
     if row.state == "DELETED":
         if change:
             store.remove_all(settings, row.path)
     elif row.state in {"NONE", "MISSING"} and (plain or SEALED in found.suffixes):
         if row.sealed_at and found.newest <= row.sealed_at.timestamp():
-            return  # looked at since: there is no sound in it
+            _looked_at_before(row, found, swept, change=change, retry=retry)
+            return
         (swept.back if row.wrapped_key and SEALED in found.suffixes else swept.again).append(row.call_id)
     elif row.state == "SEALED" and (plain or _has_unfinished(found)):
         wrapped = Wrapped(row.key_id, row.wrapped_key or b"")
@@ -115,20 +134,47 @@ def _one(settings: Settings, ring: KeyRing, row: Recording, found: Found, swept:
             swept.plain_removed.append(found.base)
 
 
+def _looked_at_before(row: Recording, found: Found, swept: Swept, *, change: bool, retry: bool) -> None:
+    """The keeper found nothing to seal in these files: either they hold nothing, or they cannot be read."""
+    plain = [part(found.folder, found.base, suffix) for suffix in sorted(found.suffixes & set(PLAIN))]
+    if any(map(store.holds_sound, plain)):
+        swept.unsealed.append(row.call_id)
+        if retry:
+            swept.again.append(row.call_id)
+    elif plain:
+        swept.soundless += store.remove_soundless(found.folder, found.base) if change else [p.name for p in plain]
+
+
 def _has_unfinished(found: Found) -> bool:
     return any(suffix.endswith(UNFINISHED) for suffix in found.suffixes)
 
 
-def _quarantine(settings: Settings, found: Found, *, change: bool) -> list[str]:
-    moved = []
-    for suffix in sorted(found.suffixes):
-        name = f"{found.base}{suffix}"
+def _quarantine(
+    settings: Settings, ring: KeyRing, call: UUID, found: Found, swept: Swept, *, change: bool
+) -> list[str]:
+    """Names of the files that were moved. No plain sound lies in quarantine, unless it cannot be read."""
+    if not change:
+        return [f"{found.base}{suffix}" for suffix in sorted(found.suffixes)]
+    swept.soundless += _seal_strange(ring, call, found)
+    moved = [f"{found.base}{suffix}" for suffix in sorted(SUFFIXES) if part(found.folder, found.base, suffix).exists()]
+    for name in moved:
         target = settings.recordings_dir / QUARANTINE / name
-        if change:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.move(found.folder / name, target)
-        moved.append(name)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(found.folder / name, target)
     return moved
+
+
+def _seal_strange(ring: KeyRing, call: UUID, found: Found) -> list[str]:
+    """Names of the files that held nothing."""
+    if not found.suffixes & set(PLAIN):
+        return []
+    soundless = store.remove_soundless(found.folder, found.base)
+    try:
+        if store.seal(found.folder, call, found.base, ring, one_side=True):
+            store.remove_plain(found.folder, found.base)
+    except (soundfile.LibsndfileError, Unfaithful, crypt.Damaged, KeyMissing, OSError, ValueError) as error:
+        log.error("a strange recording cannot be sealed", file=found.base, error=type(error).__name__, said=str(error))
+    return soundless
 
 
 def quarantined(settings: Settings) -> list[str]:

@@ -2,8 +2,11 @@
 
 import io
 import json
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
+from uuid import UUID
 
 import numpy as np
 import soundfile
@@ -11,7 +14,7 @@ from sqlalchemy import select
 
 from backoffice_core.borrowers.models import ContactPoint, Person
 from backoffice_core.call_centre.contacts import call_contact, flags_of
-from backoffice_core.call_centre.models import CallAttempt, Recording
+from backoffice_core.call_centre.models import AgentStateChange, CallAttempt, Recording
 from backoffice_core.cases.models import Case, CaseEvent
 from backoffice_core.compliance import service as compliance
 from backoffice_core.config import Settings
@@ -19,7 +22,6 @@ from backoffice_core.errors import NotFound
 from backoffice_core.staff.models import User
 from far_end import tones
 from recordings import playback
-from recordings.naming import SEALED, part
 from tests.chaos.house import ChaosHouse
 from tests.chaos.truth import Attempt, Done, Seen, read_calls
 
@@ -33,6 +35,7 @@ async def collect(one: ChaosHouse, robots_log: Path, faults: list[Done], freed_s
     async with one.database() as database, database.begin() as s:
         seen.rules, seen.calendar = await compliance.rulebook(s), await compliance.calendar(s)
         users = {user.id: user for user in (await s.execute(select(User))).scalars()}
+        withdrawn = _withdrawn((await s.execute(select(AgentStateChange).order_by(AgentStateChange.id))).scalars())
         lines = Counter((await s.execute(select(CaseEvent.call_id).where(CaseEvent.kind == "call"))).scalars())
         rows = {row.call_id: row for row in (await s.execute(select(Recording))).scalars()}
         query = (
@@ -55,6 +58,7 @@ async def collect(one: ChaosHouse, robots_log: Path, faults: list[Done], freed_s
                 ended_at=call.ended_at, result=call.result, agent=agent.login if agent else "",
                 agent_user=f"agent-{agent.extension}" if agent else "", outcome=call.outcome, lines=lines[call.id],
                 recording=row.state if row else "none",
+                withdrawn=[(users[user].login, since, until) for user, since, until in withdrawn[call.id]],
             )  # fmt: skip
             if row and row.state == "SEALED":
                 _listen(settings, row, attempt)
@@ -62,6 +66,21 @@ async def collect(one: ChaosHouse, robots_log: Path, faults: list[Done], freed_s
     seen.contacts = contacts
     seen.strange_files = _strange_files(settings, rows.values())
     return seen
+
+
+def _withdrawn(changes: Iterable[AgentStateChange]) -> dict[UUID, list[tuple[UUID, datetime, datetime]]]:
+    """By call: agents who were reserved for it and let go of it before the voices met and before the call was over."""
+    found: dict[UUID, list[tuple[UUID, datetime, datetime]]] = defaultdict(list)
+    reserved: dict[UUID, AgentStateChange] = {}
+    for change in changes:
+        before = reserved.pop(change.session_id, None)
+        if change.to_state == "RESERVED":
+            reserved[change.session_id] = change
+            continue
+        lost = change.to_state != "TALKING" and change.reason != "CALL_ENDED"
+        if lost and before and before.call_id and before.call_id == change.call_id:
+            found[before.call_id].append((change.user_id, before.at, change.at))
+    return found
 
 
 def _listen(settings: Settings, row: Recording, attempt: Attempt) -> None:
@@ -84,17 +103,11 @@ def _listen(settings: Settings, row: Recording, attempt: Attempt) -> None:
 
 def _sealed(settings: Settings, row: Recording) -> "np.ndarray | None":
     """Both sides as 16-bit samples, 8000 a second; None when there is no file."""
-    if hasattr(playback, "open_sound"):
-        try:
-            opened = playback.open_sound(settings, row)
-        except NotFound:
-            return None
-        kept = io.BytesIO(b"".join(opened.read(0, opened.length)))
-    else:
-        file = part(settings.recordings_dir, row.path, SEALED)
-        if not file.exists():
-            return None
-        kept = io.BytesIO(file.read_bytes())
+    try:
+        with playback.open_sound(settings, row) as opened:
+            kept = io.BytesIO(opened.whole())
+    except NotFound:
+        return None
     sound, rate = soundfile.read(kept, dtype="int16", always_2d=True)
     return sound[:: rate // tones.RATE]
 

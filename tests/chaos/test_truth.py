@@ -40,7 +40,7 @@ def attempt(call: str, number: str, at: datetime, **fields: Any) -> Attempt:
 def good() -> Seen:
     """Two calls to two borrowers, a fault between them."""
     robots = [
-        {"event": "CARD", "robot": "robot200", "call_id": "a", "named": True},
+        {"event": "CARD", "robot": "robot200", "call_id": "a", "named": True, "at": T.isoformat()},
         {"event": "VOICE", "robot": "robot200", "call_id": "a", "card": "a", "chord": str(tones.borrower("380671"))},
         {"event": "RESULT", "robot": "robot200", "call_id": "a", "outcome": "HANGUP", "status": 200},
     ]
@@ -76,6 +76,12 @@ def _at_once(seen: Seen) -> None:
     seen.attempts = [attempt("a", "380671", T), attempt("b", "380671", T + 2 * S)]
 
 
+def _first_choice(seen: Seen, event: str, at: datetime) -> None:
+    """robot201 was chosen first, for half a second: then his line died."""
+    seen.attempts[0].withdrawn = [("robot201", T, T + 0.5 * S)]
+    seen.robots.insert(0, seen.robots[event == "VOICE"] | {"event": event, "robot": "robot201", "at": at.isoformat()})
+
+
 HARMS: dict[str, tuple[str, Callable[[Seen], Any]]] = {
     "an INVITE too many": ("dialed_twice", _again),
     "dialed after UNKNOWN": ("dialed_twice", _after_unknown),
@@ -84,6 +90,8 @@ HARMS: dict[str, tuple[str, Callable[[Seen], Any]]] = {
     "a line that knows of no answer": ("history_missing", lambda seen: setattr(seen.attempts[0], "result", "NO_ANSWER")),
     "two lines": ("history_double", lambda seen: setattr(seen.attempts[0], "lines", 2)),
     "another's card": ("mismatched", lambda seen: seen.robots[0].update(robot="robot201")),
+    "a card that was not withdrawn": ("mismatched", lambda seen: _first_choice(seen, "CARD", T + 20 * S)),
+    "a voice at the agent who lost the call": ("mismatched", lambda seen: _first_choice(seen, "VOICE", T + 0.3 * S)),
     "another's voice": ("mismatched", lambda seen: seen.robots[1].update(chord=str(tones.borrower("380672")))),
     "another's result": ("mismatched", lambda seen: seen.robots[2].update(outcome="REFUSE")),
     "another borrower in the recording": (
@@ -110,6 +118,13 @@ def test_each_harm_is_found(harm: str) -> None:
     seen = good()
     do(seen)
     assert count in {kind for kind, _, _ in judge(seen).complaints}
+
+
+def test_a_card_that_was_withdrawn_with_the_call_is_no_harm() -> None:
+    """FL-10: the first agent's line died between the choice and the bridge; the call and its card went on to the next."""
+    seen = good()
+    _first_choice(seen, "CARD", T + 0.3 * S)
+    assert judge(seen).complaints == []
 
 
 def test_a_seed_gives_the_same_faults_and_all_kinds_come() -> None:

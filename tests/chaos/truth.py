@@ -38,8 +38,9 @@ class Call:
 
 @dataclass
 class Attempt:
-    """One call as the product has it. `lines`: of it in the case history. `recording`: the state of its row; `file`:
-    whether there is one. Chords: who is heard on which side of it, None = cannot be told."""
+    """One call as the product has it. `withdrawn`: logins of agents who were chosen for it and lost it before the voices
+    met, because their lines died, from when until when it was theirs. `lines`: of it in the case history. `recording`: the
+    state of its row; `file`: whether there is one. Chords: who is heard on which side of it, None = cannot be told."""
 
     id: str
     task_id: str
@@ -53,6 +54,7 @@ class Attempt:
     agent: str = ""  # login
     agent_user: str = ""  # SIP user of his phone
     outcome: str | None = None
+    withdrawn: list[tuple[str, datetime, datetime]] = field(default_factory=list)
     lines: int = 1
     recording: str = "NONE"
     file: bool = False
@@ -225,6 +227,8 @@ def _mismatches(seen: Seen, verdict: Verdict) -> None:
         if attempt is None:
             verdict.blame("mismatched", str(line.get("call_id")), f"{event} of a call that is none, at {line['robot']}")
             continue
+        if event == "CARD" and _was_withdrawn(attempt, line):
+            continue
         if attempt.agent != line["robot"]:
             verdict.blame("mismatched", attempt.id, f"{event} at {line['robot']}, but its agent is {attempt.agent}")
         elif event == "VOICE" and line["chord"] != str(tones.borrower(attempt.number)):
@@ -239,6 +243,14 @@ def _mismatches(seen: Seen, verdict: Verdict) -> None:
         if attempt.agent_user and attempt.agent_chord not in {None, str(tones.agent(attempt.agent_user))}:
             verdict.blame("mismatched", attempt.id, f"its recording has {attempt.agent_chord} as agent")
     _one_call_at_a_time(seen.attempts, verdict)
+
+
+def _was_withdrawn(attempt: Attempt, card: Mapping[str, Any]) -> bool:
+    """The card lay before an agent while the call was his; then his line died, and the card went on with the call."""
+    at = datetime.fromisoformat(card["at"])
+    return any(
+        login == card["robot"] and since - SLACK <= at <= until + SLACK for login, since, until in attempt.withdrawn
+    )
 
 
 def _one_call_at_a_time(attempts: Sequence[Attempt], verdict: Verdict) -> None:

@@ -181,7 +181,7 @@ async def test_files_without_a_call_and_calls_without_a_file(archive: Archive) -
     known = {call: await archive.row(call) for call in (kept, gone, late)}
     ring = keys.load(archive.settings)
     swept = sweeper.compare(archive.settings, ring, calls, known, change=True)
-    assert len(swept.quarantined) == 3
+    assert [Path(name).suffix for name in swept.quarantined] == [KEY, SEALED], "no plain sound lies in quarantine"
     assert all(str(stranger) in name for name in swept.quarantined)
     assert foreign == ["notes.txt"]
     assert sweeper.quarantined(archive.settings) == sorted(swept.quarantined)
@@ -198,8 +198,81 @@ async def test_files_without_a_call_and_calls_without_a_file(archive: Archive) -
     code, out, _ = await run(archive.settings, "recordings", "check", "--deep", "--json")
     told = json.loads(out)
     assert code == 1
-    assert (told["rows"], len(told["in_quarantine"]), told["damaged"], told["lost"]) == ({"SEALED": 3}, 3, [], [])
+    assert (told["rows"], len(told["in_quarantine"]), told["damaged"], told["lost"]) == ({"SEALED": 3}, 2, [], [])
     assert (folder / day / f"{young}-in.wav").exists(), "a young file may belong to a row that comes"
+
+
+def _headers(folder: Path, base: str) -> None:
+    """What an exchange leaves that was killed before it first wrote: three headers."""
+    talk_files.talk(folder, base, talk_files.silence(0), talk_files.silence(0))
+
+
+async def test_headers_without_a_sample_go_and_a_talk_that_was_not_written_is_told(archive: Archive) -> None:
+    """FL-16, TL-03: Asterisk killed in the first two seconds of a call has written nothing. No file stays that belongs to
+    nothing, and a talk without its sound is told; without the kill it would be a recording that is missing."""
+    late, folder = timedelta(seconds=40), archive.settings.recordings_dir
+    killed = await archive.call(sound=False, ago=late, seconds=2.5, estimated=True)
+    later = await archive.call(sound=False, ago=late, seconds=5, estimated=True)
+    unanswered = await archive.call(sound=False, ago=late, answered_at=None, bridged_at=None, result="NO_ANSWER")
+    calls = (killed, later, unanswered)
+    for call in calls:
+        _headers(folder, (await archive.row(call)).path)
+    async with archive.database.begin() as s:
+        (await s.get_one(Recording, unanswered)).state = "NONE"  # settled as not answered: the keeper is not asked
+    await archive.keeper.seal_due()
+    assert [await archive.files(call) for call in calls[:2]] == [[], []]
+    found = [await archive.row(call) for call in calls]
+    assert [(row.state, row.faults) for row in found] == [
+        ("NONE", ["NOT_RECORDED"]), ("MISSING", ["NOT_RECORDED"]), ("NONE", []),
+    ]  # fmt: skip
+    assert (await archive.keeper.sweep_recent()).again == [unanswered], "there are files: the keeper is to look"
+    await archive.keeper.seal_due()
+    assert await archive.files(unanswered) == []
+    assert (await archive.row(unanswered)).state == "NONE"
+
+
+async def test_the_sweeper_removes_headers_that_an_older_release_left(archive: Archive) -> None:
+    """FL-16: looked at before, empty, left lying."""
+    call = await archive.call(sound=False, ago=timedelta(seconds=40), seconds=0.3)
+    await archive.keeper.seal_due()
+    row = await archive.row(call)
+    _headers(archive.settings.recordings_dir, row.path)
+    async with archive.database.begin() as s:
+        (await s.get_one(Recording, call)).sealed_at = archive.clock.wall() + timedelta(seconds=1)
+    assert len((await archive.keeper.sweep(change=False)).soundless) == 3
+    assert len(await archive.files(call)) == 3, "a look changes nothing"
+    assert len((await archive.keeper.sweep_recent()).soundless) == 3
+    assert await archive.files(call) == []
+
+
+async def test_sound_of_a_call_that_was_settled_as_unanswered_is_sealed(archive: Archive) -> None:
+    """TL-06: killed between the answer and its news; the recording knows better, and stays with its call."""
+    call = await archive.call(ago=timedelta(seconds=40), answered_at=None, bridged_at=None, result="NO_ANSWER")
+    async with archive.database.begin() as s:
+        (await s.get_one(Recording, call)).state = "NONE"
+    await archive.keeper.sweep_recent()
+    await archive.keeper.seal_due()
+    assert await archive.files(call) == [KEY, SEALED]
+    assert await archive.plays(call)
+
+
+async def test_sound_that_cannot_be_read_is_never_removed_and_told_until_somebody_looks(archive: Archive) -> None:
+    """FL-16: nothing with sound is destroyed in silence, and a mended file is taken."""
+    call = await archive.call(sound=False, ago=timedelta(seconds=40))
+    base, folder = (await archive.row(call)).path, archive.settings.recordings_dir
+    _headers(folder, base)
+    spoiled = part(folder, base, AGENT)
+    spoiled.write_bytes(b"no sound" * 100)
+    await archive.keeper.seal_due()
+    assert (await archive.row(call)).state == "MISSING"
+    assert await archive.files(call) == [AGENT], "headers without a sample are gone"
+    swept = await archive.keeper.sweep_recent()
+    assert (swept.unsealed, swept.again) == ([call], [])
+    assert (await archive.keeper.sweep()).again == [call], "tried again every night"
+    talk_files.put(spoiled, talk_files.voice(6))
+    await archive.keeper.seal_due()
+    assert (await archive.row(call)).state == "SEALED"
+    assert await archive.files(call) == [KEY, SEALED]
 
 
 async def test_after_a_restore_the_quarantined_sound_comes_back_with_its_row(archive: Archive) -> None:

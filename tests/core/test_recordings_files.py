@@ -18,7 +18,7 @@ from recordings import crypt, keys, sound, store
 from recordings.faults import AGENT_CLIPPED, BORROWER_SILENT, CUT_SHORT, NO_SOUND, NOT_RECORDED, Heard, faults_of
 from recordings.keys import KeyRing, Wrapped
 from recordings.live import Ears
-from recordings.naming import AGENT, BORROWER, KEY, SEALED, STEREO, call_of, part
+from recordings.naming import AGENT, BORROWER, KEY, MIXED, SEALED, STEREO, call_of, part
 from recordings.playback import asked_range
 from tests.conftest import ROOT
 from tests.core import talk_files
@@ -125,6 +125,18 @@ def test_one_side_alone_and_an_older_stereo_file_are_kept_too(tmp_path: Path) ->
     kept = store.seal(tmp_path, uuid4(), "old", RING)
     assert kept is not None
     assert kept.borrower_dbfs > -40
+
+
+def test_the_mix_alone_is_better_than_nothing_and_headers_are_nothing(tmp_path: Path) -> None:
+    """Asterisk killed: of three files, each written 32 KiB at a time, the mix may be the only one with sound."""
+    talk_files.talk(tmp_path, "x", talk_files.silence(0), talk_files.silence(0))
+    assert store.seal(tmp_path, uuid4(), "x", RING, one_side=True) is None
+    talk_files.put(part(tmp_path, "x", MIXED), talk_files.voice(2))
+    assert store.seal(tmp_path, uuid4(), "x", RING) is None, "the sides may still come"
+    kept = store.seal(tmp_path, uuid4(), "x", RING, one_side=True)
+    assert kept is not None
+    assert min(kept.agent_dbfs, kept.borrower_dbfs) > -40
+    assert [store.remove_soundless(tmp_path, "x"), store.has_plain(tmp_path, "x")] == [["x-out.wav", "x-in.wav"], True]
 
 
 def test_sound_that_opus_does_not_carry_is_kept_without_loss() -> None:

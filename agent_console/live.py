@@ -30,6 +30,7 @@ from backoffice_core.events import (
     News,
     QueueChanged,
     ScreenPop,
+    SoundChanged,
     StopChanged,
     TrunksChanged,
 )
@@ -108,6 +109,8 @@ class Hub:
                 self.tell_floor({"kind": "queue"})
             case TrunksChanged():
                 self.tell_floor({"kind": "trunks"})
+            case SoundChanged():
+                self.tell_floor({"kind": "sound"})
             case StopChanged():
                 self.tell_all({"kind": "stop"})
 

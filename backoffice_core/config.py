@@ -148,6 +148,12 @@ class Settings(BaseSettings):
     echo_test: Literal["required", "off"] = Field(
         default="required", description="an agent goes ready only after a test of his line in this shift"
     )
+    line_loss_pct: float = Field(
+        default=3.0, gt=0, le=100, description="lost packets of a talk, in percent, from which a phone is named bad"
+    )
+    line_jitter_ms: int = Field(
+        default=20, ge=1, le=1000, description="jitter of a talk (RFC 3550) from which a phone is named bad"
+    )
     guard_minutes: int = Field(
         default=5, ge=0, le=60, description="no dial in the last minutes of a window: a talk must fit"
     )

@@ -82,8 +82,17 @@ class TrunksChanged(News):
     kind = "trunks_changed"
 
 
+@dataclass(frozen=True, kw_only=True)
+class SoundChanged(News):
+    """An agent's talk has begun to sound bad."""
+
+    kind = "sound_changed"
+    agent_id: UUID
+
+
 _ALL = (
     ScreenPop, CardShown, CallChanged, AgentChanged, QueueChanged, StopChanged, StopListChanged, LegWanted, TrunksChanged,
+    SoundChanged,
 )  # fmt: skip
 KINDS: dict[str, type[News]] = {c.kind: c for c in _ALL}
 

@@ -36,6 +36,7 @@ from backoffice_core.pbx.ami import Ami
 from backoffice_core.pbx.frames import ActionRefused, ActionUnknown, Event, LinkDown
 from dialer.clock_watch import ClockWatch
 from dialer.legs import Legs
+from dialer.line_watch import LineWatch
 from dialer.originate import Caller
 from dialer.pacing import Decision, progressive
 from dialer.stop_list import StopListWatch
@@ -60,6 +61,7 @@ class Dialer:
         )  # fmt: skip
         self.caller = Caller(settings, database, bus, clock, self.ami)
         self.legs = Legs(database, bus, clock, self.ami)
+        self.line_watch = LineWatch(settings, database, bus, clock, self.ami)
         self.watch = ClockWatch(settings, database, bus, clock)
         self.wake = asyncio.Event()
         self.last: Decision | None = None
@@ -111,7 +113,14 @@ class Dialer:
     # --- leading -------------------------------------------------------------------------------------------------
 
     async def _lead(self) -> None:
-        await leases.lead(self.database, leases.POOL, self._work, waiting=lambda: mark_ready(self.settings, "dialer"))
+        await leases.lead(
+            self.database, leases.POOL, self._work_and_listen, waiting=lambda: mark_ready(self.settings, "dialer")
+        )
+
+    async def _work_and_listen(self, lease: Held) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._work(lease))
+            group.create_task(self.line_watch.run(lease))
 
     async def _work(self, lease: Held) -> None:
         """Until the lease is lost. Each claim asks the database whether it is."""

@@ -1,4 +1,4 @@
-"""RTP for the stand-ins: one socket and one 20 ms ticker carry every call of a process.
+"""RTP for the stand-ins: one socket and one 20 ms ticker carry every call of a process, RTCP goes out on another.
 
 Payloads are encoded once per file and codec; a tick only stamps headers, sends, and drains what has arrived.
 Times are `time.monotonic()` seconds unless a name says otherwise; levels are dBFS (0 = full-scale 16 bit).
@@ -20,7 +20,7 @@ from bisect import bisect_left
 from collections import deque
 from pathlib import Path
 
-from far_end import tones
+from far_end import rtcp, tones
 
 RATE = 8000  # samples a second
 FRAME = 160  # samples (and bytes of G.711) in 20 ms
@@ -134,6 +134,7 @@ class Stream:
         self._ssrc, self._marker = random.randrange(1, 1 << 32), 0x80
         self._heard: bytearray | None = bytearray() if keep else None
         self._recent: deque[tuple[float, int, bytes]] = deque(maxlen=RECENT)
+        self.reception, self.report_due, self._sent = rtcp.Reception(), rtcp.first_due(), 0
         self._base = 0
 
     def play(self, sound: Sound | None, loop: bool = True) -> None:
@@ -157,10 +158,17 @@ class Stream:
             "!BBHII", 0x80, self.law | self._marker, self._sequence & 0xFFFF, self._timestamp & 0xFFFFFFFF, self._ssrc
         )
         self._sequence, self._timestamp, self._marker = self._sequence + 1, self._timestamp + FRAME, 0
+        self._sent += 1
         return header + payload
 
-    def hear(self, packet: bytes, now: float) -> None:
-        """Take one packet in; anything but whole G.711 audio and keys (comfort noise) is ignored."""
+    def report(self) -> bytes:
+        """The RTCP packet that is due now."""
+        self.report_due += rtcp.EVERY
+        return rtcp.report(self._ssrc, self._timestamp, self._sent, self._sent * FRAME, self.reception)
+
+    def hear(self, packet: bytes, now: float, came: float | None = None) -> None:
+        """Take one packet in; anything but whole G.711 audio and keys (comfort noise) is ignored. `came`: the instant by
+        the kernel's clock, of which jitter is measured; `now` is the tick's."""
         law = packet[1] & 0x7F
         if law >= 96 and len(packet) == 16 and packet[12] < len(KEYS):
             began = int.from_bytes(packet[4:8], "big")  # the packets of one key share their timestamp
@@ -169,6 +177,7 @@ class Stream:
             return
         if law not in _POWER or len(packet) <= 12 or packet[0] != 0x80:
             return
+        self.reception.take(packet, now if came is None else came)
         payload = packet[12:]
         power = sum(map(_POWER[law].__getitem__, payload)) / len(payload)
         self.last_packet = now
@@ -209,6 +218,17 @@ class Stream:
             file.writeframes(bytes(self._heard or b""))
 
 
+def _next_to(port: int, host: str) -> socket.socket:
+    """The socket that RTCP leaves from: the port after RTP's, or any when that is taken (Asterisk learns it)."""
+    reports = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        reports.bind((require_loopback(host), port + 1))
+    except (OSError, OverflowError):
+        reports.bind((require_loopback(host), 0))
+    reports.setblocking(False)
+    return reports
+
+
 class Engine:
     """The socket and the ticker. Packets are told apart by the address they come from, so every call needs its own
     remote port (Asterisk gives one; SIPp's default does not: there the newest call gets all that is heard)."""
@@ -219,11 +239,13 @@ class Engine:
         try:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
             self._socket.bind((require_loopback(host), port))
+            self._socket.setsockopt(socket.SOL_SOCKET, rtcp.SO_TIMESTAMPNS, 1)
         except (OSError, ValueError):
             self._socket.close()
             raise
         self._socket.setblocking(False)
         self.port: int = self._socket.getsockname()[1]
+        self._reports = _next_to(self.port, host)
         self._streams: tuple[Stream, ...] = ()  # replaced, never changed: the ticker reads it without a lock
         self._by_remote: dict[Address, Stream] = {}
         self._lock, self._work = threading.Lock(), threading.Event()
@@ -265,6 +287,7 @@ class Engine:
         self._work.set()
         self._thread.join(1)
         self._socket.close()
+        self._reports.close()
 
     def _run(self) -> None:
         due = time.monotonic()
@@ -290,14 +313,16 @@ class Engine:
                 continue
             try:
                 send(stream.next_packet(), stream.remote)
+                if stream.report_due < now:
+                    self._reports.sendto(stream.report(), (stream.remote[0], stream.remote[1] + 1))
             except OSError:  # full buffer or a dead peer: RTP loses packets, the call goes on
                 continue
-        receive = self._socket.recvfrom
+        receive = self._socket.recvmsg
         try:
             while True:
-                packet, source = receive(2048)
+                packet, stamps, _, source = receive(2048, 64)
                 stream = by_remote.get(source)  # type: ignore[assignment]
                 if stream is not None and len(packet) > 12:
-                    stream.hear(packet, now)
+                    stream.hear(packet, now, rtcp.came_at(stamps, now))
         except OSError:
             return

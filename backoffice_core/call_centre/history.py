@@ -10,7 +10,8 @@ from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.borrowers.models import Person
-from backoffice_core.call_centre.models import CallAttempt, CallTask, NotCallable, Recording
+from backoffice_core.call_centre import line_quality
+from backoffice_core.call_centre.models import CallAttempt, CallTask, LineFigures, NotCallable, Recording
 from backoffice_core.call_centre.rules import FAST_RESULT_S, NO_DISPOSITION
 from backoffice_core.cases.models import Case, CaseEvent
 from backoffice_core.staff.models import User
@@ -35,9 +36,10 @@ class HistoryRow:
 async def history(s: AsyncSession, case_id: UUID, limit: int = 50, before: datetime | None = None) -> list[HistoryRow]:
     """Newest first."""
     query = (
-        select(CaseEvent, User.full_name, Recording.state, Recording.faults)
+        select(CaseEvent, User.full_name, Recording.state, Recording.faults, LineFigures)
         .outerjoin(User, User.id == CaseEvent.actor_id)
         .outerjoin(Recording, Recording.call_id == CaseEvent.call_id)
+        .outerjoin(LineFigures, LineFigures.call_id == CaseEvent.call_id)
         .where(CaseEvent.case_id == case_id)
         .order_by(CaseEvent.at.desc(), CaseEvent.id.desc())
         .limit(limit)
@@ -46,14 +48,25 @@ async def history(s: AsyncSession, case_id: UUID, limit: int = 50, before: datet
         query = query.where(CaseEvent.at < before)
     return [
         HistoryRow(
-            at=event.at, kind=event.kind, call_id=event.call_id, data=event.data,
+            at=event.at, kind=event.kind, call_id=event.call_id,
+            data=event.data | _line(figures) if event.kind == "call" else event.data,
             code=str(event.data.get("outcome") or event.data.get("result") or event.data.get("code") or event.kind),
             seconds=event.data.get("seconds"), recording=recording if event.kind == "call" else None,
             faults=(faults or []) if event.kind == "call" else [],
             agent_id=event.actor_id, actor_name=name,
         )
-        for event, name, recording, faults in (await s.execute(query)).all()
+        for event, name, recording, faults, figures in (await s.execute(query)).all()
     ]  # fmt: skip
+
+
+def _line(figures: LineFigures | None) -> dict[str, Any]:
+    """How the agent's line sounded in this talk (TL-12): the worse of both directions."""
+    if figures is None:
+        return {}
+    loss, jitter_ms = line_quality.worst(figures)
+    return {
+        "line": {"loss": loss, "jitter_ms": jitter_ms, "one_way": figures.one_way, "phone": figures.endpoint}
+    }  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

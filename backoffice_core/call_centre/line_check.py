@@ -71,9 +71,14 @@ async def confirm(s: AsyncSession, user_id: UUID, wall: datetime) -> AgentSessio
 
 
 async def heard(s: AsyncSession, session_id: UUID, n: int, at: datetime) -> UUID | None:
-    """The exchange hears sound from this phone. Returns the agent's user id when that was not known."""
+    """The exchange hears sound from this phone. Returns the agent's user id when that was not known.
+
+    It may be told before it is written that the line is in the echo, and who speaks without a pause is told of once.
+    """
     agent = await bulk.locked(s, AgentSession, session_id)
-    if agent is None or agent.line_n != n or agent.line_check != "ECHO" or agent.line_heard_at is not None:
+    if agent is None or agent.line_n != n or agent.line_heard_at is not None:
+        return None
+    if agent.line_check not in {"WANTED", "ECHO"}:
         return None
     agent.line_heard_at = at
     return agent.user_id

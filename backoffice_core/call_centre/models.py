@@ -337,6 +337,26 @@ class AgentStateChange(Base):
     call_id: Mapped[UUID | None]
 
 
+class LineFigures(Base):
+    """The sound of one talk on the agent's line, by RTCP (TL-12). `in` is from the phone to us."""
+
+    __tablename__ = "line_figures"
+    __table_args__ = (Index(None, "at"),)
+
+    call_id: Mapped[UUID] = mapped_column(primary_key=True)
+    at: Mapped[datetime]  # the last reading
+    user_id: Mapped[UUID]
+    endpoint: Mapped[str]
+    readings: Mapped[int] = mapped_column(default=0)
+    received: Mapped[int] = mapped_column(default=0)  # packets
+    lost_in: Mapped[int] = mapped_column(default=0)
+    jitter_in_ms: Mapped[int] = mapped_column(default=0)  # mean of the readings
+    sent: Mapped[int] = mapped_column(default=0)
+    lost_out: Mapped[int] = mapped_column(default=0)
+    jitter_out_ms: Mapped[int] = mapped_column(default=0)
+    one_way: Mapped[str] = mapped_column(default="")  # FROM_PHONE, FROM_BORROWER: nothing came from there for a while
+
+
 class Recording(Base):
     """Written before the file (TL-03). `sealed_at` = the call is over, the digest and the length are known.
 

@@ -184,6 +184,13 @@ async def trunk_is_silent(ami: Ami, call_id: UUID) -> bool:
     return reply.ok and not reply.fields.get("Value")
 
 
+async def sound_of(ami: Ami, channel_id: str) -> str:
+    """RTCP's figures of a channel, as `CHANNEL(rtcp,all)` writes them; empty when it is gone or has no sound."""
+    channel = _form(_CHANNEL, channel_id, "a channel")
+    reply = await ami.action("Getvar", Channel=channel, Variable="CHANNEL(rtcp,all)")
+    return str(reply.fields.get("Value") or "") if reply.ok else ""
+
+
 async def list_channels(ami: Ami) -> list[LiveChannel]:
     """All channels that are up now. Raises ActionRefused for a user without the right."""
     return [

@@ -111,3 +111,19 @@ async def test_a_line_that_dies_before_the_bridge_gives_the_call_to_the_next_age
         assert (second.state, second.reason, second.line) == ("PAUSED", "LINE_BUSY", "UP")
         assert await attempts.connect(s, call, wall) is None
         assert await attempts.give_up(s, call)
+
+
+async def test_a_phone_that_speaks_at_once_is_heard_before_the_echo_is_written(
+    database: Database, clock: Clock
+) -> None:
+    """FL-10: the exchange tells of a talker once; that news may overtake the dialer's commit, and nobody waits for ever."""
+    wall = clock.wall()
+    async with database.begin() as s:
+        seat = await house.agent(s, clock, ready=False)
+        await line_check.ask(s, seat.user_id, wall)
+        seat.line_n = 1
+        await agents.line_up(s, seat.id, 1, "PJSIP/x", wall)
+        assert await line_check.heard(s, seat.id, 1, wall) == seat.user_id
+        await line_check.moved(s, seat.id, 1, "WANTED")
+        await line_check.confirm(s, seat.user_id, wall)
+        assert seat.line_checked_at == wall

@@ -21,6 +21,7 @@ from agent_console.deps import ForeignRequest, LoginNeeded
 from agent_console.pages import (
     announcements,
     api,
+    caller,
     case,
     desk,
     floor,
@@ -76,7 +77,7 @@ def create_app(
     app = FastAPI(title="Console", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.console = console
     app.add_middleware(_Protect, phone_port=settings.ports.asterisk_http)
-    for pages in (login, desk, floor, case, queue, recording, stop, lines, health, unknown, announcements):
+    for pages in (login, desk, caller, floor, case, queue, recording, stop, lines, health, unknown, announcements):
         app.include_router(pages.router)
     app.state.api_limits = api.Limits()
     app.include_router(api.router)

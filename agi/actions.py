@@ -67,19 +67,17 @@ class Connect:
             log.warning("unknown AGI request")
 
     async def _who_calls(self, agi: AgiSession) -> None:
-        """Sets BO_CALL, BO_REC, BO_LANG for a caller whom the bank knows; without BO_CALL he hears the message."""
+        """Sets BO_CALL, BO_REC, BO_LANG, also for a caller whom nobody knows; without BO_CALL he hears the message."""
         async with self.database.begin() as s:
             call = await call_backs.came_in(
                 s, self.settings, channel_id=agi.env["agi_uniqueid"], number=agi.env.get("agi_callerid", ""),
                 called=agi.env.get("agi_arg_1", ""), now=self.clock.now(), wall=self.clock.wall(), today=self.clock.today(),
             )  # fmt: skip
-        if call is None:
-            return
         await self.bus.publish(CallChanged(call_id=call.id))
         values = {
             "BO_LANG": call.language,
             "BO_REC": call.recording,
-            "BO_POINT": str(call.contact_point_id),
+            "BO_POINT": str(call.contact_point_id or ""),
             "BO_CALL": str(call.id),
         }
         for name, value in values.items():

@@ -16,7 +16,7 @@ class ScreenPop(News):
 
     kind = "screen_pop"
     agent_id: UUID
-    case_id: UUID
+    case_id: UUID | None  # None: nobody knows yet whose call it is
     call_id: UUID
 
 

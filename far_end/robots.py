@@ -15,6 +15,7 @@ import csv
 import json
 import os
 import random
+import re
 import signal
 import sys
 from dataclasses import dataclass
@@ -75,6 +76,8 @@ class Robot:
         self.logged_in = False
         self.call_id: str | None = None  # whose card it holds
         self.name = ""  # of the person on the card
+        self.stranger: str | None = None  # the call of which nobody knows whose it is
+        self.callers: list[str] = []  # cases that the card of such a call offers
         self.known = ""  # the state that the last news told, until it is used
         self.confirmed: str | None = None  # the call whose speaker proved who he is
         self.changed = asyncio.Event()
@@ -148,6 +151,8 @@ class Robot:
                 return
             self.call_id = call_id
             self.name = answer.text.partition('class="who"')[2].partition(">")[2].partition("<")[0].strip()
+            self.stranger = call_id if 'data-caller="unknown"' in answer.text else None
+            self.callers = re.findall(r'name="case_number" value="(\d+)"', answer.text)
             self.log.write("CARD", robot=self.seat.login, call_id=call_id, named=bool(self.name))
 
     async def _state(self) -> dict[str, Any]:
@@ -220,6 +225,7 @@ class Robot:
         after = await self._until("WRAP_UP", "READY", "PAUSED", limit=min(patience, 1.0))
         if after["state"] == "TALKING":
             self._note_voice(after["call_id"])
+            await self._choose_caller(call_id)
             await self._ask_identity(call_id)
             after = await self._until("WRAP_UP", "READY", "PAUSED", limit=max(patience - 1.0, 0.0))
         if after["state"] == "TALKING":
@@ -233,6 +239,16 @@ class Robot:
         if stream and (voice := stream.voice()):
             self.log.write("VOICE", robot=self.seat.login, call_id=call_id, card=self.call_id, chord=str(voice))
 
+    async def _choose_caller(self, call_id: str) -> None:
+        """Of several borrowers with the number: the first that the card offers."""
+        if self.stranger != call_id or not self.callers:
+            return
+        said = await self.http.post("/desk/caller", data={"call_id": call_id, "case_number": self.callers[0]})
+        self.log.write("CALLER", robot=self.seat.login, call_id=call_id, status=said.status_code)
+        if said.status_code == 200:
+            self.call_id = None
+            await self._take_card(call_id)
+
     async def _ask_identity(self, call_id: str) -> None:
         known = self.manner.truth.get(frozenset(self.name.split()))
         if known is None or self.dice.random() > 0.75:  # the others are not the right party
@@ -245,7 +261,8 @@ class Robot:
     async def _wrap_up(self, call_id: str) -> dict[str, Any]:
         await asyncio.sleep(self.dice.uniform(self.manner.wrap.low, self.manner.wrap.high))
         outcomes = OUTCOMES_CONFIRMED if self.confirmed == call_id else OUTCOMES_UNCONFIRMED
-        form = {"call_id": call_id, "outcome": self.dice.choice(outcomes), "note": "", "wants": "ready"}
+        outcome = "NO_CONTACT" if self.stranger == call_id else self.dice.choice(outcomes)
+        form = {"call_id": call_id, "outcome": outcome, "note": "", "wants": "ready"}
         day = datetime.fromisoformat(self.manner.today).date() + timedelta(days=self.dice.randint(1, 7))
         form |= {"amount": "500,00", "due_date": day.isoformat(), "call_back_at": f"{day}T12:00"}
         answer = await self.http.post("/desk/result", data=form)

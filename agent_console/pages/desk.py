@@ -16,13 +16,14 @@ Programs (robot agents) use the same addresses as the page, with the cookie of P
     POST /desk/notice      form: call_id; the warning that the call is recorded has been said
     POST /desk/note        form: call_id, note (a draft; nothing comes back)
     POST /desk/result      form: call_id, outcome, amount, due_date, call_back_at, note, wants = ready | pause
+    POST /desk/caller…     whose call it is that came in: caller.py
     POST /desk/more        30 s more for the result, once a call (409 afterwards)
     POST /desk/hangup      ends the borrower's channel
 
 With `Accept: application/json` the POSTs answer JSON, otherwise the desk's HTML as it is now.
 """
 
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -34,10 +35,10 @@ from agent_console.deps import DeskWork, Work
 from agent_console.forms import Typed, typed_result
 from agent_console.live import version
 from agent_console.view import page, toast
-from backoffice_core.call_centre import agents, desk, line_check, stop, wrap_up
+from backoffice_core.call_centre import agents, callers, desk, line_check, stop, wrap_up
 from backoffice_core.call_centre.history import day_figures, last_calls
 from backoffice_core.call_centre.models import AgentSession, CallAttempt
-from backoffice_core.call_centre.rules import OUTCOMES
+from backoffice_core.call_centre.rules import OUTCOMES, STRANGER_OUTCOMES
 from backoffice_core.errors import BadInput, NotFound, Refused
 from backoffice_core.events import AgentChanged, CallChanged
 from backoffice_core.staff.service import note_access
@@ -62,7 +63,9 @@ async def _context(work: Work, typed: Typed | None = None) -> dict[str, Any]:
         work.news.append(AgentChanged(agent_id=work.user.id))
     call = await desk.current_call(work.s, work.user.id)
     card = await desk.card(work.s, work.user.id, call.id, work.now) if call else None
+    stranger = await callers.stranger(work.s, work.user.id, call.id, _local(work)) if call and card is None else None
     context: dict[str, Any] = {"seat": seat, "card": card, "typed": typed or Typed(), "outcomes": OUTCOMES}
+    context |= {"call": call, "stranger": stranger, "who": card.person.full_name if card else ""}
     context["stopped"] = stop.stopped(work.console.settings)
     context["v"] = f"{work.user.language}:{_version(seat)}"
     if card is not None:
@@ -70,10 +73,28 @@ async def _context(work: Work, typed: Typed | None = None) -> dict[str, Any]:
         context["mode"] = _mode(card, seat)
         context["case_waits"] = card.call.outcome is None
         context["prompt"] = work.console.catalogue.words(card.call.language or card.person.language)
+    elif stranger is not None:
+        context |= _of_stranger(work, stranger, seat)
     else:
         context["mode"] = "ready"
         context |= await _ready(work)
     return context
+
+
+def _local(work: Work) -> datetime:
+    return work.now.astimezone(work.console.clock.zone)
+
+
+def _of_stranger(work: Work, stranger: callers.Stranger, seat: AgentSession | None) -> dict[str, Any]:
+    words = work.console.catalogue.words(stranger.call.language or work.console.settings.language)
+    mode = "wrap" if seat is not None and seat.state == "WRAP_UP" else "call"
+    shown = {
+        "mode": mode,
+        "prompt": words,
+        "call_waits": stranger.call.outcome is None,
+        "who": work.words("caller-unknown"),
+    }
+    return shown | {"stranger_outcomes": STRANGER_OUTCOMES}
 
 
 def _mode(card: desk.Card, seat: AgentSession | None) -> str:
@@ -108,7 +129,8 @@ def _version(seat: AgentSession | None) -> str:
     return version(seat.state, seat.reason, seat.line, seat.call_id, seat.wants_pause, *tested)
 
 
-async def _view(work: Work, typed: Typed | None = None, status: int = 200) -> HTMLResponse:
+async def show(work: Work, typed: Typed | None = None, status: int = 200) -> HTMLResponse:
+    """The desk as it is now."""
     return page(work, "desk_view.html", status=status, **await _context(work, typed))
 
 
@@ -116,8 +138,8 @@ def _wants_json(work: Work) -> bool:
     return "application/json" in work.request.headers.get("accept", "")
 
 
-async def _answer(work: Work) -> Response:
-    return JSONResponse(await _state(work)) if _wants_json(work) else await _view(work)
+async def answer(work: Work) -> Response:
+    return JSONResponse(await _state(work)) if _wants_json(work) else await show(work)
 
 
 # --- reading -----------------------------------------------------------------------------------------------------
@@ -130,7 +152,7 @@ async def desk_page(work: DeskWork) -> HTMLResponse:
 
 @router.get("/view")
 async def view(work: DeskWork) -> HTMLResponse:
-    return await _view(work)
+    return await show(work)
 
 
 @router.get("/card")
@@ -140,12 +162,22 @@ async def card(work: DeskWork, call_id: UUID | None = None) -> HTMLResponse:
     call_id = call_id or (seat.call_id if seat else None)
     found = await desk.card(work.s, work.user.id, call_id, work.now) if call_id else None
     if found is None:
-        raise NotFound
+        return await _stranger_card(work, seat, call_id)
     await _note_seen(work, found)
     prompt = work.console.catalogue.words(found.call.language or found.person.language)
     return page(
         work, "desk_card.html", card=found, seat=seat, mode=_mode(found, seat), typed=Typed(), outcomes=OUTCOMES,
         prompt=prompt, v=f"{work.user.language}:{_version(seat)}", case_waits=found.call.outcome is None,
+    )  # fmt: skip
+
+
+async def _stranger_card(work: Work, seat: AgentSession | None, call_id: UUID | None) -> HTMLResponse:
+    found = await callers.stranger(work.s, work.user.id, call_id, _local(work)) if call_id else None
+    if found is None:
+        raise NotFound
+    return page(
+        work, "desk_caller.html", stranger=found, seat=seat, typed=Typed(), v=f"{work.user.language}:{_version(seat)}",
+        **_of_stranger(work, found, seat),
     )  # fmt: skip
 
 
@@ -156,7 +188,8 @@ async def _state(work: Work) -> dict[str, Any]:
     call = await desk.current_call(work.s, work.user.id)
     return {
         "state": seat.state, "reason": seat.reason, "since": round(seat.since.timestamp() * 1000), "line": seat.line,
-        "phone": seat.phone, "call_id": str(call.id) if call else None, "case_id": str(call.case_id) if call else None,
+        "phone": seat.phone, "call_id": str(call.id) if call else None,
+        "case_id": str(call.case_id) if call and call.case_id else None,
         "wants_pause": seat.wants_pause, "needs_result": bool(call and call.outcome is None and call.ended_at),
         "line_check": seat.line_check, "line_heard": seat.line_heard_at is not None,
         "line_checked": seat.line_checked_at is not None, "csrf": work.csrf, "now": round(work.wall.timestamp() * 1000),
@@ -194,28 +227,28 @@ async def ready(work: DeskWork) -> Response:
     sure = line_check.require_sure if work.console.settings.echo_test == "required" else None
     await agents.go_ready(work.s, work.user.id, work.wall, sure)
     work.news.append(AgentChanged(agent_id=work.user.id))
-    return await _answer(work)
+    return await answer(work)
 
 
 @router.post("/line")
 async def check_line(work: DeskWork) -> Response:
     await line_check.ask(work.s, work.user.id, work.wall)
     work.news.append(AgentChanged(agent_id=work.user.id))
-    return await _answer(work)
+    return await answer(work)
 
 
 @router.post("/line/heard")
 async def line_heard(work: DeskWork) -> Response:
     await line_check.confirm(work.s, work.user.id, work.wall)
     work.news.append(AgentChanged(agent_id=work.user.id))
-    return await _answer(work)
+    return await answer(work)
 
 
 @router.post("/pause")
 async def pause(work: DeskWork, reason: Annotated[str, Form()] = "BREAK") -> Response:
     await agents.pause(work.s, work.user.id, reason, work.wall)
     work.news.append(AgentChanged(agent_id=work.user.id))
-    return await _answer(work)
+    return await answer(work)
 
 
 @router.post("/more")
@@ -223,7 +256,7 @@ async def more_time(work: DeskWork) -> Response:
     """Thirty seconds more for the result, once a call."""
     await wrap_up.more_time(work.s, work.user.id, work.wall, work.console.settings.wrap_up_s)
     work.news.append(AgentChanged(agent_id=work.user.id))
-    return await _answer(work)
+    return await answer(work)
 
 
 @router.post("/hangup")
@@ -237,7 +270,7 @@ async def hang_up(work: DeskWork) -> Response:
         raise ExchangeAway
     call = await work.s.get_one(CallAttempt, seat.call_id)
     await actions.hang_up(ami, call.channel_id or str(call.id))
-    return await _answer(work)
+    return await answer(work)
 
 
 @router.post("/notice")
@@ -246,7 +279,7 @@ async def notice(work: DeskWork, call_id: Annotated[UUID, Form()]) -> Response:
     call = await desk.current_call(work.s, work.user.id)
     language = call.language if call and call.id == call_id else work.user.language
     await desk.note_notice(work.s, work.user.id, call_id, language, work.wall)
-    return await _answer(work)
+    return await answer(work)
 
 
 @router.post("/identity")
@@ -259,7 +292,7 @@ async def identity(
     except BadInput as error:
         if _wants_json(work):
             raise
-        return await _view(work, Typed(errors={str(error.details.get("field")): error.code}))
+        return await show(work, Typed(errors={str(error.details.get("field")): error.code}))
     note_access(
         work.s, work.user.id, "IDENTITY_CHECKED", work.wall, object_id=str(call_id), field=field, match=check.match
     )
@@ -268,7 +301,7 @@ async def identity(
     if _wants_json(work):
         body = {"match": check.match, "matches": check.matches, "misses": check.misses, "locked": check.locked}
         return JSONResponse(body | {"confirmed": check.confirmed})
-    return await _view(work)
+    return await show(work)
 
 
 @router.post("/note")
@@ -326,12 +359,12 @@ async def result(
             step = await desk.record_result(
                 work.s, work.user.id, call_id, typed.result, now=work.now, today=_today(work), wall=work.wall
             )
-    except (BadInput, desk.OutcomeNeedsConfirmation) as error:
+    except (BadInput, desk.OutcomeNeedsConfirmation, desk.CallerNotChosen) as error:
         if _wants_json(work):
             raise
         field = str(error.details.get("field", "outcome"))
         typed.errors.setdefault(field, f"{field}-{error.code}")
-        return await _view(work, typed, 422)
+        return await show(work, typed, 422)
     work.news += [CallChanged(call_id=call_id, agent_id=work.user.id), AgentChanged(agent_id=work.user.id)]
     if _wants_json(work):
         control = step.control_date.isoformat() if step.control_date else None
@@ -340,7 +373,7 @@ async def result(
     said = words.code("outcome", outcome)
     if typed.result.amount is not None and typed.result.due_date is not None:
         return toast(
-            await _view(work), words, "saved-promise", amount=words.money(typed.result.amount, typed.currency),
+            await show(work), words, "saved-promise", amount=words.money(typed.result.amount, typed.currency),
             date=words.short_date(typed.result.due_date),
         )  # fmt: skip
-    return toast(await _view(work), words, "saved-result", result=said)
+    return toast(await show(work), words, "saved-result", result=said)

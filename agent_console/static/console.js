@@ -192,7 +192,8 @@
     if (event.altKey || event.metaKey || event.ctrlKey || document.querySelector("dialog[open]")) return;
     if (event.code === "Escape" && ui.typing()) { document.activeElement.blur(); return; }
     if (ui.typing()) return;
-    if (event.code === "Slash" && $("search")) { event.preventDefault(); $("search").focus(); }
+    const field = $("search") || $("caller-q");
+    if (event.code === "Slash" && field) { event.preventDefault(); field.focus(); }
     else if (event.code === "KeyG") goes = Date.now();
     else if (Date.now() - goes < 1200) {
       const to = { KeyD: "/desk", KeyF: "/floor", KeyQ: "/queue" }[event.code];

@@ -143,7 +143,7 @@
     const nowhere = document.activeElement === document.body;
     const inTalk = $("pane-talk") && ($("pane-talk").contains(document.activeElement) || (nowhere && pane === "pane-talk"));
     const field = inTalk && document.querySelector(`#pane-talk [data-row="${n}"]:not([disabled])`);
-    if (field) { field.focus(); return; }  // at once: the next key is already this field's
+    if (field) { field.focus(); if (field.matches("button")) field.click(); return; }  // at once: the next key is already this field's
     if (n === "0" && $("more-results")) { $("more-results").open = !$("more-results").open; return; }
     const radio = document.querySelector(`#result-form [data-digit="${n}"]`);
     if (radio) { radio.checked = true; radio.dispatchEvent(new Event("change", { bubbles: true })); radio.focus(); }

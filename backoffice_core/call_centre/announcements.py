@@ -112,10 +112,10 @@ async def note(
         await _changed(s, attempt, result, meaning, now)
     if meaning in MEANINGS:
         data = {"announcement": meaning, "number": attempt.number}
-        await cases.add_event(s, attempt.case_id, "announcement", at=now, call_id=call_id, data=data)
+        await cases.add_event(s, attempt.whose.case_id, "announcement", at=now, call_id=call_id, data=data)
     if sign := announcement_evidence(meaning):
         await cases.number_evidence(
-            s, attempt.case_id, attempt.contact_point_id, sign, at=now, call_id=call_id, trunk=attempt.trunk,
+            s, attempt.whose.case_id, attempt.whose.contact_point_id, sign, at=now, call_id=call_id, trunk=attempt.trunk,
             sip_code=attempt.sip_code, cause=attempt.cause, announcement=meaning,
         )  # fmt: skip
     return attempt

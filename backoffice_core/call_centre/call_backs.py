@@ -1,10 +1,9 @@
-"""A borrower who calls a number of ours (FL-02, CC-01): found by his number, given to an agent, or called back.
+"""Somebody who calls a number of ours (FL-02, CC-01): given to an agent, found by his number, or called back.
 
 He began this contact, so no slot is reserved and no cap counts it. What he hears when nobody takes the call is neutral:
 whoever holds the phone learns the bank's name and its hours.
 """
 
-from dataclasses import dataclass
 from datetime import date, datetime, time
 from uuid import UUID
 
@@ -13,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.borrowers.models import ContactPoint, Person
 from backoffice_core.borrowers.rules import read_phone
-from backoffice_core.call_centre import attempts, caller_ids
+from backoffice_core.call_centre import attempts, caller_ids, callers
+from backoffice_core.call_centre.callers import Caller
 from backoffice_core.call_centre.contacts import call_contact, flags_of, notice_rule
 from backoffice_core.call_centre.models import AgentSession, CallAttempt, CallTask, Recording, UnknownCaller
 from backoffice_core.call_centre.rules import MISSED
@@ -23,38 +23,6 @@ from backoffice_core.cases.rules import CALLBACK, next_working_day, one_per_case
 from backoffice_core.compliance import service as compliance
 from backoffice_core.config import Settings
 from backoffice_core.db import new_key
-
-
-@dataclass(frozen=True, kw_only=True)
-class Caller:
-    """The likeliest borrower of a number: whom we tried last. `candidates`: open cases with this number."""
-
-    person: Person
-    contact: ContactPoint
-    case: Case
-    candidates: int
-
-
-async def find_caller(s: AsyncSession, number: str) -> Caller | None:
-    """`number` in E.164. None when it stands with no open case, or only as a wrong one."""
-    tried = (
-        select(func.max(CallAttempt.claimed_at))
-        .where(CallAttempt.contact_point_id == ContactPoint.id, CallAttempt.direction == "out")
-        .scalar_subquery()
-    )
-    query = (
-        select(Person, ContactPoint, Case)
-        .join(ContactPoint, ContactPoint.person_id == Person.id)
-        .join(Case, Case.person_id == Person.id)
-        .where(ContactPoint.kind == "phone", ContactPoint.value == number, ContactPoint.state != "WRONG_PARTY")
-        .where(Case.closed_at.is_(None))
-        .order_by(tried.desc().nulls_last(), ContactPoint.state != "VERIFIED", Case.number)
-    )
-    found = (await s.execute(query)).all()
-    if not found:
-        return None
-    person, contact, case = found[0]
-    return Caller(person=person, contact=contact, case=case, candidates=len({one.id for one, _, _ in found}))
 
 
 def readable(number: str, country: str) -> str:
@@ -70,34 +38,44 @@ def readable(number: str, country: str) -> str:
 async def came_in(
     s: AsyncSession, settings: Settings, *, channel_id: str, number: str, called: str, now: datetime, wall: datetime,
     today: date,
-) -> CallAttempt | None:  # fmt: skip
-    """Writes the call; once for each `channel_id` (Asterisk's Uniqueid). None when nobody knows who calls, which is
-    written too. `now` is business time."""
+) -> CallAttempt:  # fmt: skip
+    """Writes the call; once for each `channel_id` (Asterisk's Uniqueid). `now` is business time.
+
+    It is tied to the person when his number stands with him alone. Else the agent who takes it chooses (`callers`).
+    """
     known = await s.scalar(select(CallAttempt).where(CallAttempt.channel_id == channel_id))
     if known is not None:
         return known
     value = readable(number, settings.jurisdiction)
-    caller = await find_caller(s, value)
-    if caller is None:
-        s.add(UnknownCaller(at=now, number=value, called=called))
-        return None
-    contact = call_contact(
-        settings, caller.person, caller.contact, await flags_of(s, caller.person.id), purpose="collection",
-        campaign="collection", stage=caller.case.stage, caller_id=called, declared=True,
-    )  # fmt: skip
-    duties = await compliance.ask(s, contact, now, store=False)  # he calls: only what we owe him is asked
+    found = await callers.with_number(s, value) if value else []
     call_id = new_key()
     recording = f"{today:%Y/%m/%d}/{call_id}"
     attempt = CallAttempt(
-        id=call_id, direction="in", channel_id=channel_id, candidates=caller.candidates, case_id=caller.case.id,
-        person_id=caller.person.id, contact_point_id=caller.contact.id, number=value, campaign="collection",
-        purpose="collection", trunk="", caller_id=called, language=caller.person.language, fence=0, business_at=now,
-        claimed_at=wall, ringing_at=wall, state="RINGING", recording=recording, notice_rule=notice_rule(duties),
+        id=call_id, direction="in", channel_id=channel_id, candidates=len(found), number=value, campaign="collection",
+        purpose="collection", trunk="", caller_id=called, language=settings.language, fence=0, business_at=now,
+        claimed_at=wall, ringing_at=wall, state="RINGING", recording=recording,
+        notice_rule=await _notice_rule(s, settings, found[0] if found else None, value, called, now),
     )  # fmt: skip
     s.add(attempt)
-    s.add(Recording(call_id=call_id, case_id=caller.case.id, path=recording, created_at=wall))
+    s.add(Recording(call_id=call_id, path=recording, created_at=wall))
     await s.flush()
+    if len(found) == 1:
+        await callers.tie(s, attempt, found[0].person, found[0].contact, found[0].case)
     return attempt
+
+
+async def _notice_rule(
+    s: AsyncSession, settings: Settings, caller: Caller | None, number: str, called: str, now: datetime
+) -> str:
+    """Whether he must be warned of the recording. He calls: nothing else is asked. Nobody's call: the bank's own rules."""
+    stranger = Person(id=new_key(), jurisdiction=settings.jurisdiction, time_zone=settings.bank_time_zone)
+    person = caller.person if caller else stranger
+    contact = call_contact(
+        settings, person, caller.contact if caller else ContactPoint(value=number, owner_kind="unknown"),
+        await flags_of(s, person.id) if caller else (), purpose="collection", campaign="collection",
+        stage=caller.case.stage if caller else 0, caller_id=called, declared=True,
+    )  # fmt: skip
+    return notice_rule(await compliance.ask(s, contact, now, store=False))
 
 
 def is_open(settings: Settings, now: datetime) -> bool:
@@ -106,13 +84,21 @@ def is_open(settings: Settings, now: datetime) -> bool:
 
 
 async def connect(s: AsyncSession, call_id: UUID, wall: datetime) -> AgentSession | None:
-    """An agent for a call that came in: who spoke with or tried him last when he is free, else who waits longest."""
+    """An agent for a call that came in: who spoke with or tried him last when he is free, else who waits longest.
+
+    Whose call it is may not be known: then who last had this number counts.
+    """
     attempt = await s.get(CallAttempt, call_id)
     if attempt is None:
         return None
+    same = CallAttempt.number == attempt.number
+    if attempt.person_id is not None:
+        same = CallAttempt.person_id == attempt.person_id
+    elif not attempt.number.startswith("+"):
+        return await attempts.connect(s, call_id, wall)
     last = (
         select(CallAttempt.agent_id)
-        .where(CallAttempt.person_id == attempt.person_id, CallAttempt.agent_id.is_not(None), CallAttempt.id != call_id)
+        .where(same, CallAttempt.agent_id.is_not(None), CallAttempt.id != call_id)
         .order_by(CallAttempt.claimed_at.desc())
         .limit(1)
     )
@@ -130,19 +116,36 @@ async def follow_missed(s: AsyncSession, settings: Settings, now: datetime, limi
     )
     found = list((await s.execute(query)).scalars())
     for attempt in found:
-        await _call_back(s, settings, attempt, now)
+        if attempt.case_id is None:
+            await _likeliest(s, attempt, now)
+        if attempt.case_id is None:
+            s.add(UnknownCaller(at=now, number=attempt.number, called=attempt.caller_id, call_id=attempt.id))
+        else:
+            await _call_back(s, settings, attempt, attempt.case_id, now)
         attempt.outcome, attempt.outcome_at = MISSED, attempt.ended_at
     return [attempt.id for attempt in found]
 
 
-async def _call_back(s: AsyncSession, settings: Settings, attempt: CallAttempt, now: datetime) -> None:
+async def _likeliest(s: AsyncSession, attempt: CallAttempt, now: datetime) -> None:
+    """Nobody could ask who it was: of several with the number he is called back whom we tried last."""
+    found = await callers.with_number(s, attempt.number) if attempt.number else []
+    if found:
+        await callers.tie(s, attempt, found[0].person, found[0].contact, found[0].case)
+        await callers.after_the_end(s, attempt, now)
+
+
+async def _call_back(s: AsyncSession, settings: Settings, attempt: CallAttempt, case_id: UUID, now: datetime) -> None:
     """One task to call him back at the next lawful moment; tonight's task moves to the front of the queue.
 
     A task that stands open already (he called three times) stays the one.
     """
     person = await s.get_one(Person, attempt.person_id)
-    phone = await s.get_one(ContactPoint, attempt.contact_point_id)
-    case = await s.get_one(Case, attempt.case_id)
+    phone = ContactPoint(
+        value=attempt.number, owner_kind="unknown"
+    )  # chosen by an agent who did not add it to the person
+    if attempt.contact_point_id is not None:
+        phone = await s.get_one(ContactPoint, attempt.contact_point_id)
+    case = await s.get_one(Case, case_id)
     contact = call_contact(
         settings, person, phone, await flags_of(s, person.id), purpose=attempt.purpose, campaign=attempt.campaign,
         stage=case.stage, caller_id=attempt.caller_id,

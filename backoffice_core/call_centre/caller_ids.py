@@ -251,7 +251,7 @@ _CALL_BACKS = text(
       JOIN (SELECT claimed_at AS at, caller_id AS number, bridged_at IS NOT NULL AS answered
               FROM call_attempts WHERE direction = 'in'
             UNION ALL
-            SELECT at, called, false FROM unknown_callers) AS b ON b.at >= w.since
+            SELECT at, called, false FROM unknown_callers WHERE call_id IS NULL) AS b ON b.at >= w.since
      GROUP BY w.span, b.number
     """
 )

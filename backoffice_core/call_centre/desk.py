@@ -19,7 +19,7 @@ from backoffice_core.borrowers import service as borrowers
 from backoffice_core.borrowers.models import ContactPoint, Person
 from backoffice_core.call_centre import agents
 from backoffice_core.call_centre.history import HistoryRow, history
-from backoffice_core.call_centre.models import AgentSession, CallAttempt
+from backoffice_core.call_centre.models import AgentSession, CallAttempt, UnknownCaller
 from backoffice_core.call_centre.rules import (
     BALANCE_MAX_AGE,
     IDENTITY_FIELDS,
@@ -29,6 +29,7 @@ from backoffice_core.call_centre.rules import (
     NO_DISPOSITION,
     OUTCOMES,
     PROMISE_GRACE_DAYS,
+    STRANGER_OUTCOMES,
     OutcomeRule,
 )
 from backoffice_core.cases import service as cases
@@ -47,6 +48,12 @@ class OutcomeNeedsConfirmation(Refused):
     code = "OUTCOME_NEEDS_CONFIRMATION"
 
 
+class CallerNotChosen(Refused):
+    """First say who is calling: choose the person on the card."""
+
+    code = "CALLER_NOT_CHOSEN"
+
+
 class IdentityLocked(Refused):
     """Three answers did not match: the check is closed for this call. Say nothing of the debt."""
 
@@ -55,11 +62,11 @@ class IdentityLocked(Refused):
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    """`loans`, `promises` and `history` are empty until `confirmed`."""
+    """`loans`, `promises` and `history` are empty until `confirmed`. `contact` None: he calls from a number that is not his."""
 
     call: CallAttempt
     person: Person
-    contact: ContactPoint
+    contact: ContactPoint | None
     case: Case
     confirmed: bool
     identity: dict[str, bool]
@@ -126,7 +133,8 @@ async def current_call(s: AsyncSession, user_id: UUID) -> CallAttempt | None:
     return (await s.execute(query)).scalar_one_or_none()
 
 
-async def _own_call(s: AsyncSession, user_id: UUID, call_id: UUID, *, lock: bool = False) -> CallAttempt:
+async def own_call(s: AsyncSession, user_id: UUID, call_id: UUID, *, lock: bool = False) -> CallAttempt:
+    """Raises NotFound for another agent's call."""
     query = select(CallAttempt).where(CallAttempt.id == call_id, CallAttempt.agent_id == user_id)
     attempt = (await s.execute(query.with_for_update() if lock else query)).scalar_one_or_none()
     if attempt is None:
@@ -135,11 +143,12 @@ async def _own_call(s: AsyncSession, user_id: UUID, call_id: UUID, *, lock: bool
 
 
 async def card(s: AsyncSession, user_id: UUID, call_id: UUID, now: datetime) -> Card | None:
-    """The card of one of this agent's calls; None when it is not his. `now` is business time."""
+    """The card of one of this agent's calls; None when it is not his, or nobody's yet (`callers.stranger`). `now` is
+    business time."""
     query = (
         select(CallAttempt, Person, ContactPoint, Case)
         .join(Person, Person.id == CallAttempt.person_id)
-        .join(ContactPoint, ContactPoint.id == CallAttempt.contact_point_id)
+        .outerjoin(ContactPoint, ContactPoint.id == CallAttempt.contact_point_id)
         .join(Case, Case.id == CallAttempt.case_id)
         .where(CallAttempt.id == call_id, CallAttempt.agent_id == user_id)
     )
@@ -164,7 +173,7 @@ async def card(s: AsyncSession, user_id: UUID, call_id: UUID, now: datetime) -> 
                 await s.execute(select(Promise).where(Promise.case_id == call.case_id).order_by(Promise.made_at.desc()))
             ).scalars()
         )
-        rows = await history(s, call.case_id, limit=50)
+        rows = await history(s, case.id, limit=50)
     return Card(
         call=call, person=person, contact=contact,
         case=case, confirmed=confirmed, identity=dict(call.identity_matches),
@@ -200,9 +209,11 @@ async def check_identity(
         raise BadInput(f"Unknown question: {field_name!r}.", field=field_name)
     if not answer.strip():
         raise BadInput("The answer is empty.", remedy="Type what the speaker said.", field=field_name)
-    call = await _own_call(s, user_id, call_id, lock=True)
+    call = await own_call(s, user_id, call_id, lock=True)
     if call.identity_confirmed_at is None and call.identity_misses >= IDENTITY_MISSES:
         raise IdentityLocked
+    if call.person_id is None or call.case_id is None:
+        raise CallerNotChosen
     person = await s.get_one(Person, call.person_id)
     truth = {
         "birth_date": person.birth_date.isoformat() if person.birth_date else "",
@@ -217,7 +228,8 @@ async def check_identity(
     if count >= IDENTITY_MATCHES and call.identity_confirmed_at is None:
         call.identity_confirmed_at = wall
         at = call.business_at + (wall - call.claimed_at)
-        await cases.number_evidence(s, call.case_id, call.contact_point_id, "right_party", at=at, call_id=call_id)
+        if call.contact_point_id is not None:
+            await cases.number_evidence(s, call.case_id, call.contact_point_id, "right_party", at=at, call_id=call_id)
     return IdentityCheck(
         match, count, call.identity_misses, call.identity_misses >= IDENTITY_MISSES,
         call.identity_confirmed_at is not None,
@@ -226,7 +238,7 @@ async def check_identity(
 
 async def note_notice(s: AsyncSession, user_id: UUID, call_id: UUID, language: str, wall: datetime) -> None:
     """The agent has said that the call is recorded, in this language (FL-11); once. Raises NotFound."""
-    call = await _own_call(s, user_id, call_id, lock=True)
+    call = await own_call(s, user_id, call_id, lock=True)
     if call.notice_at is None:
         call.notice, call.notice_language, call.notice_at = "script", language, wall
 
@@ -236,7 +248,7 @@ async def note_notice(s: AsyncSession, user_id: UUID, call_id: UUID, language: s
 
 async def save_note(s: AsyncSession, user_id: UUID, call_id: UUID, note: str) -> None:
     """The note as far as it is typed. After the result is saved it is history and stays. Raises NotFound."""
-    call = await _own_call(s, user_id, call_id, lock=True)
+    call = await own_call(s, user_id, call_id, lock=True)
     if call.outcome is None:
         call.note = note[:4000]
 
@@ -264,6 +276,8 @@ async def next_step(s: AsyncSession, call: CallAttempt, result: Result, today: d
     rule = OUTCOMES.get(result.outcome)
     if rule is None:
         raise BadInput("Choose a result from the list.", field="outcome")
+    if call.case_id is None:
+        return NextStep("", None, "")
     case = await s.get_one(Case, call.case_id)
     state = case.state
     if rule.stops:
@@ -290,7 +304,7 @@ async def record_result(
     Saving the same result again changes nothing; another one after that raises Conflict.
     Raises NotFound, BadInput (its `field` names the input), OutcomeNeedsConfirmation, Conflict.
     """
-    call = await _own_call(s, user_id, call_id, lock=True)
+    call = await own_call(s, user_id, call_id, lock=True)
     rule = OUTCOMES.get(result.outcome)
     if rule is None:
         raise BadInput("Choose a result from the list.", field="outcome")
@@ -334,7 +348,9 @@ async def _save(
     s: AsyncSession, call: CallAttempt, result: Result, rule: OutcomeRule, by: UUID, *, now: datetime, today: date,
     wall: datetime,
 ) -> NextStep:  # fmt: skip
-    """Outcome, what it sets in motion, and its line in the history."""
+    """Outcome, what it sets in motion, and its line in the history. Of a call that is nobody's only the result stays."""
+    if call.case_id is None and result.outcome not in STRANGER_OUTCOMES:
+        raise CallerNotChosen
     if rule.rpc and call.identity_confirmed_at is None:
         raise OutcomeNeedsConfirmation
     loans = list((await s.execute(select(Loan).where(Loan.person_id == call.person_id))).scalars())
@@ -342,6 +358,9 @@ async def _save(
     _refuse_incomplete(result, rule, overdue, now, today)
     step = await next_step(s, call, result, today)
     call.outcome, call.outcome_at, call.note = result.outcome, wall, (result.note or call.note)[:4000]
+    if call.case_id is None:
+        s.add(UnknownCaller(at=now, number=call.number, called=call.caller_id, call_id=call.id))
+        return step
     await _follow(s, call, result, rule, step, loans[0].currency if loans else "UAH", by, now)
     await cases.add_event(
         s, call.case_id, "outcome", at=now, actor_id=by, call_id=call.id,
@@ -363,6 +382,8 @@ async def _follow(
     user_id: UUID, now: datetime,
 ) -> None:  # fmt: skip
     """What the outcome sets in motion: promise, hold, flag, verdict on the number, task."""
+    if call.case_id is None or call.person_id is None:
+        return
     data: dict[str, Any] = {"call_id": str(call.id), "outcome": result.outcome}
     if "amount" in rule.needs and result.amount is not None and result.due_date is not None:
         promise = await collection.make_promise(
@@ -374,7 +395,7 @@ async def _follow(
         await cases.hold(s, call.case_id, reason=result.outcome, at=now, actor_id=user_id)
     if rule.flag:
         await borrowers.set_flag(s, call.person_id, rule.flag, since=now.date(), evidence=f"said in call {call.id}")
-    if result.outcome in {"WRONG_NUMBER", "WRONG_PERSON"}:
+    if result.outcome in {"WRONG_NUMBER", "WRONG_PERSON"} and call.contact_point_id is not None:
         await cases.number_evidence(s, call.case_id, call.contact_point_id, "wrong_party", at=now, call_id=call.id)
     if step.task and step.task != REFRESH_CONTACT and step.control_date:  # the verdict on the number raised that one
         await cases.raise_task(

@@ -74,8 +74,8 @@ class LiveCall:
     call_id: UUID
     state: str
     number: str
-    person_name: str
-    case_number: int
+    person_name: str  # empty: a call to us of which nobody knows yet whose it is
+    case_number: int | None
     since: datetime  # the machine's time at which this state began
     agent_name: str | None
     trunk: str
@@ -85,15 +85,15 @@ async def live_calls(s: AsyncSession) -> list[LiveCall]:
     """Attempts that are not ended, oldest first."""
     query = (
         select(CallAttempt, Person, Case.number, User.full_name)
-        .join(Person, Person.id == CallAttempt.person_id)
-        .join(Case, Case.id == CallAttempt.case_id)
+        .outerjoin(Person, Person.id == CallAttempt.person_id)
+        .outerjoin(Case, Case.id == CallAttempt.case_id)
         .outerjoin(User, User.id == CallAttempt.agent_id)
         .where(CallAttempt.ended_at.is_(None))
         .order_by(CallAttempt.claimed_at)
     )
     return [
         LiveCall(
-            call_id=c.id, state=c.state, number=c.number, person_name=person.full_name, case_number=number,
+            call_id=c.id, state=c.state, number=c.number, person_name=person.full_name if person else "", case_number=number,
             since=c.bridged_at or c.answered_at or c.ringing_at or c.claimed_at, agent_name=name, trunk=c.trunk,
         )
         for c, person, number, name in (await s.execute(query)).all()
@@ -111,11 +111,11 @@ async def calls_of_day(s: AsyncSession, start: datetime, end: datetime, limit: i
     return list((await s.execute(query)).scalars())
 
 
-async def last_calls(s: AsyncSession, user_id: UUID, limit: int = 12) -> list[tuple[CallAttempt, Person]]:
+async def last_calls(s: AsyncSession, user_id: UUID, limit: int = 12) -> list[tuple[CallAttempt, Person | None]]:
     """An agent's own last ended calls."""
     query = (
         select(CallAttempt, Person)
-        .join(Person, Person.id == CallAttempt.person_id)
+        .outerjoin(Person, Person.id == CallAttempt.person_id)
         .where(CallAttempt.agent_id == user_id, CallAttempt.ended_at.is_not(None))
         .order_by(CallAttempt.claimed_at.desc())
         .limit(limit)

@@ -117,8 +117,8 @@ async def take_wanted(s: AsyncSession, settings: Settings, wall: datetime) -> li
         leg.placed_at = wall
         taken.append(
             Placing(
-                call_id=leg.call_id, task_id=attempt.task_id, case_id=attempt.case_id,
-                contact_point_id=attempt.contact_point_id, number=attempt.number, extension=extension,
+                call_id=leg.call_id, task_id=attempt.task_id, case_id=attempt.whose.case_id,
+                contact_point_id=attempt.whose.contact_point_id, number=attempt.number, extension=extension,
                 trunk=settings.trunk(leg.trunk), caller_id=leg.caller_id, language=attempt.language,
                 recording=attempt.recording, leg=leg.n,
             )

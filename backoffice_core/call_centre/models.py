@@ -5,7 +5,7 @@ Stamps named `…_at` are the machine's time (what telephony measures) unless th
 
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, Numeric, UniqueConstraint, text
@@ -69,11 +69,18 @@ class NotCallable(Base):
     rule: Mapped[str] = mapped_column(default="")
 
 
+class Whose(NamedTuple):
+    case_id: UUID
+    person_id: UUID
+    contact_point_id: UUID
+
+
 class CallAttempt(Base):
     """One call. Its id is Asterisk's Uniqueid, the recording's name and the key of the case history.
 
     A call that came `in` (FL-02) has no task, and the exchange's own id beside it in `channel_id`; `caller_id` is the
-    number of ours that was called.
+    number of ours that was called. Whose it is may be unknown until an agent chooses the person: then it has no case
+    and no person, and no contact point while his number does not stand with him.
     """
 
     __tablename__ = "call_attempts"
@@ -95,6 +102,10 @@ class CallAttempt(Base):
         Index("ix_call_attempts_channel", "channel_id", postgresql_where="channel_id <> ''"),
         Index(None, "contact_point_id", "claimed_at"),
         CheckConstraint("direction IN ('out','in')", name="direction"),
+        CheckConstraint(
+            "direction = 'in' OR (case_id IS NOT NULL AND person_id IS NOT NULL AND contact_point_id IS NOT NULL)",
+            name="whose",
+        ),
         Index(None, "number", "claimed_at"),
         Index("ix_call_attempts_live", "id", postgresql_where="ended_at IS NULL"),
         Index("ix_call_attempts_live_in", "person_id", postgresql_where="ended_at IS NULL AND direction = 'in'"),
@@ -107,12 +118,12 @@ class CallAttempt(Base):
 
     id: Mapped[Key]
     task_id: Mapped[UUID | None] = mapped_column(ForeignKey("call_tasks.id"))
-    case_id: Mapped[UUID] = mapped_column(ForeignKey("cases.id"))
-    person_id: Mapped[UUID] = mapped_column(ForeignKey("persons.id"))
-    contact_point_id: Mapped[UUID] = mapped_column(ForeignKey("contact_points.id"))
+    case_id: Mapped[UUID | None] = mapped_column(ForeignKey("cases.id"))
+    person_id: Mapped[UUID | None] = mapped_column(ForeignKey("persons.id"))
+    contact_point_id: Mapped[UUID | None] = mapped_column(ForeignKey("contact_points.id"))
     direction: Mapped[str] = mapped_column(default="out")
     channel_id: Mapped[str] = mapped_column(default="")  # Asterisk's Uniqueid, where it is not our id
-    candidates: Mapped[int] = mapped_column(default=1)  # borrowers with this number, of whom this is the likeliest
+    candidates: Mapped[int] = mapped_column(default=1)  # who called: open cases with this number
     number: Mapped[str]
     campaign: Mapped[str]
     purpose: Mapped[str]
@@ -159,9 +170,16 @@ class CallAttempt(Base):
     announcement_distance: Mapped[Decimal | None] = mapped_column(Numeric(4, 3))
     announcement_id: Mapped[int | None] = mapped_column(BigInteger)  # the library's entry, or the unnamed cluster
 
+    @property
+    def whose(self) -> "Whose":
+        """Every call that we made is somebody's. Raises LookupError for one that came in and is nobody's yet."""
+        if self.case_id is None or self.person_id is None or self.contact_point_id is None:
+            raise LookupError("a call that is tied to no person")
+        return Whose(self.case_id, self.person_id, self.contact_point_id)
+
 
 class UnknownCaller(Base):
-    """A call to a number of ours from a number that stands with no open case: he heard the neutral message (FL-02)."""
+    """A call to a number of ours that ended without a case: nobody took it, or nobody found the person (FL-02)."""
 
     __tablename__ = "unknown_callers"
     __table_args__ = (Index(None, "at"),)
@@ -170,6 +188,7 @@ class UnknownCaller(Base):
     at: Mapped[datetime]  # business time
     number: Mapped[str]  # E.164 where it could be read, else as it came; "" = withheld
     called: Mapped[str]
+    call_id: Mapped[UUID | None]  # of the call; empty in rows from before calls of nobody were kept
 
 
 class CallLeg(Base):
@@ -372,7 +391,7 @@ class Recording(Base):
     )
 
     call_id: Mapped[UUID] = mapped_column(primary_key=True)
-    case_id: Mapped[UUID]
+    case_id: Mapped[UUID | None]
     path: Mapped[str]
     state: Mapped[str] = mapped_column(default="EXPECTED")
     sha256: Mapped[str] = mapped_column(default="")
@@ -417,7 +436,7 @@ class RecordingDeletion(Base):
     __tablename__ = "recording_deletions"
 
     call_id: Mapped[UUID] = mapped_column(primary_key=True)
-    case_id: Mapped[UUID]
+    case_id: Mapped[UUID | None]
     path: Mapped[str]
     sha256: Mapped[str]
     bytes: Mapped[int] = mapped_column(BigInteger)

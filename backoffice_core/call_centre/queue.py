@@ -140,9 +140,9 @@ async def _read(session: AsyncSession, at: datetime, day: date, jurisdiction: st
         .where(CallAttempt.direction == "out")
         .group_by(CallAttempt.contact_point_id)
     )
-    material.missed = dict((await session.execute(missed)).all())
+    material.missed = {point: count for point, count in (await session.execute(missed)).all() if point is not None}
     waiting = select(CallAttempt.case_id).where(CallAttempt.outcome == NO_DISPOSITION)
-    material.no_disposition = set(await session.scalars(waiting))
+    material.no_disposition = {one for one in await session.scalars(waiting) if one is not None}
     material.stops = await stop_list.stopped_persons(session, day)
     material.stopped_numbers = await stop_list.stopped_numbers(session, day)
     list_day = await compliance.last_working_day(session, jurisdiction, day)

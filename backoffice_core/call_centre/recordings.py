@@ -199,7 +199,7 @@ class Aged:
     """What a retention rule asks of a recording. `held`: a hold is in force."""
 
     call_id: UUID
-    case_id: UUID
+    case_id: UUID | None  # None: a call to us that stayed nobody's
     path: str
     called_at: datetime  # business time
     purpose: str
@@ -212,13 +212,14 @@ class Aged:
 _AGED = """
     -- aged: sealed recordings called before :before, in the order of their ids, with what rules of retention ask
     SELECT r.call_id, r.case_id, r.path, a.business_at AS called_at, a.purpose, coalesce(a.outcome, a.result, '') AS outcome,
-           p.jurisdiction,
-           (SELECT max(l.business_at) FROM call_attempts l WHERE l.case_id = r.case_id) AS last_activity,
+           coalesce(p.jurisdiction, '') AS jurisdiction,
+           coalesce((SELECT max(l.business_at) FROM call_attempts l WHERE l.case_id = r.case_id), a.business_at)
+               AS last_activity,
            EXISTS (SELECT 1 FROM legal_holds h WHERE h.lifted_at IS NULL
                                                  AND (h.call_id = r.call_id OR h.case_id = r.case_id)) AS held
       FROM recordings r
       JOIN call_attempts a ON a.id = r.call_id
-      JOIN persons p ON p.id = a.person_id
+      LEFT JOIN persons p ON p.id = a.person_id
      WHERE r.state = 'SEALED' AND a.business_at < :before
 """
 _PAGE = text(_AGED + " AND (cast(:after AS uuid) IS NULL OR r.call_id > :after) ORDER BY r.call_id LIMIT :limit")

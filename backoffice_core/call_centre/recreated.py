@@ -15,10 +15,9 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.borrowers.models import ContactPoint, Person
-from backoffice_core.call_centre import agents, settling
+from backoffice_core.call_centre import agents, settling, wrap_up
 from backoffice_core.call_centre.models import AgentSession, CallAttempt, CallTask, Recording
-from backoffice_core.call_centre.rules import NO_DISPOSITION, CallFacts
-from backoffice_core.cases import service as cases
+from backoffice_core.call_centre.rules import CallFacts
 from backoffice_core.cases.models import Case
 from backoffice_core.clock import Clock
 from backoffice_core.compliance import service as compliance
@@ -126,11 +125,7 @@ async def _settle(s: AsyncSession, attempt: CallAttempt, trace: Trace, clock: Cl
 
 async def _result_is_lost(s: AsyncSession, attempt: CallAttempt, clock: Clock) -> None:
     """Somebody spoke with the borrower, and what they agreed is gone: a supervisor completes it before any other call."""
-    attempt.outcome, attempt.outcome_at = NO_DISPOSITION, clock.wall()
-    data = {"outcome": NO_DISPOSITION, "restored": True}
-    await cases.add_event(
-        s, attempt.case_id, "wrap_over", at=clock.now(), actor_id=attempt.agent_id, call_id=attempt.id, data=data
-    )
+    await wrap_up.without_result(s, attempt, now=clock.now(), wall=clock.wall(), data={"restored": True})
 
 
 async def end_unknown(s: AsyncSession, clock: Clock) -> int:

@@ -195,6 +195,7 @@ OUTCOMES: MappingProxyType[str, OutcomeRule] = MappingProxyType(
         "NO_CONTACT": OutcomeRule(contact=False),
     }
 )
+STRANGER_OUTCOMES = ("NO_CONTACT", "WRONG_NUMBER", "HANGUP", "LANG", "ABUSE")  # of a call that stays nobody's
 NO_DISPOSITION = "NO_DISPOSITION"  # set when the seconds for the result are over; only a supervisor replaces it (FL-12)
 MAX_PROMISE_DAYS = 30  # a later date needs a plan, not a promise
 PROMISE_GRACE_DAYS = 1

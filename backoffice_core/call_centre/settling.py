@@ -85,7 +85,7 @@ async def settle(s: AsyncSession, call_id: UUID, facts: CallFacts, now: datetime
     await write_history(s, attempt, seconds=seconds)
     if sign:
         await cases.number_evidence(
-            s, attempt.case_id, attempt.contact_point_id, "trunk" if doubted else sign, at=now, call_id=call_id,
+            s, attempt.whose.case_id, attempt.whose.contact_point_id, "trunk" if doubted else sign, at=now, call_id=call_id,
             trunk=attempt.trunk, sip_code=facts.sip_code, cause=facts.cause,
         )  # fmt: skip
     if attempt.agent_session_id:
@@ -139,13 +139,18 @@ async def _settle_in(s: AsyncSession, attempt: CallAttempt, facts: CallFacts, no
         await _no_recording(s, attempt.id)
     seconds = (facts.ended_at - facts.bridged_at).total_seconds() if facts.bridged_at else 0.0
     await write_history(s, attempt, seconds=seconds)
-    await cases.number_evidence(s, attempt.case_id, attempt.contact_point_id, "alive", at=now, call_id=attempt.id)
+    await note_he_called(s, attempt, now)
     if attempt.agent_session_id:
         await agents.call_over(
             s, attempt.agent_session_id, attempt.id, facts.ended_at, talked=facts.bridged_at is not None,
             has_outcome=attempt.outcome is not None,
         )  # fmt: skip
     return attempt
+
+
+async def note_he_called(s: AsyncSession, attempt: CallAttempt, now: datetime) -> None:
+    if attempt.case_id is not None and attempt.contact_point_id is not None:
+        await cases.number_evidence(s, attempt.case_id, attempt.contact_point_id, "alive", at=now, call_id=attempt.id)
 
 
 SLOT_GONE = "SLOT_GONE"
@@ -180,7 +185,7 @@ async def _count(s: AsyncSession, attempt: CallAttempt, result: str, minutes: De
             machine_message=machine, abandoned=attempt.abandoned, uncertain=result == "UNKNOWN", minutes=minutes,
         )  # fmt: skip
         await compliance.record(
-            s, attempt.person_id, entry, number=attempt.number, campaign=attempt.campaign, call_id=attempt.id
+            s, attempt.whose.person_id, entry, number=attempt.number, campaign=attempt.campaign, call_id=attempt.id
         )
         return False
     return True
@@ -222,6 +227,9 @@ async def _no_recording(s: AsyncSession, call_id: UUID) -> None:
 
 
 async def write_history(s: AsyncSession, attempt: CallAttempt, *, seconds: float = 0.0) -> None:
+    """Its line in the case's history; a call of nobody has none."""
+    if attempt.case_id is None:
+        return
     data: dict[str, Any] = {
         "direction": attempt.direction, "result": attempt.result, "number": attempt.number, "seconds": round(seconds, 1),
         "abandoned": attempt.abandoned, "campaign": attempt.campaign, "decision": str(attempt.decision_id or ""),
@@ -275,10 +283,11 @@ async def settle_unknown(
     if attempt.task_id is not None:
         await _as_it_was(s, attempt, result, now)
     data = {"result": result, "by": by, "number": attempt.number}
-    await cases.add_event(s, attempt.case_id, "settled", at=now, call_id=call_id, data=data)
+    if attempt.case_id is not None:
+        await cases.add_event(s, attempt.case_id, "settled", at=now, call_id=call_id, data=data)
     audit.note(s, who or f"os:{by}", "CALL_SETTLED", str(call_id), {"result": result, "case": str(attempt.case_id)})
     sign = "dead" if result == "INVALID_NUMBER" else "alive" if result.startswith("ANSWERED") else ""
-    if sign:
+    if sign and attempt.case_id is not None and attempt.contact_point_id is not None:
         await cases.number_evidence(
             s, attempt.case_id, attempt.contact_point_id, sign, at=now, call_id=call_id, trunk=attempt.trunk
         )

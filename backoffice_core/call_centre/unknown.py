@@ -33,8 +33,8 @@ class Unknown:
     call_id: UUID
     at: datetime  # business time of the claim
     number: str
-    person_name: str
-    case_number: int
+    person_name: str  # empty, and no case: a call to us that is nobody's
+    case_number: int | None
     result: str | None
     problem: str
     rang: bool
@@ -56,8 +56,8 @@ async def waiting(s: AsyncSession, limit: int = 100) -> list[Unknown]:
     """Oldest first."""
     query = (
         select(CallAttempt, Person, Case.number, User.full_name, Recording)
-        .join(Person, Person.id == CallAttempt.person_id)
-        .join(Case, Case.id == CallAttempt.case_id)
+        .outerjoin(Person, Person.id == CallAttempt.person_id)
+        .outerjoin(Case, Case.id == CallAttempt.case_id)
         .outerjoin(User, User.id == CallAttempt.agent_id)
         .outerjoin(Recording, Recording.call_id == CallAttempt.id)
         .where(_WAITS)
@@ -66,8 +66,8 @@ async def waiting(s: AsyncSession, limit: int = 100) -> list[Unknown]:
     )
     return [
         Unknown(
-            call_id=call.id, at=call.business_at, number=call.number, person_name=person.full_name, case_number=number,
-            result=call.result, problem=call.problem, rang=call.ringing_at is not None,
+            call_id=call.id, at=call.business_at, number=call.number, person_name=person.full_name if person else "",
+            case_number=number, result=call.result, problem=call.problem, rang=call.ringing_at is not None,
             answered=call.answered_at is not None, bridged=call.bridged_at is not None, agent_name=agent,
             recording=row.state if row else None, recorded_s=float(row.seconds) if row else 0.0,
         )

@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.call_centre import agents
-from backoffice_core.call_centre.models import AgentSession, CallAttempt
+from backoffice_core.call_centre.models import AgentSession, CallAttempt, UnknownCaller
 from backoffice_core.call_centre.rules import MORE_TIME, NO_DISPOSITION, wrap_up_limit, wrap_up_over
 from backoffice_core.cases import service as cases
 from backoffice_core.cases.models import Case
@@ -56,12 +57,23 @@ async def end(
     if call is None or not wrap_up_over(seat.since, wall, limit_s):
         return None
     if call.outcome is None:
-        call.outcome, call.outcome_at = NO_DISPOSITION, wall
-        data = {"outcome": NO_DISPOSITION, "seconds": limit_s}
-        await cases.add_event(s, call.case_id, "wrap_over", at=now, actor_id=seat.user_id, call_id=call.id, data=data)
+        await without_result(s, call, now=now, wall=wall, data={"seconds": limit_s})
     seat.wants_pause = ""
     agents.change(s, seat, "PAUSED", NO_DISPOSITION, wall)
     return seat.user_id, call.id
+
+
+async def without_result(
+    s: AsyncSession, call: CallAttempt, *, now: datetime, wall: datetime, data: dict[str, Any]
+) -> None:
+    """Its result waits for a supervisor. A call that is nobody's has nothing that could wait: its number is told to him."""
+    if call.case_id is None:
+        call.outcome, call.outcome_at = "NO_CONTACT", wall
+        s.add(UnknownCaller(at=now, number=call.number, called=call.caller_id, call_id=call.id))
+        return
+    call.outcome, call.outcome_at = NO_DISPOSITION, wall
+    told = {"outcome": NO_DISPOSITION, **data}
+    await cases.add_event(s, call.case_id, "wrap_over", at=now, actor_id=call.agent_id, call_id=call.id, data=told)
 
 
 async def case_waits(s: AsyncSession, case_id: UUID) -> bool:

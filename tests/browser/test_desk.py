@@ -14,6 +14,7 @@ from tests import house
 from tests.browser.conftest import log_in
 from tests.conftest import until
 from tests.console.conftest import PASSWORD, RunningConsole, begin_talk, next_talk
+from tests.console.test_caller import calls_us
 
 
 async def test_the_card_comes_by_websocket_and_the_draft_survives_news(page: Page, console: RunningConsole) -> None:
@@ -150,3 +151,38 @@ async def test_a_button_that_became_another_one_sends_nothing(page: Page, consol
     await page.keyboard.press("F2")
     await page.wait_for_selector("#desk-view[data-state=READY]")
     assert len(sent) == 1, sent
+
+
+async def test_fl02_an_unknown_caller_is_found_chosen_and_confirmed(page: Page, console: RunningConsole) -> None:
+    """FL-02: the card says that nobody knows who calls; by keys: search, choose, take back, choose, confirm, add the number."""
+    one = await calls_us(console, "+380671239876")
+    await log_in(page, console, "ivanka")
+    await expect(page.locator(".who")).to_have_text("Невідомий абонент")
+    await page.keyboard.press("Slash")
+    await page.keyboard.type("ковален")
+    await page.keyboard.press("Enter")
+    await page.wait_for_selector("#caller-found .pick")
+    assert one.borrower.loan.contract_no not in await page.content()
+    await console.bus.publish(CallChanged(call_id=one.call, agent_id=(await one.attempt()).agent_id))
+    async with page.expect_response("**/desk/view"):
+        await console.bus.publish(AgentChanged(agent_id=(await one.attempt()).agent_id))
+    await page.click("#caller-found .pick")
+    await expect(page.locator(".who")).to_have_text("Олена Петрівна Коваленко")
+    await page.click("#caller-back")
+    await expect(page.locator(".who")).to_have_text("Невідомий абонент")
+    await page.fill("#caller-q", str(one.borrower.case.number))
+    await page.keyboard.press("Enter")
+    await page.wait_for_selector("#caller-found .pick")
+    await page.focus("#pane-talk")
+    await page.keyboard.press("1")
+    await page.wait_for_selector("#id-birth_date")
+    for field, said in (("birth_date", "14.03.1985"), ("code_word", "Калина")):
+        await page.fill(f"#id-{field}", said)
+        await page.keyboard.press("Enter")
+        await page.wait_for_selector(f"#id-{field}-said.ok, .owed")
+    await page.click("#caller-number")
+    await expect(page.locator("#toast-text")).to_have_text("Номер додано")
+    await expect(page.locator("#pane-card")).to_contain_text("перевірений")
+    await one.end()
+    await console.bus.publish(AgentChanged(agent_id=(await one.attempt()).agent_id))
+    await page.wait_for_selector("#desk-view[data-mode=wrap]", timeout=10_000)

@@ -6,11 +6,12 @@ from uuid import UUID
 import pytest
 from sqlalchemy import func, select
 
-from backoffice_core.call_centre import attempts, call_backs, settling
+from backoffice_core.call_centre import attempts, call_backs, callers, settling
 from backoffice_core.call_centre.history import day_figures
-from backoffice_core.call_centre.models import AgentSession, CallAttempt, CallTask, UnknownCaller
+from backoffice_core.call_centre.models import AgentSession, CallAttempt, CallTask, Recording, UnknownCaller
 from backoffice_core.call_centre.rules import CallFacts
 from backoffice_core.cases import service as cases
+from backoffice_core.cases.models import CaseEvent, Task
 from backoffice_core.clock import Clock
 from backoffice_core.compliance.models import ContactLedger
 from backoffice_core.config import Settings
@@ -31,7 +32,7 @@ class Office:
     def now(self) -> datetime:
         return self.clock.now().astimezone(self.clock.zone)
 
-    async def called(self, number: str, channel: str = "") -> CallAttempt | None:
+    async def called(self, number: str, channel: str = "") -> CallAttempt:
         self.channels += 1
         async with self.database.begin() as s:
             return await call_backs.came_in(
@@ -47,8 +48,7 @@ class Office:
             call = await settling.settle(
                 s, call_id, CallFacts(answered_at=begun, bridged_at=begun, ended_at=wall, cause=16), self.now
             )
-        assert call is not None
-        return call
+            return call
 
     async def follow(self) -> list[UUID]:
         async with self.database.begin() as s:
@@ -68,22 +68,30 @@ async def test_fl02_the_caller_is_found_however_the_trunk_writes_his_number(offi
         known = await house.borrower(s, office.clock, number="+380675550123")
     call = await office.called(written, "channel.1")
     again = await office.called(written, "channel.1")
-    assert call is not None
-    assert again is not None
     assert (call.direction, call.person_id, call.caller_id, call.task_id) == ("in", known.person.id, OURS, None)
     assert call.id == again.id
 
 
 @pytest.mark.parametrize("number", ["+380671112233", "", "anonymous"])
-async def test_fl02_an_unknown_caller_is_written_and_told(office: Office, number: str) -> None:
-    assert await office.called(number) is None
+async def test_fl02_an_unknown_caller_whom_nobody_took_is_told_once(office: Office, number: str) -> None:
+    """No case to raise a task on: the supervisor sees the number; no history, no slot, no recording that waits."""
+    call = await office.called(number)
+    assert (call.case_id, call.person_id, call.contact_point_id, call.candidates) == (None, None, None, 0)
+    await office.ends(call.id)
+    assert await office.follow() == [call.id]
+    assert await office.follow() == []
     async with office.database.begin() as s:
-        assert [(one.number, one.called) for one in await call_backs.unknown_callers(s, office.now)] == []
         seen = (await s.execute(select(UnknownCaller))).scalar_one()
-    assert (seen.number, seen.called) == (number, OURS)
+        assert (await s.get_one(Recording, call.id)).state == "NONE"
+        assert await s.scalar(select(func.count()).select_from(CaseEvent)) == 0
+        assert await s.scalar(select(func.count()).select_from(ContactLedger)) == 0
+    assert (seen.number, seen.called, seen.call_id) == (number, OURS, call.id)
 
 
-async def test_fl02_of_several_with_the_number_the_last_tried_is_meant(office: Office) -> None:
+async def test_fl02_of_several_with_the_number_the_last_tried_is_the_first_to_choose_and_to_be_called_back(
+    office: Office,
+) -> None:
+    """Nobody is taken for another by himself; when nobody could ask, he whom we tried last is called back."""
     async with office.database.begin() as s:
         for _ in range(3):
             await house.borrower(s, office.clock, number="+380675550999")
@@ -101,8 +109,18 @@ async def test_fl02_of_several_with_the_number_the_last_tried_is_meant(office: O
         assert isinstance(placed, attempts.Placing)
         await settling.settle(s, placed.call_id, CallFacts(ended_at=Clock.wall(), cause=16), office.now)
     call = await office.called("+380675550999")
-    assert call is not None
-    assert (call.person_id, call.candidates) == (tasks[1].person_id, 3)
+    assert (call.person_id, call.candidates) == (None, 3)
+    async with office.database.begin() as s:
+        found = await callers.with_number(s, "+380675550999")
+    assert found[0].person.id == tasks[1].person_id
+    await office.ends(call.id)
+    await office.follow()
+    async with office.database.begin() as s:
+        missed = await s.get_one(CallAttempt, call.id)
+        (line,) = (await s.execute(select(CaseEvent).where(CaseEvent.call_id == call.id))).scalars()
+        kinds = (await s.execute(select(Task.kind).where(Task.case_id == tasks[1].case_id))).scalars().all()
+    assert missed.person_id == tasks[1].person_id
+    assert (line.case_id, line.data["direction"], kinds) == (tasks[1].case_id, "in", ["CALLBACK"])
 
 
 async def test_fl02_the_agent_who_tried_him_last_gets_the_call(office: Office) -> None:
@@ -112,15 +130,12 @@ async def test_fl02_the_agent_who_tried_him_last_gets_the_call(office: Office) -
         patient = await house.agent(s, office.clock, since=Clock.wall() - timedelta(minutes=9))
         his = await house.agent(s, office.clock)
     first = await office.called(known.phone.value)
-    assert first is not None
     async with office.database.begin() as s:
         call = await s.get_one(CallAttempt, first.id)
         call.agent_id, call.agent_session_id = his.user_id, his.id
     await office.ends(first.id, talked=30)
     second = await office.called(known.phone.value)
     third = await office.called(known.phone.value)
-    assert second is not None
-    assert third is not None
     async with office.database.begin() as s:
         got = await call_backs.connect(s, second.id, Clock.wall())
         then = await call_backs.connect(s, third.id, Clock.wall())
@@ -136,7 +151,6 @@ async def test_fl02_a_missed_call_leaves_one_task_and_moves_to_the_front(office:
         known = await house.borrower(s, office.clock, number="+380675550555")
     for n in range(3):
         call = await office.called(known.phone.value)
-        assert call is not None
         ended = await office.ends(call.id)
         assert (ended.result, ended.abandoned) == ("MISSED", False)
         assert await office.follow() == [call.id], n
@@ -155,7 +169,6 @@ async def test_fl02_a_missed_call_leaves_one_task_and_moves_to_the_front(office:
     assert tasks[0].earliest_at is not None
     assert [e.data["direction"] for e in events if e.kind == "call"] == ["in"] * 3
     assert slots == 0
-    assert first is not None
     assert first.case_id == known.case.id
     assert (figures.dialed, figures.answered, figures.abandoned) == (0, 0, 0)
 
@@ -164,7 +177,6 @@ async def test_fl02_outside_hours_he_is_called_back_at_a_lawful_time(office: Off
     async with office.database.begin() as s:
         known = await house.borrower(s, office.clock, number="+380675550444")
     call = await office.called(known.phone.value)
-    assert call is not None
     await office.ends(call.id)
     night = office.now.replace(hour=23, minute=30)
     async with office.database.begin() as s:
@@ -183,7 +195,6 @@ async def test_fl02_who_calls_us_is_not_dialed_meanwhile(office: Office) -> None
     async with office.database.begin() as s:
         known = await house.borrower(s, office.clock, number="+380675550333")
     call = await office.called(known.phone.value)
-    assert call is not None
 
     async def claim(now: datetime) -> attempts.Placing | attempts.Passed | None:
         async with office.database.begin() as s:
@@ -207,7 +218,6 @@ async def test_cc01_a_talk_that_he_began_ends_in_wrap_up_and_stands_in_the_histo
         known = await house.borrower(s, office.clock, number="+380675550222")
         seat = await house.agent(s, office.clock)
     call = await office.called(known.phone.value)
-    assert call is not None
     async with office.database.begin() as s:
         await call_backs.connect(s, call.id, Clock.wall())
         await attempts.heard(s, call.id, answered_at=Clock.wall(), bridged_at=Clock.wall())

@@ -99,11 +99,66 @@ async def test_nobody_there_is_told_and_called_back(running: RunningHouse, calle
     assert len(await tasks()) == 1
 
 
-async def test_a_stranger_hears_the_message_and_the_supervisor_his_number(
+async def test_a_stranger_whom_nobody_takes_hears_the_message_and_the_supervisor_his_number(
     running: RunningHouse, caller: Endpoint
 ) -> None:
     call = await call_us(running, caller, "380509998877")
     await asyncio.wait_for(call.over.wait(), 30)
+    assert call.stream is not None
+    assert call.stream.packets > 100, "he heard a message"
+
+    async def told() -> list[str]:
+        async with running.database() as database, database.begin() as s:
+            return [one.number for one in (await s.execute(select(UnknownCaller))).scalars()]
+
+    assert await until(told, 20, every=0.3, what="the supervisor is told") == ["+380509998877"]
+
+
+async def test_whom_nobody_knows_and_whom_the_number_names_twice_meet_an_agent(
+    running: RunningHouse, caller: Endpoint
+) -> None:
+    """FL-02, CC-01: a stranger talks with the agent and stays nobody's; of two with one number the agent chooses at the
+    desk while they talk: history `in`, result and recording are this person's, no cap counts it, and each heard the other."""
+    shared = "+380671110777"
     async with running.database() as database, database.begin() as s:
-        seen = (await s.execute(select(UnknownCaller))).scalars().all()
-    assert [one.number for one in seen] == ["+380509998877"]
+        two = [await house.borrower(s, running.clock, number=shared) for _ in range(2)]
+        for one in two:
+            one.task.state = "CANCELLED"
+    async with running.robots(1, talk="4") as log:
+        call = await call_us(running, caller, "380509990011")
+        await asyncio.wait_for(call.over.wait(), 30)
+        assert call.stream is not None
+        assert call.stream.packets > 100
+        alone = await the_call(running, "+380509990011")
+        assert (alone.result, alone.case_id) == ("ANSWERED_HUMAN", None)
+        assert f'"CARD", "robot": "robot200", "call_id": "{alone.id}", "named": true' in log.read_text()
+
+        call = await call_us(running, caller, shared.removeprefix("+"))
+        await asyncio.wait_for(call.over.wait(), 30)
+        chosen = await the_call(running, shared)
+
+        async def written() -> bool:
+            async with running.database() as database, database.begin() as s:
+                both = (await s.execute(select(CallAttempt).where(CallAttempt.id.in_([alone.id, chosen.id])))).scalars()
+                recordings = (
+                    await s.execute(select(Recording).where(Recording.call_id.in_([alone.id, chosen.id])))
+                ).scalars()
+                return all(one.outcome for one in both) and {one.state for one in recordings} == {"SEALED"}
+
+        await until(written, 30, every=0.3, what="results saved and recordings sealed")
+    async with running.database() as database, database.begin() as s:
+        lines = (await s.execute(select(CaseEvent).where(CaseEvent.call_id == chosen.id))).scalars().all()
+        strangers = (await s.execute(select(CaseEvent).where(CaseEvent.call_id == alone.id))).scalars().all()
+        recording = await s.get_one(Recording, chosen.id)
+        people = [one.person.id for one in two]
+        slots = await s.scalar(
+            select(func.count()).select_from(ContactLedger).where(ContactLedger.person_id.in_(people))
+        )
+    assert chosen.result == "ANSWERED_HUMAN"
+    assert chosen.candidates == 2
+    assert chosen.case_id in {one.case.id for one in two}
+    assert {(line.kind, line.case_id) for line in lines} >= {("call", chosen.case_id), ("outcome", chosen.case_id)}
+    assert [line.data["direction"] for line in lines if line.kind == "call"] == ["in"]
+    assert recording.case_id == chosen.case_id
+    assert strangers == []
+    assert slots == 0

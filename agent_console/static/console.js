@@ -159,7 +159,7 @@
     else if (button.id === "offline-retry") connect();
     else if (button.dataset.open) $(button.dataset.open).showModal();
     else if (button.dataset.close) $(button.dataset.close).close();
-    else if (button.closest("[popover]")) button.closest("[popover]").hidePopover();
+    else if (button.closest("[popover]:not(.asks)")) button.closest("[popover]").hidePopover();
   });
   document.addEventListener("toggle", (event) => {  // a menu of a row opens under its button, or above it where no room is
     const menu = event.target, button = menu.id && document.querySelector(`td [popovertarget="${menu.id}"]`);
@@ -196,7 +196,7 @@
     if (event.code === "Slash" && field) { event.preventDefault(); field.focus(); }
     else if (event.code === "KeyG") goes = Date.now();
     else if (Date.now() - goes < 1200) {
-      const to = { KeyD: "/desk", KeyF: "/floor", KeyQ: "/queue" }[event.code];
+      const to = { KeyD: "/desk", KeyF: "/floor", KeyQ: "/queue", KeyL: "/lines", KeyU: "/unknown", KeyA: "/announcements" }[event.code];
       const link = to && document.querySelector(`.nav a[href="${to}"]`);
       if (link) { event.preventDefault(); link.click(); }
     }

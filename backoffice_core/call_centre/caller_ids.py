@@ -12,6 +12,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from backoffice_core.audit import service as audit
 from backoffice_core.call_centre.caller_id_rules import (
     SPANS,
     Figures,
@@ -175,8 +176,13 @@ async def _lately_out(s: AsyncSession, campaigns: Sequence[str], other_than: str
     return next((r.number for r in (await s.execute(rows)).scalars() if set(r.campaigns) & set(campaigns)), "")
 
 
-async def move(s: AsyncSession, number: str, state: str, *, by: str, reason: str, now: datetime) -> CallerId:
-    """A person retires an id (RETIRED), or puts one that had left the pool back (IN). Raises NotFound, BadInput."""
+async def move(
+    s: AsyncSession, number: str, state: str, *, by: str, reason: str, now: datetime, who: str = ""
+) -> CallerId:
+    """A person retires an id (RETIRED), or puts one that had left the pool back (IN). Raises NotFound, BadInput.
+
+    `who` is `by` for the audit, by default an account of this machine.
+    """
     if not reason.strip():
         raise BadInput("A reason is needed.", remedy="Say it with --reason.", field="reason")
     row = await _row(s, number)
@@ -184,7 +190,20 @@ async def move(s: AsyncSession, number: str, state: str, *, by: str, reason: str
         row.state, row.state_since = state, now
         kind = "BACK" if state == "IN" else "RETIRED"
         s.add(CallerIdEvent(caller_id=row.id, at=now, kind=kind, by=by, data={"reason": reason}))
+        audit.note(s, who or f"os:{by}", f"CALLER_ID_{kind}", row.number, {"reason": reason})
     return row
+
+
+async def retired(s: AsyncSession) -> list[tuple[CallerId, dict[str, Any], str]]:
+    """Numbers that a person has taken out: with the last such event's data, and who did it."""
+    query = (
+        select(CallerId, CallerIdEvent.data, CallerIdEvent.by)
+        .join(CallerIdEvent, CallerIdEvent.caller_id == CallerId.id)
+        .where(CallerId.state == "RETIRED", CallerIdEvent.kind == "RETIRED")
+        .order_by(CallerId.number, CallerIdEvent.id)
+    )
+    last = {row.number: (row, dict(data), by) for row, data, by in (await s.execute(query)).all()}
+    return list(last.values())
 
 
 async def complaint(s: AsyncSession, number: str, *, by: str, note: str, now: datetime) -> None:

@@ -70,14 +70,22 @@ class BreakerTerms:
     pause_s: int
 
 
+BY_HAND = "BY_HAND"
+
+
 @dataclass(frozen=True)
 class BreakerState:
     """`until`: when an open trunk may be tried again by one call. `opened`: how often in a row it had to be opened."""
 
     state: str = "CLOSED"  # CLOSED, OPEN, HALF_OPEN
-    why: str = ""  # FAULTS, REFUSES_ALL
+    why: str = ""  # FAULTS, REFUSES_ALL, BY_HAND
     until: datetime | None = None
     opened: int = 0
+
+    @property
+    def by_hand(self) -> bool:
+        """A person closed the trunk: only a person opens it again."""
+        return self.state == "OPEN" and self.why == BY_HAND
 
     @property
     def suspect(self) -> bool:
@@ -132,7 +140,7 @@ class Standing:
 
     def lines_free(self, wall: datetime) -> int:
         """How many calls may begin on it now; a trunk that is being tried again gets one."""
-        if self.out_of_money:
+        if self.out_of_money or self.breaker.by_hand:
             return 0
         free = max(self.lines - self.used, 0)
         if self.breaker.state == "CLOSED":

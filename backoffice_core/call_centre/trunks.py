@@ -4,7 +4,7 @@ PostgreSQL holds all of it, so the dialer that leads next and the console see wh
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -14,11 +14,13 @@ from sqlalchemy import func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from backoffice_core.audit import service as audit
 from backoffice_core.borrowers import service as borrowers
 from backoffice_core.call_centre import caller_ids
 from backoffice_core.call_centre.caller_id_rules import IdView, choose
 from backoffice_core.call_centre.models import CallAttempt, CallLeg, TrunkEvent, TrunkState
 from backoffice_core.call_centre.trunk_rules import (
+    BY_HAND,
     PROBE_LOST_AFTER,
     BreakerState,
     BreakerTerms,
@@ -27,6 +29,7 @@ from backoffice_core.call_centre.trunk_rules import (
     judge,
 )
 from backoffice_core.config import Settings, Trunk
+from backoffice_core.errors import BadInput, NotFound
 from backoffice_core.numbering import destination_refusal, longest
 
 _SPENT = text(
@@ -235,6 +238,38 @@ def _change(
     row.breaker, row.why, row.until, row.opened = to.state, to.why, to.until, to.opened
 
 
+async def close(
+    s: AsyncSession, settings: Settings, name: str, *, by: str, who: str, reason: str, wall: datetime
+) -> None:
+    """A person takes a trunk out: no call begins on it until a person opens it. Talks on it go on.
+
+    `who`: for the audit, as `audit.note` has it. Raises NotFound, BadInput without a reason.
+    """
+    row = await _by_hand(s, settings, name, reason, wall)
+    _change(s, row, BreakerState("OPEN", BY_HAND, None, row.opened), wall, {"by": by, "reason": reason})
+    audit.note(s, who, "TRUNK_CLOSED", name, {"reason": reason})
+
+
+async def reopen(
+    s: AsyncSession, settings: Settings, name: str, *, by: str, who: str, reason: str, wall: datetime
+) -> None:
+    """A person lets calls go by this trunk again, whatever had taken it out. Raises NotFound, BadInput."""
+    row = await _by_hand(s, settings, name, reason, wall)
+    row.probe = row.probe_at = None
+    _change(s, row, BreakerState(), wall, {"by": by, "reason": reason})
+    audit.note(s, who, "TRUNK_OPENED", name, {"reason": reason})
+
+
+async def _by_hand(s: AsyncSession, settings: Settings, name: str, reason: str, wall: datetime) -> TrunkState:
+    if not reason.strip():
+        raise BadInput("A reason is needed.", remedy="Say why; it stands in the journal.", field="reason")
+    if name not in {trunk.name for trunk in settings.trunks}:
+        raise NotFound(f"There is no trunk {name}.")
+    new = insert(TrunkState).values(trunk=name, breaker="CLOSED", why="", since=wall, opened=0)
+    await s.execute(new.on_conflict_do_nothing())
+    return await s.get_one(TrunkState, name, with_for_update=True, populate_existing=True)
+
+
 async def suspect(s: AsyncSession, name: str) -> bool:
     """Whether this trunk's refusals condemn no number now: it is out, or it is being tried again."""
     state = await s.get(TrunkState, name)
@@ -288,6 +323,7 @@ class TrunkHealth:
     answered: int
     most_a_second: int
     errors: list[tuple[datetime, str]]
+    closed: dict[str, Any] = field(default_factory=dict)  # `by` and `reason` of a trunk that a person closed
 
 
 async def health(s: AsyncSession, settings: Settings, *, wall: datetime, day_start: datetime) -> list[TrunkHealth]:
@@ -301,9 +337,15 @@ async def health(s: AsyncSession, settings: Settings, *, wall: datetime, day_sta
             TrunkHealth(
                 standing=one, since=since.get(one.name), calls=hour.get("calls", 0), answered=hour.get("answered", 0),
                 most_a_second=hour.get("most", 0), errors=await _last_errors(s, one.name, wall),
+                closed=await _closed(s, one.name) if one.breaker.by_hand else {},
             )
         )  # fmt: skip
     return told
+
+
+async def _closed(s: AsyncSession, trunk: str) -> dict[str, Any]:
+    query = select(TrunkEvent.data).where(TrunkEvent.trunk == trunk, TrunkEvent.kind == "OPEN")
+    return dict(await s.scalar(query.order_by(TrunkEvent.id.desc()).limit(1)) or {})
 
 
 async def _last_errors(s: AsyncSession, trunk: str, wall: datetime) -> list[tuple[datetime, str]]:

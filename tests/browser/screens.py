@@ -53,6 +53,7 @@ async def take(console: RunningConsole, look: Pictures) -> None:
 
         await tour.login(await visitor(), console, look)
         number = await tour.desk(await visitor(), console, look)
+        await tour.caller(await visitor(), console, look)
         page = await visitor()
         await tour.supervisor(page, console)
         await world.shift(console)

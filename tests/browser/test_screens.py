@@ -57,6 +57,10 @@ async def test_desk(page: Page, console: RunningConsole) -> None:
     await tour.desk(page, console, look)
 
 
+async def test_desk_of_an_unknown_caller(page: Page, console: RunningConsole) -> None:
+    await tour.caller(page, console, look)
+
+
 async def test_floor(page: Page, console: RunningConsole) -> None:
     """The floor at peace and in trouble, its menu and dialogs open."""
     await world.shift(console)

@@ -13,6 +13,7 @@ from backoffice_core.call_centre import stop
 from tests.browser import world
 from tests.browser.conftest import log_in
 from tests.console.conftest import PASSWORD, RunningConsole, begin_talk
+from tests.console.test_caller import calls_us
 
 ALL = ("ru", "en", "uk")
 
@@ -68,6 +69,20 @@ async def desk(page: Page, console: RunningConsole, look: Look) -> int:
     return talk.borrower.case.number
 
 
+async def caller(page: Page, console: RunningConsole, look: Look) -> None:
+    """Somebody calls whom nobody knows: two borrowers have the number, a search, the one who was chosen."""
+    one = await calls_us(console, "+380671239876", "+380671239876", "+380671239876", login="oksana", extension=111)
+    await log_in(page, console, "oksana")
+    await page.fill("#caller-q", "ковален")
+    await page.keyboard.press("Enter")
+    await page.wait_for_selector("#caller-found .pick")
+    await look(page, "2e-desk-caller")
+    await page.click("#caller-found .pick >> nth=0")
+    await page.wait_for_selector("#caller-back")
+    await look(page, "2e-desk-caller-chosen", languages=("uk",))
+    await one.end()
+
+
 async def supervisor(page: Page, console: RunningConsole) -> None:
     await console.person("olha", "supervisor", name="Ковальчук Ольга")
     await log_in(page, console, "olha")
@@ -109,10 +124,15 @@ async def lists(page: Page, console: RunningConsole, look: Look) -> None:
     """The pages that are tables; `world.troubles` has filled them."""
     for path, name, languages in (
         ("/queue", "5-queue", ALL), ("/queue?reason=CAP_REACHED", "5-queue-reason", ("uk",)), ("/lines", "6-lines", ALL),
-        ("/announcements", "8-announcements", ALL), ("/unknown", "7-unknown", ALL),
+        ("/announcements", "8-announcements", ALL), ("/unknown", "7-unknown", ALL), ("/case?q=олена", "5-search", ALL),
+        ("/case?q=нікогонема", "5-search-none", ("uk",)),
     ):  # fmt: skip
         await page.goto(f"{console.url}{path}")
         await look(page, name, languages=languages)
+    await page.goto(f"{console.url}/lines")
+    await page.click("[popovertarget^=close-]")
+    await look(page, "6-lines-closing", languages=())
+    await page.goto(f"{console.url}/unknown")
     await page.click("[popovertarget^=settle-]")
     await look(page, "7-unknown-menu", languages=())
     await page.keyboard.press("Escape")

@@ -47,10 +47,12 @@ class Ringing:
             assert await self.post("/desk/identity", field=field, answer=said) == 200
 
 
-async def calls_us(console: RunningConsole, number: str, *known: str) -> Ringing:
+async def calls_us(
+    console: RunningConsole, number: str, *known: str, login: str = "ivanka", extension: int = 101
+) -> Ringing:
     """Somebody calls from `number`; borrowers with the numbers `known` are in the house, the last one beside them."""
     clock = console.clock
-    user = await console.person("ivanka", "agent", 101, name="Бондар Ірина")
+    user = await console.person(login, "agent", extension, name="Бондар Ірина")
     async with console.database.begin() as s:
         await house.rules_in_force(s, clock)
         for one in known:
@@ -58,9 +60,9 @@ async def calls_us(console: RunningConsole, number: str, *known: str) -> Ringing
         borrower = await house.borrower(s, clock)
         seat = await agents.open_session(s, user, "desk", clock.wall())
         await agents.go_ready(s, user.id, clock.wall())
-        seat.line, seat.line_n, seat.line_channel = "UP", 1, "PJSIP/agent-101-00000001"
+        seat.line, seat.line_n, seat.line_channel = "UP", 1, f"PJSIP/agent-{extension}-00000001"
         call = await call_backs.came_in(
-            s, console.settings, channel_id="1795312345.7", number=number, called="+380445550100", now=clock.now(),
+            s, console.settings, channel_id=f"1795312345.{extension}", number=number, called="+380445550100", now=clock.now(),
             wall=clock.wall(), today=clock.today(),
         )  # fmt: skip
     wall = clock.wall() - 30 * S
@@ -68,7 +70,7 @@ async def calls_us(console: RunningConsole, number: str, *known: str) -> Ringing
         assert await call_backs.connect(s, call.id, wall) is not None
         await attempts.heard(s, call.id, answered_at=wall, bridged_at=wall)
     browser = console.browser()
-    assert (await browser.log_in("ivanka")).status_code == 303
+    assert (await browser.log_in(login)).status_code == 303
     return Ringing(console, call.id, borrower, browser)
 
 

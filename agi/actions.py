@@ -11,7 +11,7 @@ import structlog
 
 from agi.session import AgiSession
 from backoffice_core.bus import Bus
-from backoffice_core.call_centre import attempts, call_backs
+from backoffice_core.call_centre import attempts, call_backs, recording_room
 from backoffice_core.clock import Clock
 from backoffice_core.config import Settings
 from backoffice_core.db import Database
@@ -140,7 +140,11 @@ class Connect:
             await self.bus.publish(CallChanged(call_id=call_id))
 
     async def _wait_of_caller(self) -> float:
-        """Seconds; 0 = nobody will take this call."""
+        """Seconds; 0 = nobody will take this call. While it could not be recorded he hears the message and is called back."""
+        room = recording_room.look(self.settings)
+        if room is not None and room.full:
+            log.error("the recordings volume is full: a caller hears the message", used_pct=room.used_pct)
+            return 0
         if not call_backs.is_open(self.settings, self.clock.now().astimezone(self.clock.zone)):
             return 0
         async with self.database.begin() as s:

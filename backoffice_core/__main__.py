@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from backoffice_core import commands, commands_contacts, commands_recordings, config, leases
-from backoffice_core.command_line import run
+from backoffice_core.command_line import noted, run
 from backoffice_core.commands_recordings import said_of_volume
 
 app = typer.Typer(
@@ -50,7 +50,8 @@ def upgrade() -> None:
     """Replace the programs that run by those of this release, one by one. Nobody's talk is cut; Asterisk is reloaded."""
     from backoffice_core.parts import control
 
-    control.upgrade(config.load(), typer.echo)
+    state = control.upgrade(config.load(), typer.echo)
+    noted("UPGRADED", data={"parts": [part.name for part in state.parts]})
 
 
 asterisk = typer.Typer(no_args_is_help=True, help="The telephone exchange's configuration.")
@@ -72,7 +73,10 @@ def asterisk_reload(as_json: Json = False) -> None:
     """Write the configuration of these settings and make the running Asterisk read it. Talks go on."""
     from backoffice_core.parts import asterisk as exchange
 
-    _show_changes(exchange.take_over(config.load()), as_json)
+    changes = exchange.take_over(config.load())
+    if changes:
+        noted("ASTERISK_RELOADED", data={"files": [change.file for change in changes]})
+    _show_changes(changes, as_json)
 
 
 def _show_changes(changes: list[Any], as_json: bool) -> None:

@@ -1,11 +1,12 @@
 """What the commands share: the parts they work with, and how they speak to people and to scripts."""
 
 import asyncio
+import getpass
 import json
 import logging
 import sys
 import time as stopwatch
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -22,7 +23,7 @@ from backoffice_core import config
 from backoffice_core.bus import Bus
 from backoffice_core.clock import Clock
 from backoffice_core.config import Settings
-from backoffice_core.db import Database
+from backoffice_core.db import AWAY, Database
 from backoffice_core.errors import BadInput
 from backoffice_core.events import News
 
@@ -81,6 +82,21 @@ def run(work: Callable[[House], Coroutine[Any, Any, T]]) -> T:
             return await work(house)
 
     return asyncio.run(inside())
+
+
+def noted(act: str, subject: str = "", data: Mapping[str, Any] | None = None) -> bool:
+    """A row in the audit of what this command has done; False when the database does not answer."""
+    from backoffice_core.audit import service as audit
+
+    async def work(house: House) -> None:
+        async with house.database.begin() as s:
+            audit.note(s, f"os:{getpass.getuser()}", act, subject, data)
+
+    try:
+        run(work)
+    except AWAY:
+        return False
+    return True
 
 
 def say(text: str) -> None:

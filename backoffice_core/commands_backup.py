@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 from backoffice_core import config
 from backoffice_core.call_centre.models import AgentSession, CallAttempt
 from backoffice_core.clock import Clock
-from backoffice_core.command_line import House, Json, bar, hush, run, say, say_json, table
+from backoffice_core.command_line import House, Json, bar, hush, noted, run, say, say_json, table
 from backoffice_core.config import Settings
 from backoffice_core.errors import Refused
 
@@ -44,6 +44,8 @@ def _backup(
             settings, to=to, recordings=recordings, step=lambda _, done, of: step(done, of), now=Clock.wall()
         )
     folder = (to or settings.backups_dir).expanduser().resolve() / made.id
+    told = {"bytes": made.bytes, "rows": made.rows, "recordings": made.with_recordings, "key": made.key}
+    noted("BACKUP_MADE", made.id, told)
     seconds = round(time.monotonic() - began, 1)
     if as_json:
         say_json({"id": made.id, "folder": folder, "bytes": made.bytes, "tables": len(made.tables), "rows": made.rows,
@@ -108,11 +110,14 @@ def drain(
     if lift:
         was = settings.drain_file.exists()
         settings.drain_file.unlink(missing_ok=True)
+        if was:
+            noted("DRAIN_LIFTED", data={"by": by or getpass.getuser()})
         say_json({"draining": False, "was": was}) if as_json else say(
             "New calls may begin." if was else "It was not set."
         )
         return
     begin_drain(settings, by or getpass.getuser())
+    noted("DRAIN_BEGUN", data={"by": by or getpass.getuser()})
     left = run(lambda house: _drained(house, timeout, quiet=as_json))
     if as_json:
         say_json({"draining": True, "drained": not any(left.values()), **left})

@@ -5,7 +5,7 @@ from dataclasses import asdict
 import typer
 
 from backoffice_core import config
-from backoffice_core.command_line import Json, say, say_json, table
+from backoffice_core.command_line import Json, noted, say, say_json, table
 
 prompts = typer.Typer(no_args_is_help=True, help="The messages that calls play, by language.")
 
@@ -40,6 +40,8 @@ def make_command(as_json: Json = False) -> None:
     settings = config.load()
     made = sounds.provide(settings)
     lacking = sounds.missing(settings)
+    if made:
+        noted("PROMPTS_MADE", data={"prompts": [f"{one.language}/{one.name}" for one in made], "missing": lacking})
     if asterisk.is_ours(settings) and asterisk.runs(settings):
         asterisk.refresh(settings)  # a further language stands in the dialplan
     if as_json:

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from backoffice_core.audit import service as audit
 from backoffice_core.borrowers.models import ContactPoint, Person
 from backoffice_core.borrowers.rules import read_phone
 from backoffice_core.call_centre import attempts, caller_ids, callers
@@ -158,6 +159,8 @@ async def _call_back(s: AsyncSession, settings: Settings, attempt: CallAttempt, 
         s, case.id, CALLBACK, day, one_per_case(CALLBACK, case.id), at, data={"call_id": str(attempt.id), "missed": True},
         at=now,
     )  # fmt: skip
+    told = {"case": str(case.id), "task": bool(raised), "at": at.isoformat() if at else None}
+    audit.note(s, "program:worker", "CALL_BACK_PROMISED", str(attempt.id), told)
     if raised:
         await cases.add_event(s, case.id, "task", now, data={"task": CALLBACK, "control_date": str(day)})
     if at is not None:

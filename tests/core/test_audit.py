@@ -20,6 +20,7 @@ from backoffice_core.config import Settings
 from backoffice_core.db import Database
 from backoffice_core.errors import BadInput
 from backoffice_core.staff import service as staff
+from tests.core.test_night_commands import run
 
 KEY = "a key"
 
@@ -244,3 +245,15 @@ async def test_acts_of_people_are_in_the_chain(database: Database) -> None:
     assert "secret" not in json.dumps([r.data for r in rows])
     async with database.begin() as s:
         assert await s.scalar(select(func.count()).select_from(AuditEntry)) == 4
+
+
+async def test_commands_of_the_operator_leave_rows(live_settings: Settings, database: Database, tmp_path: Path) -> None:
+    """Issue 4: who drained the house, let it dial again, and which prompts were made. A backup: tests/programs/test_backup."""
+    settings = live_settings.model_copy(update={"data": tmp_path})
+    for words in (["drain", "--timeout", "5", "--by", "Ткач"], ["drain", "--lift"], ["drain", "--lift"], ["prompts", "make"]):
+        await run(settings, *words)
+    async with database.begin() as s:
+        rows = [(row.act, row.data) for row in reversed(await service.entries(s))]
+    assert [act for act, _ in rows] == ["DRAIN_BEGUN", "DRAIN_LIFTED", "PROMPTS_MADE"], "lifting nothing is no act"
+    assert rows[0][1] == {"by": "Ткач"}
+    assert rows[2][1]["prompts"]

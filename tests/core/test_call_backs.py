@@ -6,6 +6,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import func, select
 
+from backoffice_core.audit import service as audit
 from backoffice_core.call_centre import attempts, call_backs, callers, settling
 from backoffice_core.call_centre.history import day_figures
 from backoffice_core.call_centre.models import AgentSession, CallAttempt, CallTask, Recording, UnknownCaller
@@ -165,7 +166,9 @@ async def test_fl02_a_missed_call_leaves_one_task_and_moves_to_the_front(office:
             .first()
         )
         figures = await day_figures(s, *office.clock.day_bounds(office.clock.today()))
+        told = await audit.entries(s, act="CALL_BACK_PROMISED")
     assert len(tasks) == 1
+    assert [row.data["task"] for row in told] == [False, False, True], "newest first; each missed call is accounted for"
     assert tasks[0].earliest_at is not None
     assert [e.data["direction"] for e in events if e.kind == "call"] == ["in"] * 3
     assert slots == 0

@@ -9,15 +9,22 @@ from pathlib import Path
 
 import psutil
 import pytest
+from sqlalchemy import select
 
 from backoffice_core.call_centre import recording_room, stop
-from backoffice_core.call_centre.models import Recording
+from backoffice_core.call_centre.models import CallAttempt, Recording
+from backoffice_core.cases.models import Task
+from backoffice_core.cases.rules import CALLBACK
 from backoffice_core.events import QueueChanged
 from backoffice_core.parts import asterisk
+from far_end.endpoint import Endpoint
+from far_end.media import SOUNDS, Engine
+from tests import house
 from tests.conftest import until
 from tests.running import RunningHouse, running_house
 
 VOLUME_MB = 48
+OURS = "380445550100"
 
 
 @contextlib.contextmanager
@@ -59,7 +66,7 @@ async def test_a_volume_that_fills_up_stops_dialing_and_no_call_goes_unrecorded_
     running: RunningHouse,
 ) -> None:
     """Issue 4: full above the mark: no call leaves us, ringing is taken back, the talk goes on and what its recording
-    lacks stands on it; space alone lifts nothing, a person does."""
+    lacks stands on it; who calls us meanwhile hears the message; space alone lifts nothing, a person does."""
     recordings = running.settings.recordings_dir
     filler = recordings / "filler"
     async with running.robots(2):
@@ -82,6 +89,7 @@ async def test_a_volume_that_fills_up_stops_dialing_and_no_call_goes_unrecorded_
         notice = stop.stopped(running.settings)
         assert notice is not None
         assert (notice.by, notice.code) == (stop.THE_HOUSE, "RECORDINGS_FULL")
+        await _calls_in_hear_the_message(running)
         await asyncio.to_thread(asterisk.refresh, running.settings)  # a phone can be added all the same
         with pytest.raises(recording_room.RecordingsFull):
             stop.lift_now(running.settings, "тест", "можна")
@@ -102,6 +110,33 @@ async def test_a_volume_that_fills_up_stops_dialing_and_no_call_goes_unrecorded_
             20,
             what="dialing goes on",
         )
+
+
+async def _calls_in_hear_the_message(running: RunningHouse) -> None:
+    """An agent is free, but the talk could not be recorded: the caller hears the neutral message and is called back."""
+    number = "+380671110002"
+    async with running.database() as database, database.begin() as s:
+        known = await house.borrower(s, running.clock, number=number)
+        known.task.state = "CANCELLED"
+    caller = Endpoint(Engine(), "somebody", keep_heard=True)
+    await caller.open()
+    where = ("127.0.0.1", running.settings.ports.sip)
+    assert any(seat.state == "READY" for seat in await running.seats()), "somebody could take it"
+    call = await caller.dial(OURS, where, caller=number.removeprefix("+"), sound=SOUNDS / "borrower-uk.wav", limit=20)
+    await asyncio.wait_for(call.over.wait(), 30)
+    assert call.stream is not None
+    assert call.stream.packets > 100, "he heard the message"
+
+    async def called_back() -> bool:
+        async with running.database() as database, database.begin() as s:
+            tasks = select(Task).where(Task.case_id == known.case.id, Task.kind == CALLBACK)
+            return (await s.execute(tasks)).scalar_one_or_none() is not None
+
+    await until(called_back, 20, every=0.2, what="the task to call back")
+    async with running.database() as database, database.begin() as s:
+        query = select(CallAttempt, Recording).join(Recording, Recording.call_id == CallAttempt.id)
+        attempt, recording = (await s.execute(query.where(CallAttempt.number == number))).one()
+    assert (attempt.result, attempt.agent_id, attempt.bridged_at, recording.state) == ("MISSED", None, None, "NONE")
 
 
 async def _judged(running: RunningHouse, call_id: object) -> Recording:

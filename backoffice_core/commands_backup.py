@@ -75,7 +75,7 @@ def backup_list(source: Folder = None, as_json: Json = False) -> None:
                  "key": m.key, "verified_at": m.verified_at} for _, m in shelf]  # fmt: skip
         say_json({"folder": folder, "backups": rows, "log_pieces": len(pieces), "log_until": last})
         return
-    head = ("backup", "any minute from (UTC)", "MB", "rows", "talks", "key", "verified (UTC)")
+    head = ("backup", "any minute from (UTC); by URL: at", "MB", "rows", "talks", "key", "verified (UTC)")
     shown = [
         (m.id, f"{m.ended_at:%Y-%m-%d %H:%M:%S}", f"{m.bytes / 2**20:.1f}", m.rows, "yes" if m.with_recordings else "index",
          m.key, f"{m.verified_at:%H:%M:%S}" if m.verified_at else "no") for _, m in shelf

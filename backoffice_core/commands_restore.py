@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -38,6 +38,9 @@ restore = typer.Typer(invoke_without_command=True, help="The database as it was 
 def _restore(
     context: typer.Context,
     at: Annotated[str, typer.Option(metavar="TIME", help="with its zone: 2026-11-22T10:15+02:00")] = "",
+    backup: Annotated[
+        str, typer.Option("--backup", metavar="ID", help="of a database by URL: the moment of this backup")
+    ] = "",
     source: Annotated[Path | None, typer.Option("--from", help="the folder with the backups")] = None,
     by: By = "",
     cdr: Cdr = None,
@@ -56,23 +59,35 @@ def _restore(
     from backoffice_core.migrations import migrate
     from backoffice_core.parts import restore as parts
 
-    if not at:
-        raise BadInput("To which moment?", remedy="Give --at 2026-11-22T10:15+02:00; see `backoffice backup list`.")
+    if bool(at) == bool(backup):
+        raise BadInput(
+            "To which moment?",
+            remedy="Give --at 2026-11-22T10:15+02:00, or with BACKOFFICE_DATABASE_URL --backup ID; see `backoffice backup list`.",
+        )
     hush()
     settings = config.load()
-    for file in cdr or []:
-        traces.read_carrier(file, parts.moment(at))  # a bad file is refused before anything is touched
+    for file in cdr or []:  # a bad file is refused before anything is touched
+        traces.read_carrier(file, parts.moment(at) if at else datetime.min.replace(tzinfo=UTC))
     counts: dict[str, int] = {}
 
-    def settle(done: parts.Restored) -> None:
-        migrate(settings)
-        counts.update(asyncio.run(_begin_account(settings, done, by, cdr or [])))
+    def settle(there: Settings, done: parts.Restored) -> None:
+        migrate(there)
+        counts.update(asyncio.run(_begin_account(there, done, by, cdr or [])))
 
-    with bar("restore") as step:
-        done = parts.restore(
-            settings, at=parts.moment(at), source=(source or settings.backups_dir).expanduser().resolve(), by=by,
-            wall=Clock.wall(), step=lambda _, n, of: step(n, of), settle=settle, beyond=beyond,
-        )  # fmt: skip
+    folder = (source or settings.backups_dir).expanduser().resolve()
+    with bar("restore") as bars:
+
+        def step(_: str, n: int, of: int) -> None:
+            bars(n, of)
+
+        if backup:
+            done = parts.restore_dump(
+                settings, backup_id=backup, source=folder, by=by, wall=Clock.wall(), step=step, settle=settle
+            )
+        else:
+            done = parts.restore(
+                settings, at=parts.moment(at), source=folder, by=by, wall=Clock.wall(), step=step, settle=settle, beyond=beyond,
+            )  # fmt: skip
     if as_json:
         say_json({**asdict(done), "counts": counts, "settled": not settings.restored_file.exists()})
         return

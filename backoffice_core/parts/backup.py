@@ -1,6 +1,7 @@
 """Backups of the installation: made while it works, sealed, and each restored into a scratch server before it counts.
 
-A backup is a folder `<backups>/<UTC stamp>`: `database.sealed` (pg_basebackup), `files.sealed` (keys, settings, prompts,
+A backup is a folder `<backups>/<UTC stamp>`: `database.sealed` (pg_basebackup; of a database by URL `dump.sealed`, see
+parts/by_url.py), `files.sealed` (keys, settings, prompts,
 Asterisk's call events, the index of recordings), with `--recordings` also `recordings.sealed`, and `manifest.json`,
 written last. Beside them `wal/` grows (parts/wal.py): with both, any minute since the backup can be restored.
 """
@@ -25,7 +26,7 @@ import asyncpg
 
 from backoffice_core.config import Settings
 from backoffice_core.errors import BadInput, Conflict, PartMissing
-from backoffice_core.parts import postgres, process, wal
+from backoffice_core.parts import by_url, postgres, process, wal
 from backoffice_core.parts.scratch import Mark, TableSum, mark_now, scratch_server, sums
 from backoffice_core.parts.strongbox import BackupKey, SealedWriter, backup_key, digest_of, opened
 
@@ -42,7 +43,8 @@ LEFT_OUT = {
 
 @dataclass(kw_only=True)
 class Manifest:
-    """What a backup holds. Times are the machine's; `first_piece` of the log is the oldest that it needs."""
+    """What a backup holds. Times are the machine's; `first_piece` of the log is the oldest that it needs. `ended_at`: any
+    minute from then on can be restored; of a dump (a database by URL) that moment alone."""
 
     id: str
     began_at: datetime
@@ -61,6 +63,10 @@ class Manifest:
     format: int = FORMAT
 
     @property
+    def is_dump(self) -> bool:
+        return by_url.DUMP in self.files
+
+    @property
     def bytes(self) -> int:
         return sum(int(one["bytes"]) for one in self.files.values())
 
@@ -72,28 +78,23 @@ class Manifest:
 def make(settings: Settings, *, to: Path | None, recordings: bool, step: Step, now: datetime) -> Manifest:
     """Makes, verifies and keeps one backup; then forgets those that are older than the settings want.
 
-    Raises PartMissing (no server, a database by URL without a way), Conflict (another backup runs), BadInput (disk, or
-    what was restored is not what was saved: then nothing is kept).
+    Raises PartMissing (no server), Conflict (another backup runs), BadInput (disk, or what was restored is not what was
+    saved: then nothing is kept).
     """
-    if not settings.embedded_postgres:
-        raise PartMissing(
-            "BACKOFFICE_DATABASE_URL names a PostgreSQL that is not ours: its backup is its keeper's.",
-            remedy="Back that server up with its own tools (pg_basebackup and WAL archiving, or the provider's "
-            "point-in-time recovery); copy the data folder's files beside it. After you restored it, run "
-            "`backoffice restore settle --since TIME` before dialing goes on.",
-        )
-    if not postgres.healthy(settings):
+    if settings.embedded_postgres and not postgres.healthy(settings):
         raise PartMissing("PostgreSQL does not run.", remedy="`backoffice up`, or `backoffice up --only postgres`.")
     folder = (to or settings.backups_dir).expanduser().resolve()
     process.own_folder(folder, unprivileged_owner=False)
     with _alone(folder):
         key = backup_key(settings, make=True)
-        _begin_archiving(settings)
+        if settings.embedded_postgres:
+            _begin_archiving(settings)
         part = folder / f".part-{now:%Y%m%dT%H%M%SZ}"
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(mode=0o700)
         try:
-            manifest = _write(settings, part, key, recordings, step, now)
+            write = _write if settings.embedded_postgres else _write_dump
+            manifest = write(settings, part, key, recordings, step, now)
             step("verify", 0, 1)
             verify(settings, part, manifest, key, step)
             _save(part, manifest, key)
@@ -138,7 +139,10 @@ def _begin_archiving(settings: Settings) -> None:
 
 
 async def connect(settings: Settings, host: Path | None = None) -> asyncpg.Connection:
-    """To the embedded server, or to another on the socket in `host`. Raises OSError, asyncpg.PostgresError."""
+    """To the database of these settings, or to a server on the socket in `host`. Raises OSError, asyncpg.PostgresError,
+    PartMissing (a database by URL)."""
+    if host is None and not settings.embedded_postgres:
+        return await by_url.connect(settings)
     return await asyncpg.connect(
         host=str(host or settings.run_dir), user=postgres.USER, database=postgres.DATABASE, timeout=10,
         server_settings={"timezone": "UTC", "application_name": "backup"},
@@ -171,6 +175,22 @@ def _write(settings: Settings, part: Path, key: BackupKey, recordings: bool, ste
     )  # fmt: skip
     manifest.tables["_mark"] = asdict(facts.mark)
     return manifest
+
+
+def _write_dump(
+    settings: Settings, part: Path, key: BackupKey, recordings: bool, step: Step, now: datetime
+) -> Manifest:
+    done = asyncio.run(by_url.dump(settings, part / by_url.DUMP, key, lambda n, of: step("database", min(n, of), of)))
+    step("files", 0, 1)
+    files, count = _files(settings, part / FILES, key)
+    saved = {by_url.DUMP: done.file, FILES: files}
+    if recordings:
+        saved[RECORDINGS] = _recordings(settings, part / RECORDINGS, key, step)
+    return Manifest(
+        id=f"{now:%Y%m%dT%H%M%SZ}", began_at=now, ended_at=done.at, key=key.id, release=_release(), revision=done.revision,
+        postgres=done.version, first_piece="", database_bytes=done.bytes, with_recordings=recordings, recordings=count,
+        files=saved, tables={name: asdict(one) | {"changed": 0} for name, one in done.tables.items()},
+    )  # fmt: skip
 
 
 async def _facts(settings: Settings) -> _Facts:
@@ -290,6 +310,9 @@ def verify(settings: Settings, folder: Path, manifest: Manifest, key: BackupKey,
     for name in (FILES, RECORDINGS):
         if name in manifest.files:
             _readable(folder / name, key, name)
+    if manifest.is_dump:
+        _verify_dump(settings, folder, manifest, key)
+        return
     mark = Mark(**manifest.tables.pop("_mark"))
     scratch = settings.data / "postgres.verify"
     try:
@@ -313,6 +336,19 @@ def verify(settings: Settings, folder: Path, manifest: Manifest, key: BackupKey,
             "checksum": str(here.checksum),
             "changed": here.rows - there.rows,
         }
+    manifest.verified_at = datetime.now(UTC)
+
+
+def _verify_dump(settings: Settings, folder: Path, manifest: Manifest, key: BackupKey) -> None:
+    restored = by_url.restored_sums(settings, folder / by_url.DUMP, key)
+    for name, saved in manifest.tables.items():
+        here = restored.get(name)
+        if here is None or (here.rows, here.checksum) != (saved["rows"], saved["checksum"]):
+            raise BadInput(
+                f"The backup is not kept: {name} has {saved['rows']} rows, restored {here.rows if here else 'none'}.",
+                remedy="Repeat the backup.",
+            )
+        saved["checksum"] = str(here.checksum)
     manifest.verified_at = datetime.now(UTC)
 
 
@@ -398,7 +434,7 @@ def forget(settings: Settings, folder: Path, now: datetime) -> list[str]:
     ]
     for path, _ in old:
         shutil.rmtree(path)
-    left = [m for path, m in known if path.exists()]
+    left = [m for path, m in known if path.exists() and not m.is_dump]
     if left:
         wal.forget_before(folder, min((m.first_piece for m in left), key=lambda name: name[8:24]))
     return [m.id for _, m in old]

@@ -106,7 +106,7 @@ def prepare(settings: Settings, *, fast: bool = False) -> None:
     cluster = folder(settings)
     need_space(settings.data, _NEEDED_MB)
     if not (cluster / "PG_VERSION").exists():
-        _initialise(settings, cluster, fast=fast)
+        initialise(settings, cluster, fast=fast)
     _same_version(cluster)
     _no_other_server(cluster)
     try:
@@ -126,7 +126,8 @@ def give_to_server(cluster: Path) -> None:
             os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
 
 
-def _initialise(settings: Settings, cluster: Path, *, fast: bool) -> None:
+def initialise(settings: Settings, cluster: Path, *, fast: bool) -> None:
+    """A new cluster with our database in it, all or nothing. Raises BadInput when the folder holds something."""
     if cluster.exists() and any(cluster.iterdir()):
         raise BadInput(
             f"{cluster} is not a PostgreSQL data folder, but it is not empty.",

@@ -16,7 +16,7 @@ from typing import Any, cast
 from backoffice_core.call_centre import restores, stop
 from backoffice_core.config import Settings
 from backoffice_core.errors import BadInput, NotFound, PartMissing
-from backoffice_core.parts import backup, postgres, process, wal
+from backoffice_core.parts import backup, by_url, postgres, process, wal
 from backoffice_core.parts import state as states
 from backoffice_core.parts.backup import Manifest, Step
 from backoffice_core.parts.scratch import server
@@ -37,14 +37,24 @@ class Restored:
     aside: str
 
 
+Settle = Callable[[Settings, Restored], None]
+
+
 def restore(
     settings: Settings, *, at: datetime, source: Path, by: str, wall: datetime, step: Step, beyond: bool,
-    settle: Callable[[Restored], None],
+    settle: Settle,
 ) -> Restored:  # fmt: skip
     """`settle` runs with the restored database answering, before it takes its place. `beyond`: the end of the log will do.
 
-    Raises PartMissing (parts run, a database by URL), NotFound (no such backup), BadInput (damaged, the log ends before).
+    Raises PartMissing (parts run), NotFound (no such backup), BadInput (damaged, the log ends before, a database by URL).
     """
+    if not settings.embedded_postgres:
+        raise BadInput(
+            "The log of the PostgreSQL of BACKOFFICE_DATABASE_URL is not kept by us: only the moments of our backups are.",
+            remedy="Give --backup ID instead of --at (`backoffice backup list`). For another minute let the server's keeper "
+            "restore it, then `backoffice restore settle --since TIME --by NAME`.",
+            field="at",
+        )
     _refuse(settings, by)
     key = backup_key(settings)
     folder, manifest = choose(source, at, key)
@@ -71,16 +81,44 @@ def restore(
     return restored
 
 
+def restore_dump(
+    settings: Settings, *, backup_id: str, source: Path, by: str, wall: datetime, step: Step, settle: Settle
+) -> Restored:
+    """A database by URL as it was when that backup was made. `settle` gets settings that lead to the restored one.
+
+    Raises PartMissing (parts run, no right to make a database), Conflict (somebody is connected), NotFound, BadInput.
+    """
+    if settings.embedded_postgres:
+        raise BadInput("The embedded database goes back to any minute.", remedy="Give --at TIME.", field="backup")
+    _refuse(settings, by)
+    key = backup_key(settings)
+    folder, manifest = _one(source, backup_id, key)
+    _check(folder, manifest)
+    settings.data.mkdir(parents=True, exist_ok=True)
+    restores.mark_unsettled(settings, manifest.ended_at)
+    stop.stop_after_restore(settings, by, wall)
+    _bring_files(settings, folder, key, step)
+    step("database", 0, 1)
+    with by_url.beside(settings, folder / by_url.DUMP, key, f"{wall:%Y%m%dT%H%M%SZ}") as (there, swap):
+        settle(there, Restored(manifest.id, manifest.ended_at, manifest.ended_at, True, ""))
+        return Restored(manifest.id, manifest.ended_at, manifest.ended_at, True, swap())
+
+
+def _one(source: Path, backup_id: str, key: BackupKey) -> tuple[Path, Manifest]:
+    """A dump by its id. Raises NotFound, BadInput."""
+    for path, manifest in backup.shelf(source) if source.is_dir() else []:
+        if manifest.id == backup_id and manifest.is_dump:
+            return path, _ours(path, manifest, key)
+    raise NotFound(
+        f"There is no backup {backup_id} of a database by URL in {source}.", remedy="`backoffice backup list`."
+    )
+
+
 def _refuse(settings: Settings, by: str) -> None:
     if not by.strip():
         raise BadInput("Who restores? A name is needed.", remedy="Give --by NAME.", field="by")
-    if not settings.embedded_postgres:
-        raise PartMissing(
-            "BACKOFFICE_DATABASE_URL names a PostgreSQL that is not ours: its keeper restores it.",
-            remedy="Stop dialing, let it be restored, then `backoffice restore settle --since TIME`.",
-        )
     state = states.read(settings)
-    if (state and state.supervisor) or postgres.healthy(settings):
+    if (state and state.supervisor) or (settings.embedded_postgres and postgres.healthy(settings)):
         raise PartMissing(
             "The installation runs.", remedy="`backoffice drain` lets the talks end, then `backoffice down`."
         )
@@ -90,7 +128,7 @@ def choose(source: Path, at: datetime, key: BackupKey) -> tuple[Path, Manifest]:
     """The newest backup that was whole at that moment. Raises NotFound, BadInput."""
     if not source.is_dir():
         raise NotFound(f"There is no folder {source}.", remedy="Give --from DIR, the folder with the backups.")
-    known = backup.shelf(source)
+    known = [(path, m) for path, m in backup.shelf(source) if not m.is_dump]
     before = [(path, m) for path, m in known if m.ended_at <= at]
     if not before:
         first = (
@@ -100,13 +138,17 @@ def choose(source: Path, at: datetime, key: BackupKey) -> tuple[Path, Manifest]:
             f"No backup in {source} is older than {at.isoformat()}. {first}", remedy="See `backoffice backup list`."
         )
     path, manifest = before[-1]
+    return path, _ours(path, manifest, key)
+
+
+def _ours(path: Path, manifest: Manifest, key: BackupKey) -> Manifest:
     backup.read_manifest(path, key)  # its mark
     if manifest.key != key.id:
         raise BadInput(
             f"Backup {manifest.id} was sealed with the backup key {manifest.key}, this one is {key.id}.",
             remedy="Set BACKOFFICE_BACKUP_KEY to the key that was kept then.",
         )
-    return path, manifest
+    return manifest
 
 
 def _check(folder: Path, manifest: Manifest) -> None:
@@ -164,7 +206,7 @@ def _bring_log(settings: Settings, source: Path, key: BackupKey, manifest: Manif
 
 def _recover(
     settings: Settings, made: Path, pieces: Path, at: datetime, end_will_do: bool, manifest: Manifest, aside: str,
-    settle: Callable[[Restored], None], step: Step,
+    settle: Settle, step: Step,
 ) -> Restored:  # fmt: skip
     process.own_folder(settings.run_dir)
     quoted = str(pieces).replace("%", "%%").replace('"', "")
@@ -184,7 +226,7 @@ def _recover(
             with server(postgres.server(settings, made, more), made, settings.run_dir, limit_s=RECOVERY_LIMIT_S):
                 to = asyncio.run(_promoted(settings))
                 restored = Restored(manifest.id, at, to or manifest.ended_at, reaches, aside)
-                settle(restored)
+                settle(settings, restored)
                 return restored
         except BadInput as error:
             if NOT_REACHED not in str(error.details.get("log", "")):

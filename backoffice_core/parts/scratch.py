@@ -38,8 +38,9 @@ async def mark_now(connection: asyncpg.Connection) -> Mark:
     return Mark(int(await connection.fetchval("SELECT pg_snapshot_xmin(pg_current_snapshot())::text")) % 2**32)
 
 
-async def sums(connection: asyncpg.Connection, mark: Mark) -> dict[str, TableSum]:
-    """Every ordinary table of the database. Reads each page once, so damage in one is found too (checksums)."""
+async def sums(connection: asyncpg.Connection, mark: Mark | None) -> dict[str, TableSum]:
+    """Every ordinary table of the database; with a mark, only rows older than it. Reads each page once, so damage in one is
+    found too (checksums)."""
     tables = await connection.fetch(
         """-- tables_to_compare: what is written to the log; unlogged tables are empty after any restore
         SELECT format('%I.%I', n.nspname, c.relname) AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -52,9 +53,9 @@ async def sums(connection: asyncpg.Connection, mark: Mark) -> dict[str, TableSum
         one = await connection.fetchrow(
             # the name comes from the catalogue, quoted there; the second half keeps rows of a wrapped-around counter
             f"""SELECT count(*) AS rows, coalesce(sum(hashtextextended(t::text, 0)), 0) AS checksum FROM {name} t
-                 WHERE (t.xmin::text::bigint - $1::bigint + 4294967296) % 4294967296 >= 2147483648
+                 WHERE $1::bigint IS NULL OR (t.xmin::text::bigint - $1::bigint + 4294967296) % 4294967296 >= 2147483648
                     OR t.xmin::text::bigint < 3""",  # noqa: S608
-            mark.xid,
+            mark.xid if mark else None,
         )
         found[str(name)] = TableSum(int(one["rows"]), int(one["checksum"]))
     return found

@@ -250,7 +250,12 @@ async def test_acts_of_people_are_in_the_chain(database: Database) -> None:
 async def test_commands_of_the_operator_leave_rows(live_settings: Settings, database: Database, tmp_path: Path) -> None:
     """Issue 4: who drained the house, let it dial again, and which prompts were made. A backup: tests/programs/test_backup."""
     settings = live_settings.model_copy(update={"data": tmp_path})
-    for words in (["drain", "--timeout", "5", "--by", "Ткач"], ["drain", "--lift"], ["drain", "--lift"], ["prompts", "make"]):
+    for words in (
+        ["drain", "--timeout", "5", "--by", "Ткач"],
+        ["drain", "--lift"],
+        ["drain", "--lift"],
+        ["prompts", "make"],
+    ):
         await run(settings, *words)
     async with database.begin() as s:
         rows = [(row.act, row.data) for row in reversed(await service.entries(s))]

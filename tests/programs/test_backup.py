@@ -6,16 +6,23 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import asyncpg
 import pytest
+from sqlalchemy import select
 
 from backoffice_core import clock as clocks
+from backoffice_core.audit import service as audit
+from backoffice_core.borrowers.models import Person
 from backoffice_core.call_centre import stop
 from backoffice_core.clock import Clock
 from backoffice_core.config import Settings
+from backoffice_core.db import Database
 from backoffice_core.errors import BadInput, Conflict, NotFound, PartMissing
-from backoffice_core.parts import backup, control, restore, wal
+from backoffice_core.parts import backup, by_url, control, restore, wal
 from backoffice_core.parts.strongbox import BackupKey, SealedWriter, opened
+from tests import house
 from tests.conftest import fresh_settings
+from tests.core.test_night_commands import run, said
 
 
 def test_a_sealed_file_is_read_by_its_key_alone_and_no_part_can_be_left_out(tmp_path: Path) -> None:
@@ -138,7 +145,7 @@ def test_restore_to_the_moment(installation: Installation) -> None:
 def _restore(settings: Settings, at: datetime) -> restore.Restored:
     return restore.restore(
         settings, at=at, source=settings.backups_dir, by="Оператор", wall=Clock.wall(), step=lambda *_: None,
-        settle=lambda _: None, beyond=False,
+        settle=lambda *_: None, beyond=False,
     )  # fmt: skip
 
 
@@ -161,3 +168,55 @@ async def _count(settings: Settings) -> int:
     count: int = await connection.fetchval("SELECT count(*) FROM numbers")
     await connection.close()
     return count
+
+
+# --- a PostgreSQL of the bank's own --------------------------------------------------------------------------------
+
+
+async def test_a_database_by_url_is_backed_up_and_comes_back_as_it_was(
+    live_settings: Settings, database: Database, clock: Clock, tmp_path: Path
+) -> None:
+    """Issue 4, FL-13: sealed, each table compared with the snapshot, restored beside the present one, which is kept; then
+    nobody is dialed until the calls since are accounted for. A minute between backups is refused with what to do."""
+    settings = live_settings.model_copy(update={"data": tmp_path})
+    async with database.begin() as s:
+        await house.rules_in_force(s, clock)
+        kept = await house.borrower(s, clock, number="+380671112233")
+    made = await said(settings, "backup")
+    assert made["rows"] > 100
+    assert b"persons" not in (Path(made["folder"]) / "dump.sealed").read_bytes()
+    async with database.begin() as s:
+        lost = await house.borrower(s, clock, number="+380671112244")
+        assert [(row.act, row.subject) for row in await audit.entries(s, act="BACKUP_MADE")] == [
+            ("BACKUP_MADE", made["id"])
+        ]
+    words = ("restore", "--backup", made["id"], "--by", "Оператор")
+    code, _, told = await run(settings, *words)
+    assert (code, "in use by: tests" in told) == (1, True), told
+    await database.close()
+    code, _, told = await run(settings, "restore", "--at", datetime.now(UTC).isoformat(), "--by", "Оператор")
+    assert (code, "restore settle --since" in told) == (1, True), told
+    code, _, told = await run(settings, *words[:2], "20200101T000000Z", *words[3:])
+    assert (code, "backup list" in told) == (1, True), told
+    done = await said(settings, *words)
+    async with database.begin() as s:
+        people = set((await s.execute(select(Person.id))).scalars())
+        acts = [row.act for row in await audit.entries(s)]
+    assert kept.person.id in people
+    assert lost.person.id not in people
+    assert acts[0] == "DATABASE_RESTORED"
+    assert stop.stopped(settings) == stop.StopNotice("Оператор", stop.stopped(settings).at, "RESTORED")
+    aside = await asyncpg.connect(host=str(live_settings.run_dir), user="backoffice", database=done["aside"])
+    assert await aside.fetchval("SELECT count(*) FROM persons WHERE id = $1", lost.person.id) == 1, "nothing is deleted"
+    await aside.close()
+    admin = await by_url.connect(live_settings, "postgres")
+    await admin.execute(f"DROP DATABASE {done['aside']}")
+    await admin.close()
+
+
+async def test_a_server_by_url_that_is_away_is_told_with_the_remedy(tmp_path: Path) -> None:
+    settings = fresh_settings(tmp_path).model_copy(
+        update={"database_url": "postgresql+asyncpg://backoffice:secret@127.0.0.1:1/backoffice"}
+    )
+    code, _, told = await run(settings, "backup")
+    assert (code, "does not let us in" in told, "secret" in told) == (1, True, False), told

@@ -135,13 +135,18 @@ class Talk:
 async def begin_talk(console: RunningConsole, login: str = "ivanka", extension: int = 101, talk_s: int = 30) -> Talk:
     """An agent at a desk phone with a borrower on the line since `talk_s` seconds."""
     user = await console.person(login, "agent", extension, name="Бондар Ірина")
+    return await next_talk(console, user, await ready_at_desk(console, user), talk_s)
+
+
+async def ready_at_desk(console: RunningConsole, user: User) -> house.Borrower:
+    """The agent waits with his line up; gives the borrower who is called next."""
     async with console.database.begin() as s:
         await house.rules_in_force(s, console.clock)
         borrower = await house.borrower(s, console.clock)
         seat = await agents.open_session(s, user, "desk", console.clock.wall())
         await agents.go_ready(s, user.id, console.clock.wall())
-        seat.line, seat.line_n, seat.line_channel = "UP", 1, f"PJSIP/agent-{extension}-00000001"
-    return await next_talk(console, user, borrower, talk_s)
+        seat.line, seat.line_n, seat.line_channel = "UP", 1, f"PJSIP/agent-{user.extension}-00000001"
+    return borrower
 
 
 async def next_talk(console: RunningConsole, user: User, borrower: house.Borrower, talk_s: int = 30) -> Talk:

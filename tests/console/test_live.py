@@ -13,7 +13,7 @@ from backoffice_core.call_centre import agents
 from backoffice_core.db import new_key
 from backoffice_core.events import AgentChanged, CardShown, ScreenPop, StopChanged
 from tests.conftest import until
-from tests.console.conftest import Browser, RunningConsole, begin_talk
+from tests.console.conftest import Browser, RunningConsole, begin_talk, next_talk, ready_at_desk
 
 
 class Heard(list[dict[str, Any]]):
@@ -95,18 +95,19 @@ async def test_only_the_agent_of_a_call_can_say_that_its_card_is_shown(console: 
 async def test_lost_news_are_found_by_rereading(console: RunningConsole) -> None:
     """The row changes and no news is sent: within the re-read the page hears of it, and of the call at the desk."""
     anna = await console.logged_in("ivanka2", extension=102)
-    browser = console.browser()
-    async with socket(console, anna) as other:
-        talk = await begin_talk(console, "ivanka", 101)
-        await browser.log_in("ivanka")
-        async with socket(console, browser) as heard:
-            pops = await until(lambda: [m for m in heard if m["kind"] == "screen_pop"], 8, what="the call was popped")
-            assert pops[0]["call_id"] == str(talk.call)
-            before = len([m for m in heard if m["kind"] == "agent"])
-            await talk.end()
-            await until(
-                lambda: len([m for m in heard if m["kind"] == "agent"]) > before, 8, what="the wrap-up was told"
-            )
+    user, browser = await console.person("ivanka", "agent", 101), console.browser()
+    borrower = await ready_at_desk(console, user)
+    await browser.log_in("ivanka")
+    async with socket(console, anna) as other, socket(console, browser) as heard:
+        talk = await next_talk(console, user, borrower)  # only now: a page that opens later reads a snapshot instead
+        pops = await until(lambda: [m for m in heard if m["kind"] == "screen_pop"], 30, what="the call was popped")
+        assert [pop["call_id"] for pop in pops] == [str(talk.call)]
+        await talk.end()
+
+        def wrap_up() -> bool:
+            return any(m["kind"] == "agent" and m["v"].startswith("WRAP_UP:") for m in heard)
+
+        await until(wrap_up, 30, what="the wrap-up was told")
         assert "screen_pop" not in other.kinds()
 
 

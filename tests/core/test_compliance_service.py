@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID, uuid4
 
@@ -239,6 +240,42 @@ async def test_no_cap_is_passed_by_eight_dialers_asking_for_one_person_again_and
     async with bank.begin() as s:
         counted = select(func.count()).where(ContactLedger.person_id == person)
         assert await s.scalar(counted) == 2
+
+
+async def test_no_cap_by_debt_is_passed_by_dialers_of_two_loans_at_once(bank: Database) -> None:
+    """Issue 4 "per person, debt and number": two calls a day about each loan, asked for by eight dialers at once; a contact
+    about no single loan counts for both."""
+    by_debt = {
+        "id": "HOUSE-DEBT-D", "jurisdiction": "UA", "kind": "frequency_cap", "count_unit": "attempt",
+        "applies_to": {"purpose": ["collection"], "channel": ["call", "robot"]}, "scope": "person_debt",
+        "window": {"type": "calendar_day", "n": 1}, "params": {"max": 2}, "on_breach": "block",
+        "effective_from": "2020-01-01", "source": "test", "verified": False,
+    }  # fmt: skip
+    ours = ("ANY-ATTEMPT-D", "ANY-ATTEMPT-W")  # by person: they would say no first
+    freed = [row | {"params": {"max": 99}} for row in loader.read_file() if row["id"] in ours]
+    async with bank.begin() as s:
+        await service.load_rules(s, "test", [by_debt, *freed])
+    person, loans = uuid4(), (uuid4(), uuid4())
+    won: Counter[UUID | None] = Counter()
+
+    async def dialer(number: int, debt: UUID | None) -> None:
+        for round_ in range(4):
+            at = local("2026-11-18 09:00") + timedelta(hours=2 * round_, seconds=number)
+            call_id, reasons = await claim(bank, replace(call(person), debt=debt), at)
+            if not reasons:
+                won[debt] += 1
+                await settle(bank, call_id)
+
+    await asyncio.gather(*(dialer(n, loans[n % 2]) for n in range(8)))
+    assert won == {loans[0]: 2, loans[1]: 2}
+    await dialer(9, None)
+    assert won[None] == 0, "four contacts stand against it"
+    async with bank.begin() as s:
+        counted = select(ContactLedger.loan_id, func.count()).where(ContactLedger.person_id == person)
+        assert {loan: n for loan, n in (await s.execute(counted.group_by(ContactLedger.loan_id))).all()} == {
+            loans[0]: 2,
+            loans[1]: 2,
+        }
 
 
 async def test_many_pairs_of_person_and_number_crossed_do_not_deadlock(bank: Database) -> None:

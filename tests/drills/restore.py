@@ -38,17 +38,33 @@ def drill(data: Path, *, robots: int, before_s: float, after_s: float, say: Any 
         return asyncio.run(_drill(running, robots=robots, before_s=before_s, after_s=after_s, say=say))
 
 
+def _endings(count: int) -> list[str]:
+    return [ENDINGS[n % len(ENDINGS)] for n in range(count)]
+
+
+async def _waiting(running: RunningHouse) -> int:
+    async with running.database() as database, database.begin() as s:
+        left = select(func.count()).select_from(CallTask).where(CallTask.state == "ELIGIBLE")
+        return (await s.execute(left)).scalar_one()
+
+
 async def _drill(
     running: RunningHouse, *, robots: int, before_s: float, after_s: float, say: Any = print
 ) -> dict[str, Any]:
     async with running.robots(robots, talk="90", wrap="0.2-1"):
-        count = int((before_s + after_s + 50) * robots / 4)
-        tasks = await running.dial(*(ENDINGS[n % len(ENDINGS)] for n in range(count)))
+        tasks = await running.dial(*_endings(robots * 4))
         await until(lambda: len(truth.invites(running)) >= robots, 150, what="the robots are at work")
-        say(f"  {robots} robots at work on {len(tasks)} tasks")
+        say(f"  {robots} robots at work")
         began = time.monotonic()
-        backed = await asyncio.to_thread(backoffice, running, "backup", "--json")
+        backing = asyncio.create_task(asyncio.to_thread(backoffice, running, "backup", "--json"))
+        while not backing.done():  # however long it takes, nobody runs out of work
+            if await _waiting(running) < robots * 3:
+                tasks += await running.dial(*_endings(robots * 2))
+            await asyncio.wait({backing}, timeout=1)
+        backed = await backing
         say(f"  backup in shift: {backed['bytes'] / 2**20:.1f} MB, {time.monotonic() - began:.1f} s")
+        count = int((before_s + after_s + 50) * robots / 4)  # also for after the restore: what comes later is not in it
+        tasks += await running.dial(*_endings(count))
         await asyncio.sleep(before_s)
         point = datetime.now(UTC)
         known = len(truth.invites(running))

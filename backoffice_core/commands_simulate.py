@@ -1,4 +1,5 @@
-"""`backoffice simulate`: shifts of a described world under any pacing policy, so that anybody can check our claim."""
+"""`backoffice simulate`: shifts of a described world under any pacing policy, or days with a finite list under any order of
+calling, so that anybody can check our claim."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,36 +16,53 @@ def simulate(
     seed: Annotated[list[int] | None, typer.Option(help="of the people called; repeat for several shifts")] = None,
     as_json: Json = False,
 ) -> None:
-    """Simulate a shift: how busy the agents are and how many callers are abandoned, beside other dialers' rules."""
+    """Simulate a shift, or days with a list that ends: how busy the agents are, how many callers are abandoned, how many
+    borrowers are reached, beside other dialers' rules."""
+    from dialer.orders import ORDERS, run_days
     from dialer.policies import POLICIES
     from dialer.simulator import run_simulation
-    from dialer.world import BadWorld, read
+    from dialer.world import BadWorld, FiniteWorld, read
 
     try:
         described = read(world.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, BadWorld) as error:
         raise BadInput(f"{world.name}: {error}") from None
+    finite = isinstance(described, FiniteWorld)
     found: list[dict[str, Any]] = []
     for name in policy or ["ours"]:
         for number in seed or [1]:
             try:
-                found.append(run_simulation(described, name, number))
+                if isinstance(described, FiniteWorld):
+                    found.append(run_days(described, name, number))
+                else:
+                    found.append(run_simulation(described, name, number))
             except KeyError:
-                raise BadInput(
-                    f"There is no policy “{name}”.", remedy=f"Known: {', '.join(POLICIES)}, ratio-<lines per agent>."
-                ) from None
+                known = ", ".join(ORDERS) if finite else f"{', '.join(POLICIES)}, ratio-<lines per agent>"
+                raise BadInput(f"There is no policy “{name}”.", remedy=f"Known: {known}.") from None
     if as_json:
         say_json(found[0] if len(found) == 1 else {"shifts": found})
         return
-    heads = ("policy", "seed", "utilisation", "abandoned", "worst hour", "answered", "dialed")
-    table(
-        described.name,
-        heads,
-        [
-            (
-                r["policy"], r["seed"], f"{r['utilisation']:.1%}", f"{r['abandon_rate']:.2%}", f"{r['worst_hour']:.1%}",
-                r["live"], r["dials"],
-            )
-            for r in found
-        ],
-    )  # fmt: skip
+    table(described.name, *(_days(found) if finite else _shifts(found)))
+
+
+Rows = tuple[tuple[str, ...], list[tuple[Any, ...]]]
+
+
+def _shifts(found: list[dict[str, Any]]) -> Rows:
+    return ("policy", "seed", "utilisation", "abandoned", "worst hour", "answered", "dialed"), [
+        (
+            r["policy"], r["seed"], f"{r['utilisation']:.1%}", f"{r['abandon_rate']:.2%}", f"{r['worst_hour']:.1%}",
+            r["live"], r["dials"],
+        )
+        for r in found
+    ]  # fmt: skip
+
+
+def _days(found: list[dict[str, Any]]) -> Rows:
+    return ("order", "seed", "right party", "people", "attempts each", "right party/h", "money/h", "promises"), [
+        (
+            r["policy"], r["seed"], r["right_party_contacts"], r["people_reached"], f"{r['attempts_per_contact']:.2f}",
+            f"{r['right_party_per_agent_hour']:.2f}", f"{r['money_per_agent_hour']:.0f}", r["promises"],
+        )
+        for r in found
+    ]  # fmt: skip

@@ -7,6 +7,7 @@ special. `dialer/worlds/standard.yaml` explains all of them.
 import math
 import random
 from dataclasses import dataclass, fields, replace
+from datetime import date
 from typing import Any
 
 import yaml
@@ -125,27 +126,69 @@ class World:
         return replace(self, **changes)
 
 
-def read(text: str) -> World:
-    """Raises BadWorld on anything that is not understood."""
+@dataclass(frozen=True, kw_only=True)
+class FiniteWorld:
+    """A list that ends: some days in a row over the same cases (`finite_days.py`)."""
+
+    name: str = "finite days"
+    cases: int = 12_000
+    days: int = 5
+    first_day: date = date(2026, 11, 16)
+    agents: int = 15
+    opens: int = 9  # hours in Kyiv
+    closes: int = 20
+    lines: int = 75
+    utilisation: float = 0.88
+    russian: float = 0.4
+    numbers: tuple[float, float, float] = (0.45, 0.35, 0.20)  # shares of cases with 1, 2, 3
+    shared: float = 0.04
+    habit: float = 0.6  # share of people with hours of their own
+    rings_back: float = 0.03  # of the borrowers who were missed
+    asks_for_hour: float = 0.08  # of right parties: call me at that hour
+    history: float = 8.0  # calls to a number in the months before, on average
+    again_after_days: int = 2  # a right party without a promise
+    talk_mean: float = 150.0
+    other_talk_mean: float = 30.0
+    wrap_mean: float = 30.0
+    ring_time: float = 20.0
+
+    def __post_init__(self) -> None:
+        if self.cases < 1 or not 1 <= self.days <= 31 or self.agents < 1 or self.lines < 1:
+            raise BadWorld("cases, agents and lines ≥ 1 and 1 ≤ days ≤ 31 are needed")
+        if not 0 <= self.opens < self.closes <= 24:
+            raise BadWorld("opens, closes: hours of one day, the first before the second")
+        if len(self.numbers) != 3 or abs(sum(self.numbers) - 1) > 0.01:
+            raise BadWorld("numbers: three shares that add up to 1")
+        if not isinstance(self.first_day, date):
+            raise BadWorld("first_day: a date like 2026-11-16")
+
+    def but(self, **changes: Any) -> "FiniteWorld":
+        return replace(self, **changes)
+
+
+def read(text: str) -> World | FiniteWorld:
+    """A file that names `cases` describes days with a finite list, any other a shift. Raises BadWorld on anything that is
+    not understood."""
     try:
         said = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise BadWorld(str(error)) from None
     if not isinstance(said, dict):
         raise BadWorld("a world is a list of keys and values")
-    known = {f.name for f in fields(World)}
+    kind: type[World] | type[FiniteWorld] = FiniteWorld if "cases" in said else World
+    known = {f.name for f in fields(kind)}
     if strange := sorted(set(map(str, said)) - known):
         raise BadWorld(f"unknown: {', '.join(strange)}; known: {', '.join(sorted(known))}")
     try:
-        for key, kind in (("blackouts", Blackout), ("faults", Fault)):
+        for key, happening in (("blackouts", Blackout), ("faults", Fault)):
             if key in said:
-                said[key] = tuple(kind(**entry) for entry in said[key])
-        for key in ("post_dial", "by_hour"):
+                said[key] = tuple(happening(**entry) for entry in said[key])
+        for key in ("post_dial", "by_hour", "numbers"):
             if key in said:
                 said[key] = tuple(map(float, said[key]))
         if "steps" in said:
             said["steps"] = tuple((float(a), float(b)) for a, b in said["steps"])
-        return World(**said)
+        return kind(**said)
     except BadWorld:
         raise
     except (TypeError, ValueError) as error:

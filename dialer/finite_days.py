@@ -90,8 +90,8 @@ class Truth:
         m = len(self.case_of)
         rank = np.arange(m) - np.repeat(np.concatenate([[0], np.cumsum(how_many)[:-1]]), how_many)
         self.same_as = np.arange(m)
-        for k in np.flatnonzero(r.random(m) < w.shared):
-            self.same_as[k] = min(k, int(r.integers(m)))
+        for k in np.flatnonzero(r.random(m) < w.shared).tolist():
+            self.same_as[k] = self.same_as[min(k, int(r.integers(m)))]
         of = bucket[self.case_of]
         valid, answer, right = (np.array([b[k] for b in BUCKETS])[of] for k in (2, 3, 4))
         worth = np.array([1.0, 0.8, 0.65])[rank]  # the further back in the file, the worse
@@ -125,15 +125,10 @@ class Truth:
         value = overdue * kept
         zone_hours = np.where(self.country == "RU", 1, 0)
         self.shown = Shown(
-            self.case_of,
-            rank,
-            self.same_as,
-            bucket,
-            value / np.median(value),
-            zone_hours,
-            *(self._attempts(law) for law in ("calendar_day", "rolling_days")),
-            tuple(self._history()),
-        )
+            case_of=self.case_of, rank=rank, same_as=self.same_as, bucket=bucket, value=value / np.median(value),
+            zone_hours=zone_hours, per_day=self._attempts("calendar_day"), per_week=self._attempts("rolling_days"),
+            history=tuple(self._history()),
+        )  # fmt: skip
 
     def _attempts(self, window: str) -> np.ndarray:
         """The strictest cap on attempts over a day, or over seven."""
@@ -222,7 +217,6 @@ class Counts:
     worked_s: float = 0.0
     rang_back: int = 0
     refused: int = 0
-    idle: int = 0
 
 
 class Days:
@@ -267,18 +261,17 @@ class Days:
             t = max(t, free[0])
             if t >= ends:
                 break
-            number = self.order.choose(t)
-            if number is None:
-                self.counts.idle += 1
+            chosen = self.order.choose(t)
+            if chosen is None:
                 t += 30.0
                 continue
-            case = int(self.truth.case_of[number])
-            refused, until = self.law.refuses(case, int(self.truth.same_as[number]), day, t)
+            case = int(self.truth.case_of[chosen])
+            refused, until = self.law.refuses(case, int(self.truth.same_as[chosen]), day, t)
             if refused:
                 self.counts.refused += 1
-                self.order.refused(number, until)
+                self.order.refused(chosen, until)
                 continue
-            self._dial(free, day, t, number, ties)
+            self._dial(free, day, t, chosen, ties)
             t += gap
 
     def _dial(self, free: list[float], day: int, t: float, number: int, ties: "itertools.count[int]") -> None:

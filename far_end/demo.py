@@ -43,6 +43,7 @@ from backoffice_core.parts.explain import explain
 from backoffice_core.parts.process import need_port
 from backoffice_core.staff import service as staff
 from far_end import portfolio
+from far_end.library import learn_shipped
 
 PASSWORD = "demo-demo-demo"  # noqa: S105 (a demo's logins are printed; they exist on loopback only)
 PEOPLE = (
@@ -107,6 +108,9 @@ async def _fill(settings: Settings, options: argparse.Namespace, file: Path) -> 
         with told(f"portfolio of {options.loans} loans imported"):
             async with database.begin() as s:
                 await import_file(s, file, at=business.now(), zone=business.zone, by="demo", demo=True)
+        with told("announcements of the networks learnt"):
+            async with database.begin() as s:
+                await learn_shipped(s, settings, business.wall())
         with told(f"the night of {business.today()}"):
             await run_night(database, business, settings, business.today())
         bus = Bus(settings)
@@ -194,6 +198,7 @@ async def summary(settings: Settings, since: datetime, robots_log: Path) -> dict
                         if c.answered_at and str(c.id) in cards
                     ]
                 ),
+                "announcements": dict(sorted(Counter(c.announcement for c in calls if c.announcement).items())),
                 "recordings": (await s.execute(sealed)).scalar_one(),
                 "dead_numbers": (await s.execute(dead)).scalar_one(),
             }
@@ -254,7 +259,7 @@ def _settings(options: argparse.Namespace) -> Settings:
 
 
 def _clean(home: Path) -> None:
-    for name in ("postgres", "valkey", "recordings", "clock.json", "STOP", "log", "far_end"):
+    for name in ("postgres", "valkey", "recordings", "announcements", "clock.json", "STOP", "log", "far_end"):
         path = home / name
         shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
 

@@ -130,7 +130,7 @@ async def lists(page: Page, console: RunningConsole, look: Look) -> None:
         await page.goto(f"{console.url}{path}")
         await look(page, name, languages=languages)
     await page.goto(f"{console.url}/lines")
-    await page.click("[popovertarget^=close-]")
+    await page.click("[popovertarget^=out-]")
     await look(page, "6-lines-closing", languages=())
     await page.goto(f"{console.url}/unknown")
     await page.click("[popovertarget^=settle-]")

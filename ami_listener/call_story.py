@@ -223,6 +223,11 @@ class Stories:
         ]
         return sorted(over, key=lambda meaning: meaning.at)
 
+    @property
+    def half_told(self) -> bool:
+        """Whether of some end only one source told so far."""
+        return any(len(story.ends) == 1 for story in self.open.values())
+
     def last_evidence(self, call_id: UUID) -> datetime | None:
         """The last instant of which any source told while its end is not known; None when nothing was heard."""
         story = self.open.get(call_id)

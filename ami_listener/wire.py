@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 
-from ami_listener.call_story import Meaning, Stories
+from ami_listener.call_story import CodeHeard, Meaning, Stories
 from ami_listener.catch_up import Search
 from ami_listener.cel_tail import CelTail
 from ami_listener.heard import Gap, Heard, Line, pack, parse, uniqueid_of, unpack
@@ -29,11 +29,15 @@ from backoffice_core.pbx.frames import ActionRefused, ActionUnknown, LinkDown, L
 
 log = structlog.get_logger()
 SWEEP_S = 3.0
-CEL_LOOK_S = 0.05  # with calls or lines in the air
-CEL_IDLE_LOOK_S = 0.25
+CEL_LOOK_S = 0.25  # the CEL file is looked at with each event of AMI too
+CEL_SOON_S = 0.05  # while of some end only one source told: the other is milliseconds behind
+OVERDUE_EVERY_S = 0.5
 GATHER_S = 0.02  # events come in flocks: one transaction serves them all
+PACE_S = 0.25  # between transactions while calls come thick: the first of a flock is written at once, the rest together
+CALM_S = 1.0  # what nobody acts on waits for something that somebody does; all of it is safe in its sources
+FACTS_WAIT_S = 3.0  # facts without a meaning
 BATCH = 500  # facts of one transaction, from each source
-FACTS_WAIT_S = 1.0  # facts without a meaning wait for one that has: they are safe in their sources
+CALM = (CodeHeard,)
 PURGE_S = 600.0
 LINE_MEMORY = timedelta(minutes=30)  # a line's facts that may still matter to a call after our restart
 WANTED = frozenset(
@@ -64,8 +68,10 @@ class Listener:
         self.cel = CelTail(cel_file(settings))
         self.search = Search(settings, database, self.ami, self.stories)
         self.found: list[Meaning] = []  # by the search; written by the same loop as all else
-        self.rows: list[list[Any]] = []  # heard and folded, not written yet
-        self.written_at = 0.0
+        self.meanings: list[Meaning] = []  # these and `rows`: heard and folded, not written yet
+        self.rows: list[list[Any]] = []
+        self.waiting_since = self.written_at = self.overdue_at = 0.0  # seconds of the loop's clock
+        self.drained = False  # nothing waits in either source
         self.caught_up = False  # all that was told up to now is written
         self.look = asyncio.Event()
 
@@ -109,31 +115,53 @@ class Listener:
     async def _write(self) -> None:
         await self._restore()
         while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(CEL_LOOK_S if self.stories.open else CEL_IDLE_LOOK_S):
-                    await self.spool.more.wait()
-                    await asyncio.sleep(GATHER_S)
+            if self.drained:
+                rest = self.written_at + PACE_S - asyncio.get_running_loop().time()
+                look = CEL_SOON_S if self.stories.half_told else CEL_LOOK_S
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(min(look, max(rest, GATHER_S)) if self.meanings else look):
+                        await self.spool.more.wait()
+                        await asyncio.sleep(max(rest, GATHER_S))
             await self.step()
 
     async def step(self) -> int:
-        """What waits in both sources, at most BATCH of each, in one transaction; how many facts that were."""
+        """Folds what waits in both sources, at most BATCH of each, and writes it in one transaction when it is time; how
+        many facts that were."""
         packed: list[list[Any]] = self.spool.read(BATCH)
         from_file = self.cel.read()
         heard = [fact for values in packed if (fact := unpack(values)) is not None] + from_file
-        meanings = [meaning for fact in heard for meaning in self.stories.hear(fact)]
-        drained = self.spool.drained and self.cel.drained
-        if drained:
-            found, self.found = self.found, []
-            meanings += self.stories.overdue(self.clock.wall()) + found
-        self.rows += [values for values in packed if values[0] != "Gap"] + [pack(fact) for fact in from_file]
+        self.meanings += [meaning for fact in heard for meaning in self.stories.hear(fact)]
+        self.drained = self.spool.drained and self.cel.drained
         now = asyncio.get_running_loop().time()
-        if meanings or len(self.rows) >= BATCH or (self.rows and now - self.written_at > FACTS_WAIT_S):
-            rows, self.rows, self.written_at = self.rows, [], now
-            positions = {self.spool.folder.name: (self.spool.name, self.spool.position), "cel": self.cel.position}
-            await self.writer.write(Batch(meanings, rows, positions))
-            self.spool.written(self.spool.position)
-        self.caught_up = drained and self.spool.drained
+        if self.drained:
+            found, self.found = self.found, []
+            self.meanings += found
+            if now - self.overdue_at >= OVERDUE_EVERY_S:
+                self.overdue_at = now
+                self.meanings += self.stories.overdue(self.clock.wall())
+        if not self.rows and not self.meanings:
+            self.waiting_since = now
+        self.rows += [values for values in packed if values[0] != "Gap"] + [pack(fact) for fact in from_file]
+        if self._due(now):
+            await self._write_all()
+            self.written_at = asyncio.get_running_loop().time()
+        self.caught_up = self.drained and self.spool.drained and not self.meanings
         return len(heard)
+
+    def _due(self, now: float) -> bool:
+        if len(self.rows) >= BATCH:
+            return True
+        if any(not isinstance(meaning, CALM) for meaning in self.meanings):
+            return now - self.written_at >= PACE_S
+        wait = CALM_S if self.meanings else FACTS_WAIT_S
+        return bool(self.rows or self.meanings) and now - self.waiting_since >= wait
+
+    async def _write_all(self) -> None:
+        meanings, rows, self.meanings, self.rows = self.meanings, self.rows, [], []
+        position = self.spool.position
+        positions = {self.spool.folder.name: (self.spool.name, position), "cel": self.cel.position}
+        await self.writer.write(Batch(meanings, rows, positions))
+        self.spool.written(position)
 
     async def _restore(self) -> None:
         """Goes on where the last listener stopped: positions of both sources, and the stories of what is live."""

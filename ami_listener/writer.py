@@ -73,14 +73,16 @@ class Writer:
 
     async def _once(self, batch: Batch) -> list[News]:
         async with self.database.begin() as s:
-            await facts.save(s, batch.facts)
+            await facts.save(s, batch.facts, batch.positions, self.clock.wall())
+            if not batch.meanings:
+                return []
             heard = {m.call_id for m in batch.meanings if isinstance(m, OF_CALLS)}
+            met = {m.call_id for m in batch.meanings if isinstance(m, VoicesMet)}
             over = {m.call_id for m in batch.meanings if isinstance(m, CallEnded)}
             seats = {m.line.session_id for m in batch.meanings if isinstance(m, LineUp | LineDown | LineHeard)}
-            await settling.begin_many(s, heard, over, seats)
+            await settling.begin_many(s, heard, met, over, seats)
             news = [one for meaning in batch.meanings for one in await self._apply(s, meaning)]
             await settling.finish_many(s)
-            await facts.move_positions(s, batch.positions, self.clock.wall())
         return news
 
     async def _one_by_one(self, batch: Batch) -> None:

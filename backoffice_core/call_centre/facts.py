@@ -17,18 +17,18 @@ Packed = Sequence[Any]  # kind, channel, stamp in seconds, from CEL?, then the k
 
 _SAVE = text(
     """
-    -- save_facts: all at once; a fact that is there already is left alone
+    -- save_facts: all at once, with the positions up to which the sources are read; a fact that is there is left alone
+    WITH moved AS (
+        INSERT INTO listener_positions (source, file, position, at)
+        SELECT source, file, position, cast(:wall AS timestamptz)
+            FROM unnest(cast(:sources AS text[]), cast(:files AS text[]), cast(:positions AS bigint[]))
+                AS one (source, file, position)
+            ON CONFLICT (source) DO UPDATE SET file = excluded.file, position = excluded.position, at = excluded.at
+    )
     INSERT INTO channel_facts (channel, kind, at, cel, detail)
     SELECT * FROM unnest(cast(:channels AS text[]), cast(:kinds AS text[]), cast(:stamps AS timestamptz[]),
                          cast(:cels AS boolean[]), cast(:details AS jsonb[]))
         ON CONFLICT DO NOTHING
-    """
-)
-_MOVE = text(
-    """
-    -- move_positions
-    INSERT INTO listener_positions (source, file, position, at) VALUES (:source, :file, :position, :at)
-        ON CONFLICT (source) DO UPDATE SET file = excluded.file, position = excluded.position, at = excluded.at
     """
 )
 _PURGE = text(
@@ -39,9 +39,15 @@ _PURGE = text(
 )
 
 
-async def save(s: AsyncSession, facts: Iterable[Packed]) -> None:
-    rows = list(facts)
-    if rows:
+async def save(
+    s: AsyncSession,
+    facts: Iterable[Packed],
+    moved: Mapping[str, tuple[str, int]] | None = None,
+    wall: datetime | None = None,
+) -> None:
+    """`moved`: source -> file and position up to which it is read, as of `wall`."""
+    rows, kept = list(facts), moved or {}
+    if rows or kept:
         await s.execute(
             _SAVE,
             {
@@ -50,6 +56,10 @@ async def save(s: AsyncSession, facts: Iterable[Packed]) -> None:
                 "stamps": [datetime.fromtimestamp(row[2], UTC) for row in rows],
                 "cels": [row[3] for row in rows],
                 "details": [json.dumps(row[4:]) for row in rows],
+                "sources": list(kept),
+                "files": [file for file, _ in kept.values()],
+                "positions": [at for _, at in kept.values()],
+                "wall": wall,
             },
         )
 
@@ -73,9 +83,3 @@ async def purge(s: AsyncSession, wall: datetime) -> int:
 async def positions(s: AsyncSession) -> dict[str, tuple[str, int]]:
     """Source -> file and position."""
     return {one.source: (one.file, one.position) for one in await s.scalars(select(ListenerPosition))}
-
-
-async def move_positions(s: AsyncSession, moved: Mapping[str, tuple[str, int]], wall: datetime) -> None:
-    rows = [{"source": source, "file": file, "position": at, "at": wall} for source, (file, at) in moved.items()]
-    if rows:
-        await s.execute(_MOVE, rows)

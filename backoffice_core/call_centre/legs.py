@@ -17,7 +17,7 @@ from backoffice_core import bulk
 from backoffice_core.borrowers.models import ContactPoint, Person
 from backoffice_core.call_centre import trunks
 from backoffice_core.call_centre.attempts import Placing
-from backoffice_core.call_centre.models import CallAttempt, CallLeg
+from backoffice_core.call_centre.models import CallAttempt, CallLeg, TrunkState
 from backoffice_core.call_centre.rules import CallFacts
 from backoffice_core.call_centre.stop import stopped
 from backoffice_core.call_centre.trunk_rules import FAIL_OVER_WITHIN, Leg, fails_over, in_order, leg_says
@@ -142,16 +142,18 @@ async def _last(s: AsyncSession, attempt: CallAttempt) -> CallLeg | None:
 
 
 async def hold(s: AsyncSession, calls: list[UUID]) -> None:
-    """Locks and loads the last legs of these calls, and the trunks' states, for a transaction of many steps."""
+    """Locks and loads the last legs of these calls, and reads their trunks' states, for a transaction of many steps."""
     last = (
-        select(CallLeg)
+        select(CallLeg, TrunkState)
         .join(CallAttempt, CallAttempt.id == CallLeg.call_id)
+        .outerjoin(TrunkState, TrunkState.trunk == CallLeg.trunk)
         .where(CallLeg.call_id.in_(calls), CallLeg.n == CallAttempt.legs)
         .order_by(CallLeg.call_id)
         .with_for_update(of=CallLeg)
     )
-    bulk.hold(s, await s.scalars(last), "call_id")
-    await trunks.hold_states(s)
+    rows = (await s.execute(last)).all()
+    bulk.hold(s, [leg for leg, _ in rows], "call_id")
+    trunks.hold_states(s, {leg.trunk: state for leg, state in rows})
 
 
 async def story(s: AsyncSession, call_id: UUID) -> list[dict[str, Any]]:

@@ -96,10 +96,13 @@ async def settle(s: AsyncSession, call_id: UUID, facts: CallFacts, now: datetime
     return attempt
 
 
-async def begin_many(s: AsyncSession, heard: Collection[UUID], over: Collection[UUID], seats: Collection[UUID]) -> None:
+async def begin_many(
+    s: AsyncSession, heard: Collection[UUID], met: Collection[UUID], over: Collection[UUID], seats: Collection[UUID]
+) -> None:
     """Locks and loads what `attempts.heard`, `settle` and the changes of seats of this transaction will ask for.
 
-    `heard`: calls of which something was heard; `over`: those of them that end. `finish_many` writes what was kept.
+    `heard`: calls of which something was heard; `met`, `over`: those of them in which the voices met, that end.
+    `finish_many` writes what was kept.
     """
     calls = select(CallAttempt).where(CallAttempt.id.in_(heard)).order_by(CallAttempt.id).with_for_update()
     known: list[CallAttempt] = bulk.hold(s, await s.scalars(calls) if heard else ())
@@ -109,9 +112,11 @@ async def begin_many(s: AsyncSession, heard: Collection[UUID], over: Collection[
         await legs.hold(s, [call.id for call in ending])
         tasks = select(CallTask).where(CallTask.id.in_([call.task_id for call in ending])).order_by(CallTask.id)
         bulk.hold(s, await s.scalars(tasks.with_for_update()))
-        recordings = select(Recording).where(Recording.call_id.in_([call.id for call in ending]))
-        bulk.hold(s, await s.scalars(recordings), "call_id")
-    sessions = {call.agent_session_id for call in known if call.agent_session_id} | set(seats)
+        silent = [call.id for call in ending if call.answered_at is None]
+        recordings = select(Recording).where(Recording.call_id.in_(silent))
+        bulk.hold(s, await s.scalars(recordings) if silent else (), "call_id")
+    with_agent = [call for call in known if call.id in met or call.id in over]
+    sessions = {call.agent_session_id for call in with_agent if call.agent_session_id} | set(seats)
     rows = select(AgentSession).where(AgentSession.id.in_(sessions)).order_by(AgentSession.id)
     bulk.hold(s, await s.scalars(rows.with_for_update()) if sessions else ())
 

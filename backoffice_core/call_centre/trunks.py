@@ -3,7 +3,7 @@
 PostgreSQL holds all of it, so the dialer that leads next and the console see what the last one knew.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -199,14 +199,14 @@ async def end_leg(
     return True
 
 
-async def hold_states(s: AsyncSession) -> None:
-    """Reads the trunks' states once for a transaction of many steps."""
-    s.info["trunk_states"] = {row.trunk: row for row in await s.scalars(select(TrunkState))}
+def hold_states(s: AsyncSession, states: Mapping[str, TrunkState | None]) -> None:
+    """The states of these trunks, as read in a transaction of many steps; others are asked for."""
+    s.info["trunk_states"] = dict(states)
 
 
 async def _state(s: AsyncSession, trunk: str) -> TrunkState | None:
-    known: dict[str, TrunkState] | None = s.info.get("trunk_states")
-    return known.get(trunk) if known is not None else await s.get(TrunkState, trunk)
+    known: dict[str, TrunkState | None] = s.info.get("trunk_states", {})
+    return known[trunk] if trunk in known else await s.get(TrunkState, trunk)
 
 
 async def _last(

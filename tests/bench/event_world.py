@@ -10,7 +10,7 @@ from uuid import UUID, uuid4, uuid5
 from sqlalchemy import insert
 
 from backoffice_core.borrowers.models import ContactPoint, Person
-from backoffice_core.call_centre.models import AgentSession, CallAttempt, CallTask, Recording
+from backoffice_core.call_centre.models import AgentSession, CallAttempt, CallLeg, CallTask, Recording
 from backoffice_core.cases.models import Case
 from backoffice_core.clock import Clock
 from backoffice_core.compliance.models import ContactLedger
@@ -75,6 +75,9 @@ CALLS = {"talk", "rings", "refused", "message"}
 RAW = {file.stem: load(file.stem) for file in sorted(FOLDER.glob("*.txt")) if file.stem.split("_")[0] in CALLS}
 
 
+TABLES = (User, Person, ContactPoint, Case, CallTask, AgentSession, CallAttempt, CallLeg, Recording, ContactLedger)
+
+
 @dataclass(frozen=True)
 class Seeded:
     call_id: UUID
@@ -84,10 +87,7 @@ class Seeded:
 async def seed(database: Database, clock: Clock, talks: list[bool], due: list[datetime]) -> list[Seeded]:
     """One claimed call for each: a borrower, a task, an attempt, a slot, a recording, and for a talk a reserved agent."""
     now, today = clock.now(), clock.today()
-    rows: dict[Any, list[dict[str, Any]]] = {
-        model: []
-        for model in (User, Person, ContactPoint, Case, CallTask, AgentSession, CallAttempt, Recording, ContactLedger)
-    }
+    rows: dict[Any, list[dict[str, Any]]] = {model: [] for model in TABLES}
     seeded = []
     for n, (talk, at) in enumerate(zip(talks, due, strict=True)):
         person, point, case, task, call, user, seat = (new_key() for _ in range(7))
@@ -119,6 +119,9 @@ async def seed(database: Database, clock: Clock, talks: list[bool], due: list[da
             "trunk": "far-end", "caller_id": "+380445550100", "language": "uk", "fence": 1, "business_at": now,
             "claimed_at": at, "recording": path, "agent_id": user if talk else None,
             "agent_session_id": seat if talk else None, **whose,
+        })  # fmt: skip
+        rows[CallLeg].append({
+            "call_id": call, "n": 1, "trunk": "far-end", "caller_id": "+380445550100", "placed_at": at,
         })  # fmt: skip
         rows[Recording].append({"call_id": call, "case_id": case, "path": path, "created_at": at})
         rows[ContactLedger].append({

@@ -52,12 +52,13 @@ class Socket:
 
     user_id: UUID
     floor: bool
-    queue: asyncio.Queue[dict[str, Any]] = field(default_factory=lambda: asyncio.Queue(QUEUE))
+    queue: asyncio.Queue[str] = field(default_factory=lambda: asyncio.Queue(QUEUE))
     slow: bool = False
 
-    def push(self, message: dict[str, Any]) -> None:
+    def push(self, message: dict[str, Any] | str) -> None:
+        """`str`: JSON already, written once for all who are told the same."""
         try:
-            self.queue.put_nowait(message)
+            self.queue.put_nowait(message if isinstance(message, str) else json.dumps(message))
         except asyncio.QueueFull:
             self.slow = True
 
@@ -120,10 +121,10 @@ class Hub:
             await self.console.bus.publish(CardShown(agent_id=user_id, call_id=call_id))
 
     async def _tell_changed(self) -> None:
-        """News of agents come in flocks; one query serves a flock, and `v` spares pages that show this state already."""
+        """The first news of a flock is told at once, the rest of the flock together; one query serves all that came while
+        the last was told. `v` spares pages that show this state already."""
         while True:
             await self._wake.wait()
-            await asyncio.sleep(GATHER_S)
             self._wake.clear()
             changed, self._changed = self._changed, set()
             try:
@@ -136,6 +137,7 @@ class Hub:
                 message = {"kind": "agent", "agent_id": str(user_id), "v": now.get(user_id, "")}
                 self.tell(user_id, message)
                 self.tell_floor(message)
+            await asyncio.sleep(GATHER_S)
 
     async def _states(self, of: set[UUID] | None = None) -> dict[UUID, str]:
         row = AgentSession
@@ -144,8 +146,8 @@ class Hub:
         query = query.where(row.ended_at.is_(None))
         if of is not None:
             query = query.where(row.user_id.in_(of))
-        async with self.console.database.sessions() as s:
-            rows = (await s.execute(query)).all()
+        async with self.console.database.reading.connect() as connection:
+            rows = (await connection.execute(query)).all()
         return {row[0]: version(*row[1:]) for row in rows}
 
     def tell(self, user_id: UUID, message: dict[str, Any]) -> None:
@@ -154,13 +156,15 @@ class Hub:
                 socket.push(message)
 
     def tell_floor(self, message: dict[str, Any]) -> None:
+        text = json.dumps(message)
         for socket in self.sockets:
             if socket.floor:
-                socket.push(message)
+                socket.push(text)
 
     def tell_all(self, message: dict[str, Any]) -> None:
+        text = json.dumps(message)
         for socket in self.sockets:
-            socket.push(message)
+            socket.push(text)
 
     async def _reread_for_ever(self) -> None:
         while True:
@@ -248,7 +252,7 @@ async def _write(websocket: WebSocket, socket: Socket, console: Console, expires
                 if wall > expires:
                     await websocket.close(EXPIRED)
                     return
-                message = {"kind": "beat", "at": round(wall * 1000)}
+                message = json.dumps({"kind": "beat", "at": round(wall * 1000)})
             pause = BEAT_S
             async with asyncio.timeout(5):
-                await websocket.send_text(json.dumps(message))
+                await websocket.send_text(message)

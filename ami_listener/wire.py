@@ -6,12 +6,13 @@ The reader of AMI only enqueues: PostgreSQL, however slow or absent, never makes
 
 import asyncio
 import contextlib
+import math
 from datetime import timedelta
 from typing import Any
 
 import structlog
 
-from ami_listener.call_story import CodeHeard, Meaning, Stories
+from ami_listener.call_story import CallAnswered, CallRang, CodeHeard, Meaning, Stories
 from ami_listener.catch_up import Search
 from ami_listener.cel_tail import CelTail
 from ami_listener.heard import Gap, Heard, Line, pack, parse, uniqueid_of, unpack
@@ -34,10 +35,11 @@ CEL_SOON_S = 0.05  # while of some end only one source told: the other is millis
 OVERDUE_EVERY_S = 0.5
 GATHER_S = 0.02  # events come in flocks: one transaction serves them all
 PACE_S = 0.25  # between transactions while calls come thick: the first of a flock is written at once, the rest together
-CALM_S = 1.0  # what nobody acts on waits for something that somebody does; all of it is safe in its sources
+# What nobody acts on waits so long for something that somebody does (after an answer the voices meet soon); all of it is
+# safe in its sources.
+WAIT_S: dict[type[Meaning], float] = {CallAnswered: 0.2, CallRang: 1.0, CodeHeard: 1.0}
 FACTS_WAIT_S = 3.0  # facts without a meaning
 BATCH = 500  # facts of one transaction, from each source
-CALM = (CodeHeard,)
 PURGE_S = 600.0
 LINE_MEMORY = timedelta(minutes=30)  # a line's facts that may still matter to a call after our restart
 WANTED = frozenset(
@@ -70,7 +72,8 @@ class Listener:
         self.found: list[Meaning] = []  # by the search; written by the same loop as all else
         self.meanings: list[Meaning] = []  # these and `rows`: heard and folded, not written yet
         self.rows: list[list[Any]] = []
-        self.waiting_since = self.written_at = self.overdue_at = 0.0  # seconds of the loop's clock
+        self.due_at = math.inf  # when the first of them wants to be written; seconds of the loop's clock, as the next
+        self.written_at = self.overdue_at = 0.0
         self.drained = False  # nothing waits in either source
         self.caught_up = False  # all that was told up to now is written
         self.look = asyncio.Event()
@@ -116,12 +119,13 @@ class Listener:
         await self._restore()
         while True:
             if self.drained:
-                rest = self.written_at + PACE_S - asyncio.get_running_loop().time()
+                now = asyncio.get_running_loop().time()
+                rest = max(self.written_at + PACE_S - now, GATHER_S)
                 look = CEL_SOON_S if self.stories.half_told else CEL_LOOK_S
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(min(look, max(rest, GATHER_S)) if self.meanings else look):
+                    async with asyncio.timeout(min(look, max(self.due_at - now, rest))):
                         await self.spool.more.wait()
-                        await asyncio.sleep(max(rest, GATHER_S))
+                        await asyncio.sleep(rest)
             await self.step()
 
     async def step(self) -> int:
@@ -130,34 +134,31 @@ class Listener:
         packed: list[list[Any]] = self.spool.read(BATCH)
         from_file = self.cel.read()
         heard = [fact for values in packed if (fact := unpack(values)) is not None] + from_file
-        self.meanings += [meaning for fact in heard for meaning in self.stories.hear(fact)]
+        meant = [meaning for fact in heard for meaning in self.stories.hear(fact)]
         self.drained = self.spool.drained and self.cel.drained
         now = asyncio.get_running_loop().time()
         if self.drained:
             found, self.found = self.found, []
-            self.meanings += found
+            meant += found
             if now - self.overdue_at >= OVERDUE_EVERY_S:
                 self.overdue_at = now
-                self.meanings += self.stories.overdue(self.clock.wall())
-        if not self.rows and not self.meanings:
-            self.waiting_since = now
-        self.rows += [values for values in packed if values[0] != "Gap"] + [pack(fact) for fact in from_file]
-        if self._due(now):
+                meant += self.stories.overdue(self.clock.wall())
+        self._keep(meant, [values for values in packed if values[0] != "Gap"] + [pack(fact) for fact in from_file], now)
+        if now >= max(self.due_at, self.written_at + PACE_S) or len(self.rows) >= BATCH:
             await self._write_all()
             self.written_at = asyncio.get_running_loop().time()
         self.caught_up = self.drained and self.spool.drained and not self.meanings
         return len(heard)
 
-    def _due(self, now: float) -> bool:
-        if len(self.rows) >= BATCH:
-            return True
-        if any(not isinstance(meaning, CALM) for meaning in self.meanings):
-            return now - self.written_at >= PACE_S
-        wait = CALM_S if self.meanings else FACTS_WAIT_S
-        return bool(self.rows or self.meanings) and now - self.waiting_since >= wait
+    def _keep(self, meant: list[Meaning], rows: list[list[Any]], now: float) -> None:
+        """Until `due_at`: the moment at which the most urgent of all wants to be written."""
+        waits = [WAIT_S.get(type(meaning), 0.0) for meaning in meant] + ([FACTS_WAIT_S] if rows else [])
+        self.due_at = min([self.due_at, *(now + wait for wait in waits)])
+        self.meanings += meant
+        self.rows += rows
 
     async def _write_all(self) -> None:
-        meanings, rows, self.meanings, self.rows = self.meanings, self.rows, [], []
+        meanings, rows, self.meanings, self.rows, self.due_at = self.meanings, self.rows, [], [], math.inf
         position = self.spool.position
         positions = {self.spool.folder.name: (self.spool.name, position), "cel": self.cel.position}
         await self.writer.write(Batch(meanings, rows, positions))

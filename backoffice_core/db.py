@@ -120,6 +120,8 @@ class Database:
             connect_args={"timeout": 5, "command_timeout": answer_s, "server_settings": server},
         )
         event.listen(self.engine.sync_engine, "checkout", _refuse_closed)
+        self.reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        """For one SELECT that needs no transaction around it: two round trips less. The pool is the same."""
         self.sessions = async_sessionmaker(self.engine, expire_on_commit=False)
 
     @asynccontextmanager

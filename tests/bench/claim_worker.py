@@ -6,6 +6,7 @@ It reads the line "go" and answers with JSON. The settings come by the environme
 
 import asyncio
 import json
+import random
 import sys
 import time
 from typing import Any
@@ -28,7 +29,8 @@ _FLOOR_TAKE = text("""
 _FLOOR_NOTE = text("INSERT INTO bench_attempts (id, task_id, at) VALUES (:id, :task, now())")
 
 
-async def work(kind: str, seconds: float, held: Held) -> dict[str, Any]:
+async def work(kind: str, seconds: float, every_s: float, held: Held) -> dict[str, Any]:
+    """`every_s` 0: one after the other without a pause; else due so often, and what is late counts from when it was due."""
     settings = config.load()
     clock = clocks.load(settings)
     database = Database(settings, pool=1, name=f"bench-{kind}")
@@ -55,8 +57,12 @@ async def work(kind: str, seconds: float, held: Held) -> dict[str, Any]:
     print("ready", flush=True)
     await asyncio.to_thread(sys.stdin.readline)
     ends = time.monotonic() + WARM_S + seconds
-    while (began := time.monotonic()) < ends:
+    due = time.monotonic() + random.random() * every_s
+    while time.monotonic() < ends:
+        await asyncio.sleep(max(due - time.monotonic(), 0) if every_s else 0)
+        began = due if every_s else time.monotonic()
         done = await one()
+        due += every_s
         if began > ends - seconds:
             took.append(time.monotonic() - began)
             placed += done
@@ -65,5 +71,6 @@ async def work(kind: str, seconds: float, held: Held) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    kind, seconds, name, holder, fence = sys.argv[1:]
-    print(json.dumps(uvloop.run(work(kind, float(seconds), Held(name, holder, int(fence))))))
+    kind, seconds, every_s, name, holder, fence = sys.argv[1:]
+    held = Held(name, holder, int(fence))
+    print(json.dumps(uvloop.run(work(kind, float(seconds), float(every_s), held))))

@@ -1,22 +1,23 @@
 """500 consoles at one server: `python -m tests.bench.consoles [--json FILE] [--consoles 500] [--seconds 30]`.
 
-Real PostgreSQL, Valkey and console; the consoles are websockets with logins of their own that come back as the page does.
-Told are: an agent's change from its commit to the frame at his console (goal p99 ≤ 150 ms), the time until all are back
-after the server was killed (goal ≤ 10 s from the moment it listens again), memory and CPU. The floor, in the same run: a
-bare websocket server that passes Redis messages on to one of as many clients.
+Real PostgreSQL, Valkey and console; the consoles are websockets with logins of their own that come back as the page does,
+in a process of their own (its CPU is told apart). Told are: an agent's change from its commit to the frame at his console
+(goal p99 ≤ 150 ms), the time until all are back after the server was killed (goal ≤ 10 s from the moment it listens
+again), memory and CPU. The floor, in the same run: a bare websocket server that sends the same frames to the same consoles.
 """
 
 import argparse
 import asyncio
 import contextlib
 import json
+import os
 import random
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -24,7 +25,6 @@ from uuid import UUID
 import psutil
 import redis.asyncio as redis
 import uvloop
-import websockets
 from sqlalchemy import insert, select
 
 from backoffice_core.bus import Bus
@@ -39,39 +39,54 @@ from backoffice_core.parts import postgres, process, valkey
 from backoffice_core.staff import service
 from backoffice_core.staff.models import User
 from tests.bench.__main__ import cpu_seconds, figures, say
-from tests.conftest import child_environment, fresh_settings, running, until
+from tests.bench.console_clients import LINE_BYTES
+from tests.conftest import ROOT, child_environment, fresh_settings, running, until
 
 FLOORS = 10  # of the consoles belong to supervisors, who hear of everybody
 EVENTS_A_SECOND = 25  # changes of agents; 500 agents with a call every 2.5 minutes make 13
 GOAL_MS, GOAL_BACK_S = 150.0, 10.0
-FIRST_WAIT_S, LONGEST_WAIT_S = 0.25, 1.0  # as agent_console/static/console.js tries again
+STATES = ("READY", "RESERVED", "TALKING", "WRAP_UP")
+Heard = dict[str, list[tuple[float, str]]]  # console -> (when, whose change)
 
 
-class Client:
-    """One console: connects, comes back when cut off, and notes when which news came."""
+class Crowd:
+    """The consoles' process, and what it is asked (`tests.bench.console_clients`)."""
 
-    def __init__(self, name: str, address: str, cookie: str = "") -> None:
-        self.name, self.address = name, address
-        self.headers = {"Cookie": cookie} if cookie else {}
-        self.back_at = 0.0  # when the last snapshot was asked for
-        self.heard: list[tuple[float, str]] = []  # (when, whose change)
+    def __init__(self, child: asyncio.subprocess.Process) -> None:
+        self.child = child
+        self.process = psutil.Process(child.pid)
 
-    async def live(self) -> None:
-        wait = FIRST_WAIT_S
-        while True:
-            with contextlib.suppress(OSError, websockets.WebSocketException, TimeoutError):
-                async with websockets.connect(
-                    self.address, additional_headers=self.headers, compression=None, ping_interval=None, open_timeout=60
-                ) as link:
-                    async for raw in link:
-                        wait = FIRST_WAIT_S
-                        at, news = time.monotonic(), json.loads(raw)
-                        if news["kind"] == "reread":
-                            self.back_at = at
-                        elif news["kind"] == "agent":
-                            self.heard.append((at, news.get("v", "")))
-            await asyncio.sleep(wait * random.uniform(0.8, 1.2))
-            wait = min(wait * 2, LONGEST_WAIT_S)
+    async def back(self, since: float, limit_s: float = 120.0) -> float:
+        """Seconds from `since` until the last was back."""
+        async with asyncio.timeout(limit_s):
+            return float(await self._ask(f"back {since}")) - since
+
+    async def heard(self) -> Heard:
+        """Since it was asked last."""
+        found: Heard = await self._ask("heard")
+        return found
+
+    async def _ask(self, what: str) -> Any:
+        assert self.child.stdin is not None
+        assert self.child.stdout is not None
+        self.child.stdin.write(what.encode() + b"\n")
+        return json.loads(await self.child.stdout.readline())
+
+
+@contextlib.asynccontextmanager
+async def crowd(consoles: list[tuple[str, str, str]]) -> AsyncIterator[Crowd]:
+    """`consoles`: name, address, cookie."""
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.bench.console_clients", stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        limit=LINE_BYTES, cwd="/", env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    try:
+        assert child.stdin is not None
+        child.stdin.write(json.dumps(consoles).encode() + b"\n")
+        yield Crowd(child)
+    finally:
+        child.kill()
+        await child.wait()
 
 
 @contextlib.contextmanager
@@ -89,12 +104,6 @@ def server(argv: list[str], settings: Settings, log: Path) -> Iterator[psutil.Pr
 
 async def listens(port: int) -> None:
     await until(lambda: process.answers("127.0.0.1", port), 30, every=0.02)
-
-
-async def all_back(clients: list[Client], since: float, limit_s: float = 120.0) -> float:
-    """Seconds from `since` until the last was back."""
-    await until(lambda: all(client.back_at > since for client in clients), limit_s, every=0.05, what="all are back")
-    return max(client.back_at for client in clients) - since
 
 
 def memory_kb(found: psutil.Process) -> float:
@@ -128,107 +137,95 @@ async def people(database: Database, count: int) -> tuple[list[UUID], list[str]]
 async def product(settings: Settings, count: int, seconds: float) -> dict[str, Any]:
     database, bus = Database(settings, name="bench"), Bus(settings)
     ids, cookies = await people(database, count)
-    address = f"ws://127.0.0.1:{settings.ports.console}/live"
-    clients = {who: Client(str(who), address, cookie) for who, cookie in zip(ids, cookies, strict=True)}
-    found: dict[str, Any] = {"consoles": count}
-    log = settings.data / "console.log"
-    with server(["agent_console"], settings, log) as console:
-        await listens(settings.ports.console)
-        await asyncio.sleep(2)
-        alone = memory_kb(console)
-        tasks = [asyncio.create_task(client.live()) for client in clients.values()]
-        await all_back(list(clients.values()), 0.0)
-        cpu, began = cpu_seconds(console), time.monotonic()
-        took = await _change(database, bus, clients, seconds)
-        found["cpu_cores"] = round((cpu_seconds(console) - cpu) / (time.monotonic() - began), 2)
-        found["event_ms"] = figures(took)
-        found["lost"] = sum(one == float("inf") for one in took)
-        found["memory_kb_a_console"] = round((memory_kb(console) - alone) / count, 1)
-        console.send_signal(signal.SIGKILL)
-        cut_at = time.monotonic()
-    with server(["agent_console"], settings, log):
-        await listens(settings.ports.console)
-        up_at = time.monotonic()
-        await all_back(list(clients.values()), up_at)
-        last = max(client.back_at for client in clients.values())
-        found |= {"back_s": round(last - up_at, 2), "back_with_start_s": round(last - cut_at, 2)}
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    await bus.close()
-    await database.close()
-    return found
-
-
-async def _change(database: Database, bus: Bus, clients: dict[UUID, Client], seconds: float) -> list[float]:
-    """Changes agents one after the other at an even rate; milliseconds from each commit to the frame at his console."""
     async with database.begin() as s:
         seats = {seat.user_id: seat.id for seat in (await s.execute(select(AgentSession))).scalars()}
-    dice, due, sent = random.Random(1), time.monotonic(), []
-    states = ("READY", "RESERVED", "TALKING", "WRAP_UP")
-    for client in clients.values():
-        client.heard.clear()
-    who = list(seats)
-    for n in range(int(seconds * EVENTS_A_SECOND)):
-        due += 1 / EVENTS_A_SECOND
-        await asyncio.sleep(max(due - time.monotonic(), 0))
-        user, call = who[dice.randrange(len(who))], new_key()
+
+    async def change(who: UUID, call: UUID, state: str) -> float:
         async with database.begin() as s:
-            seat = await s.get_one(AgentSession, seats[user], with_for_update=True)
-            agents.change(s, seat, states[n % 4], "CALL", Clock.wall(), call)
-        sent.append((user, str(call), time.monotonic()))
-        await bus.publish(AgentChanged(agent_id=user), CallChanged(call_id=call, agent_id=user))
-    await asyncio.sleep(3)
-    return [_heard(clients[user], call, at) for user, call, at in sent]
+            seat = await s.get_one(AgentSession, seats[who], with_for_update=True)
+            agents.change(s, seat, state, "CALL", Clock.wall(), call)
+        at = time.monotonic()
+        await bus.publish(AgentChanged(agent_id=who), CallChanged(call_id=call, agent_id=who))
+        return at
 
-
-def _heard(client: Client, call: str, at: float) -> float:
-    """The frame that tells of this change, or of a later one that overtook it."""
-    own = next((when for when, v in client.heard if call in v), None)
-    later = next((when for when, _ in client.heard if when >= at), float("inf"))
-    return ((own or later) - at) * 1000
+    address = f"ws://127.0.0.1:{settings.ports.console}/live"
+    consoles = [(str(who), address, cookie) for who, cookie in zip(ids, cookies, strict=True)]
+    found = await observed(settings, ["agent_console"], settings.ports.console, consoles, list(seats), change, seconds)
+    await bus.close()
+    await database.close()
+    return {"consoles": count} | found
 
 
 async def floor(settings: Settings, count: int, seconds: float) -> dict[str, Any]:
     (port,) = process.free_ports(1)
-    clients = [Client(str(n), f"ws://127.0.0.1:{port}/live?name={n}") for n in range(count)]
-    publisher, argv, log = (
-        redis.from_url(settings.redis),
-        ["tests.bench.floor_live", str(port), settings.redis],
-        "floor.log",
-    )
-    found: dict[str, Any] = {}
-    with server(argv, settings, settings.data / log) as bare:
-        await listens(port)
-        await asyncio.sleep(1)
-        alone = memory_kb(bare)
-        tasks = [asyncio.create_task(client.live()) for client in clients]
-        await all_back(clients, 0.0)
-        cpu, began, due, took = cpu_seconds(bare), time.monotonic(), time.monotonic(), []
-        dice = random.Random(1)
-        for _ in range(int(seconds * EVENTS_A_SECOND)):
-            due += 1 / EVENTS_A_SECOND
-            await asyncio.sleep(max(due - time.monotonic(), 0))
-            client = clients[dice.randrange(count)]
-            before, at = len(client.heard), time.monotonic()
-            await publisher.publish("floor", client.name)
-            with contextlib.suppress(AssertionError):
-                await until(lambda client=client, before=before: len(client.heard) > before, 2, every=0)
-            took.append(((client.heard[-1][0] if len(client.heard) > before else float("inf")) - at) * 1000)
-        found["cpu_cores"] = round((cpu_seconds(bare) - cpu) / (time.monotonic() - began), 2)
-        found["event_ms"] = figures(took)
-        found["memory_kb_a_console"] = round((memory_kb(bare) - alone) / count, 1)
-        bare.send_signal(signal.SIGKILL)
-    with server(argv, settings, settings.data / log):
-        await listens(port)
-        up_at = time.monotonic()
-        await all_back(clients, up_at)
-        found["back_s"] = round(max(client.back_at for client in clients) - up_at, 2)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    publisher, ids = redis.from_url(settings.redis), [new_key() for _ in range(count)]
+
+    async def change(who: UUID, call: UUID, state: str) -> float:
+        at = time.monotonic()
+        await publisher.publish("floor", json.dumps({"name": str(who), "v": f"{state}:CALL:UP:{call}:"}))
+        return at
+
+    address = f"ws://127.0.0.1:{port}/live?name="
+    consoles = [(str(who), f"{address}{who}{'&floor=1' if n < FLOORS else ''}", "") for n, who in enumerate(ids)]
+    argv = ["tests.bench.floor_live", str(port), settings.redis]
+    found = await observed(settings, argv, port, consoles, ids[FLOORS:], change, seconds)
     await publisher.aclose()
     return found
+
+
+async def observed(
+    settings: Settings, argv: list[str], port: int, consoles: list[tuple[str, str, str]], agents_of: list[UUID],
+    change: Callable[[UUID, UUID, str], Awaitable[float]], seconds: float,
+) -> dict[str, Any]:  # fmt: skip
+    """One server with all consoles at it: changes at an even rate, then it is killed and started again."""
+    log = settings.data / f"{argv[0]}.log"
+    found: dict[str, Any] = {}
+    async with contextlib.AsyncExitStack() as stack:
+        with server(argv, settings, log) as one:
+            await listens(port)
+            await asyncio.sleep(2)
+            alone = memory_kb(one)
+            clients = await stack.enter_async_context(crowd(consoles))
+            await clients.back(0.0)
+            cpu, of_clients, began = cpu_seconds(one), cpu_seconds(clients.process), time.monotonic()
+            took = await changes(clients, agents_of, change, seconds)
+            lasted = time.monotonic() - began
+            found["cpu_cores"] = round((cpu_seconds(one) - cpu) / lasted, 2)
+            found["clients_cpu_cores"] = round((cpu_seconds(clients.process) - of_clients) / lasted, 2)
+            found["event_ms"] = figures(took)
+            found["lost"] = sum(each == float("inf") for each in took)
+            found["memory_kb_a_console"] = round((memory_kb(one) - alone) / len(consoles), 1)
+            one.send_signal(signal.SIGKILL)
+            cut_at = time.monotonic()
+        with server(argv, settings, log):
+            await listens(port)
+            up_at = time.monotonic()
+            back = await clients.back(up_at)
+            found |= {"back_s": round(back, 2), "back_with_start_s": round(up_at + back - cut_at, 2)}
+    return found
+
+
+async def changes(
+    clients: Crowd, agents_of: list[UUID], change: Callable[[UUID, UUID, str], Awaitable[float]], seconds: float
+) -> list[float]:
+    """Milliseconds from each change (from its commit) to the frame at his console."""
+    dice, due, sent = random.Random(1), time.monotonic(), []
+    await clients.heard()
+    for n in range(int(seconds * EVENTS_A_SECOND)):
+        due += 1 / EVENTS_A_SECOND
+        await asyncio.sleep(max(due - time.monotonic(), 0))
+        who, call = agents_of[dice.randrange(len(agents_of))], new_key()
+        sent.append((str(who), str(call), await change(who, call, STATES[n % 4])))
+    await asyncio.sleep(3)
+    heard = await clients.heard()
+    return [_until_heard(heard[who], call, at) for who, call, at in sent]
+
+
+def _until_heard(heard: list[tuple[float, str]], call: str, at: float) -> float:
+    """The frame that tells of this change, or of a later one that overtook it."""
+    own = next((when for when, v in heard if call in v), None)
+    later = next((when for when, _ in heard if when >= at), float("inf"))
+    return ((own or later) - at) * 1000
 
 
 async def measure(folder: Path, count: int, seconds: float) -> dict[str, Any]:

@@ -150,10 +150,12 @@ class Hub:
             rows = (await connection.execute(query)).all()
         return {row[0]: version(*row[1:]) for row in rows}
 
-    def tell(self, user_id: UUID, message: dict[str, Any]) -> None:
-        for socket in self.sockets:
-            if socket.user_id == user_id:
-                socket.push(message)
+    def tell(self, user_id: UUID, message: dict[str, Any]) -> bool:
+        """Whether a page of his is open."""
+        his = [socket for socket in self.sockets if socket.user_id == user_id]
+        for socket in his:
+            socket.push(message)
+        return bool(his)
 
     def tell_floor(self, message: dict[str, Any]) -> None:
         text = json.dumps(message)
@@ -183,9 +185,9 @@ class Hub:
         now = await self._states()
         for user_id, seen in now.items():
             state, _, _, call_id, _ = seen.split(":")
-            if call_id and str(self._popped.get(user_id)) != call_id and state in {"RESERVED", "TALKING"}:
-                self._popped[user_id] = UUID(call_id)
-                self.tell(user_id, {"kind": "screen_pop", "call_id": call_id, "case_id": None})
+            new = call_id and str(self._popped.get(user_id)) != call_id and state in {"RESERVED", "TALKING"}
+            if new and self.tell(user_id, {"kind": "screen_pop", "call_id": call_id, "case_id": None}):
+                self._popped[user_id] = UUID(call_id)  # otherwise his page is not there yet: told at the next look
         for user_id in now.keys() | self._seen.keys():
             if now.get(user_id) != self._seen.get(user_id):
                 message = {"kind": "agent", "agent_id": str(user_id), "v": now.get(user_id, "")}

@@ -145,7 +145,7 @@ class Listener:
                 meant += self.stories.overdue(self.clock.wall())
         self._keep(meant, [values for values in packed if values[0] != "Gap"] + [pack(fact) for fact in from_file], now)
         if heard:
-            self.caught_up = False  # also when only the file told something: nobody looks for calls while this is written
+            self.caught_up = False  # also when the file alone told something: no search while this is written
         if now >= max(self.due_at, self.written_at + PACE_S) or len(self.rows) >= BATCH:
             await self._write_all()
             self.written_at = asyncio.get_running_loop().time()

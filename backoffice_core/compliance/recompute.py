@@ -13,10 +13,12 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backoffice_core.compliance import loader, rules, service
+from backoffice_core.compliance import loader, rules
+from backoffice_core.compliance.books import CODE
 from backoffice_core.compliance.models import ComplianceBook, ComplianceDecision, ComplianceRule
 from backoffice_core.compliance.records import answer_json, book_digest, contact_of, inputs_of, plain, row_digest
 from backoffice_core.compliance.rulebook import RuleBook
+from backoffice_core.compliance.slots import one_at_a_time
 from backoffice_core.compliance.terms import Calendar, Decision, LedgerView
 
 IN_ONE_GO = 500
@@ -79,7 +81,7 @@ async def _check(s: AsyncSession, row: ComplianceDecision, books: dict[str, _Boo
     if book.wrong:
         done.differences.append(Difference(row.id, row.at, "book", digest, book.wrong))
         return
-    changed = book.code != service.CODE
+    changed = book.code != CODE
     try:
         again = answer_json(_again(row, book))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -100,7 +102,7 @@ def _again(row: ComplianceDecision, book: _Book) -> Decision:
     inputs, guard = inputs_of(row.inputs or {}), int(row.contact["guard_minutes"])
     contact, ledger = contact_of(row.contact), LedgerView(inputs.ledger, inputs.of_number)
     decision = rules.decide(contact, row.at, book.rules, book.calendar, ledger, guard_minutes=guard, late=inputs.late)
-    return service.one_at_a_time(decision, row.at) if inputs.live else decision
+    return one_at_a_time(decision, row.at) if inputs.live else decision
 
 
 async def _read(s: AsyncSession, digest: str) -> _Book:

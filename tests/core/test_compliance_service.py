@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 
-from backoffice_core.compliance import loader, service
+from backoffice_core.compliance import loader, service, slots
 from backoffice_core.compliance.models import ComplianceDecision, ComplianceRule, ContactLedger, WorkCalendar
 from backoffice_core.db import Base, Database
 from backoffice_core.errors import BadInput, NotFound
@@ -208,7 +208,7 @@ async def test_fl_20_refused_for_a_live_attempt_a_contact_may_be_asked_again_soo
     live, _ = await claim(bank, call(uuid4(), number))
     async with bank.begin() as s:
         decision = await service.ask_and_reserve(s, call(uuid4(), number), uuid4(), AT)
-    assert decision.next_allowed_at == AT + service.LIVE_RECHECK
+    assert decision.next_allowed_at == AT + slots.LIVE_RECHECK
     await settle(bank, live)
     assert (await claim(bank, call(uuid4(), number)))[1] == []
 

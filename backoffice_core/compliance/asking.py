@@ -1,0 +1,124 @@
+"""Asks the evaluator with what the ledger knows, and keeps what it answered.
+
+Every function works inside the caller's transaction.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, insert, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backoffice_core.compliance import books, rules
+from backoffice_core.compliance.models import ComplianceDecision, ContactLedger
+from backoffice_core.compliance.records import Inputs, answer_json, contact_json, inputs_json
+from backoffice_core.compliance.rulebook import RuleBook
+from backoffice_core.compliance.terms import Contact, Decision, Entry, LedgerView
+from backoffice_core.db import new_key
+
+GUARD_MINUTES = 5  # default of the setting `guard_minutes`
+IN_ONE_GO = 2_000  # persons or rows per statement
+
+
+async def ask(
+    session: AsyncSession, contact: Contact, at: datetime, *, store: bool = True, guard_minutes: int = GUARD_MINUTES
+) -> Decision:
+    """May this contact be made at `at` (business time)? With `store`, the decision is kept and carries its id."""
+    return (await ask_many(session, [contact], at, store=store, guard_minutes=guard_minutes))[0]
+
+
+async def ask_many(
+    session: AsyncSession,
+    contacts: Sequence[Contact],
+    at: datetime,
+    *,
+    store: bool = True,
+    guard_minutes: int = GUARD_MINUTES,
+) -> list[Decision]:
+    """The same for a whole night; decisions stand in the order of `contacts`."""
+    book = await books.current(session)
+    late = book.late(at)
+    ledgers = await ledgers_of(session, {contact.person.id for contact in contacts}, at, book.rules)
+    decisions = []
+    for contact in contacts:
+        ledger = ledgers.get(contact.person.id, NOTHING)
+        terms = (contact, at, book.rules, book.calendar, ledger)
+        decisions.append(rules.decide(*terms, guard_minutes=guard_minutes, late=late))
+    if store:
+        counted = [ledgers.get(contact.person.id, NOTHING) for contact in contacts]
+        decisions = await _store(session, book, contacts, decisions, counted, at, guard_minutes)
+    return decisions
+
+
+NOTHING = LedgerView()
+
+
+async def ledgers_of(session: AsyncSession, persons: set[UUID], at: datetime, book: RuleBook) -> dict[UUID, LedgerView]:
+    found: dict[UUID, list[Entry]] = {}
+    everyone = sorted(persons)
+    t = ContactLedger
+    for start in range(0, len(everyone), IN_ONE_GO):
+        rows = await session.execute(
+            select(
+                t.person_id, t.at, t.channel, t.actor, t.direction, t.state, t.loan_id, t.number, t.purpose,
+                t.conversation, t.delivered, t.machine_message, t.abandoned, t.uncertain, t.minutes, t.exceptions,
+            ).where(
+                t.person_id == func.any(everyone[start : start + IN_ONE_GO]),
+                t.at >= at - timedelta(days=book.ledger_days),
+                t.state != "FREED",
+            )
+        )  # fmt: skip
+        for row in rows:
+            found.setdefault(row.person_id, []).append(entry_of(row, book.by_number))
+    return {person: LedgerView(tuple(entries)) for person, entries in found.items()}
+
+
+def entry_of(row: Any, with_number: bool = False) -> Entry:
+    return Entry(
+        at=row.at, channel=row.channel, actor=row.actor, direction=row.direction, state=row.state, debt=row.loan_id,
+        number=row.number if with_number else "", purpose=row.purpose, conversation=row.conversation, delivered=row.delivered,
+        machine_message=row.machine_message, abandoned=row.abandoned, uncertain=row.uncertain, minutes=row.minutes,
+        exceptions=frozenset(row.exceptions),
+    )  # fmt: skip
+
+
+async def _store(
+    session: AsyncSession,
+    book: books.Kept,
+    contacts: Sequence[Contact],
+    decisions: Sequence[Decision],
+    ledgers: Sequence[LedgerView],
+    at: datetime,
+    guard_minutes: int,
+) -> list[Decision]:
+    """With all that the answers hang on, so that `recompute` can give them again."""
+    await books.write_book(session, book)
+    kept = [replace(decision, id=new_key()) for decision in decisions]
+    rows = [
+        decision_row(book, contact, decision, ledger, at, guard_minutes)
+        for contact, decision, ledger in zip(contacts, kept, ledgers, strict=True)
+    ]
+    for start in range(0, len(rows), IN_ONE_GO):
+        await session.execute(insert(ComplianceDecision), rows[start : start + IN_ONE_GO])
+    return kept
+
+
+def decision_row(
+    book: books.Kept,
+    contact: Contact,
+    decision: Decision,
+    ledger: LedgerView,
+    at: datetime,
+    guard_minutes: int,
+    call_id: UUID | None = None,
+    live: bool = False,
+) -> dict[str, Any]:
+    return {
+        **answer_json(decision), "id": decision.id, "at": at, "person_id": contact.person.id,
+        "contact": {**contact_json(contact), "guard_minutes": guard_minutes},
+        "next_allowed_at": decision.next_allowed_at, "call_id": call_id,
+        "inputs": inputs_json(Inputs(book.row["digest"], ledger.entries, live, book.late(at), ledger.of_number)),
+    }  # fmt: skip

@@ -18,7 +18,7 @@ lint: setup ## ruff, mypy and the import contracts
 
 # whole houses that are broken, filled up, restored or replaced: minutes of real time each
 WORLDS := tests/chaos/test_chaos.py tests/drills/test_drills.py tests/programs/test_recordings_volume.py \
-  tests/programs/test_takeover.py tests/programs/test_leaders.py tests/programs/test_backup.py \
+  tests/programs/test_takeover.py tests/programs/test_cut_off.py tests/programs/test_leaders.py tests/programs/test_backup.py \
   tests/programs/test_call_backs.py tests/real_asterisk/test_announcements.py
 
 test: lint ## lint, then the tests with what they need (PYTEST="-k words" for some; the long ones: make worlds)

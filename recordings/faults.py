@@ -32,8 +32,7 @@ def faults_of(heard: Heard) -> list[str]:
     found = [CUT_SHORT] if is_cut_short(heard.call_s, float(heard.seconds)) else []
     if heard.talk_s >= JUDGED_FROM_S:
         found += silent_sides(heard.agent_dbfs < SILENT_BELOW_DBFS, heard.borrower_dbfs < SILENT_BELOW_DBFS)
-        found += [AGENT_CLIPPED] if heard.agent_clipped >= CLIPPED_ABOVE_PCT else []
-        found += [BORROWER_CLIPPED] if heard.borrower_clipped >= CLIPPED_ABOVE_PCT else []
+        found += clipped_sides(heard.agent_clipped >= CLIPPED_ABOVE_PCT, heard.borrower_clipped >= CLIPPED_ABOVE_PCT)
     return found
 
 
@@ -45,3 +44,7 @@ def silent_sides(agent: bool, borrower: bool) -> list[str]:
     if agent and borrower:
         return [NO_SOUND]
     return [AGENT_SILENT] if agent else [BORROWER_SILENT] if borrower else []
+
+
+def clipped_sides(agent: bool, borrower: bool) -> list[str]:
+    return ([AGENT_CLIPPED] if agent else []) + ([BORROWER_CLIPPED] if borrower else [])

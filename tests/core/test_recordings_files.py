@@ -280,6 +280,25 @@ def test_a_dead_side_is_known_while_the_talk_runs(tmp_path: Path) -> None:
     assert ears.look(tmp_path, uuid4(), "none", 25) == [NOT_RECORDED]
 
 
+def test_a_side_that_dies_or_is_overdriven_in_the_middle_of_a_talk_is_named(tmp_path: Path) -> None:
+    """Issue 4: noticed within 60 s, not at the end of a talk of half an hour; no longer once it is mended."""
+    ears, call, heard = Ears(), uuid4(), []
+    talk_files.talk(tmp_path, "x", talk_files.silence(0), talk_files.silence(0))
+    for n in range(
+        14
+    ):  # looks, 10 s apart: the borrower falls silent after the fourth, the agent shouts from the tenth
+        for suffix, samples in (
+            (AGENT, talk_files.voice(10, gain=12 if 10 <= n < 12 else 1)),
+            (BORROWER, talk_files.voice(10, "borrower-uk") if n < 4 or n > 9 else talk_files.silence(10)),
+        ):
+            with part(tmp_path, "x", suffix).open("ab") as out:
+                out.write(samples.tobytes())
+        heard.append(ears.look(tmp_path, call, "x", 10.0 * (n + 1)))
+    assert heard[:7] == [[]] * 7
+    assert heard[7:10] == [[BORROWER_SILENT]] * 3, "40 s after he was heard last"
+    assert heard[10:12] == [[AGENT_CLIPPED]] * 2
+
+
 def test_names_are_read_back() -> None:
     call = uuid4()
     for suffix in (AGENT, BORROWER, SEALED, KEY, STEREO, SEALED + ".part"):

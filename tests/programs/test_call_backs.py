@@ -1,11 +1,14 @@
 """Borrowers who call our number, on the whole house with a real Asterisk (FL-02, CC-01)."""
 
 import asyncio
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
 
+from backoffice_core.call_centre import recordings as rows
 from backoffice_core.call_centre.models import CallAttempt, Recording, UnknownCaller
 from backoffice_core.cases.models import CaseEvent, Task
 from backoffice_core.compliance.models import ContactLedger
@@ -13,6 +16,7 @@ from far_end.endpoint import Call, Endpoint
 from far_end.media import SOUNDS, Engine
 from tests import house
 from tests.conftest import until
+from tests.core import talk_files
 from tests.running import RunningHouse, running_house
 
 OURS = "380445550100"
@@ -72,6 +76,41 @@ async def test_who_missed_our_call_calls_back_and_meets_an_agent_with_his_card(r
                 return (await s.get_one(Recording, back.id)).state == "SEALED"
 
         await until(sealed, 20, every=0.3, what="the recording of the call that came in is sealed")
+
+
+async def test_a_silent_side_and_an_overdriven_one_are_noticed_while_they_talk(
+    running: RunningHouse, caller: Endpoint, tmp_path: Path
+) -> None:
+    """FL-16, issue 4: on the real exchange, from the files that Asterisk is writing, within 60 s, and told on the floor. What
+    somebody else sends to the talk's port is neither heard nor recorded: the silent side stays silent."""
+    number, shout = "+380671110007", tmp_path / "shout.wav"
+    talk_files.put(shout, talk_files.voice(10, "borrower-uk", gain=12))
+    async with running.database() as database, database.begin() as s:
+        known = await house.borrower(s, running.clock, number=number)
+        known.task.state = "CANCELLED"
+
+    async def told(*wanted: str) -> bool:
+        start, end = running.clock.day_bounds(running.clock.today())
+        async with running.database() as database, database.begin() as s:
+            found = [one.faults for one in await rows.bad_sound(s, start, end) if one.case_number == known.case.number]
+        return list(wanted) in found
+
+    async with running.robots(1, talk="100"):
+        where = ("127.0.0.1", running.settings.ports.sip)
+        call = await caller.dial(OURS, where, caller=number.removeprefix("+"), limit=20)
+        assert call.stream is not None
+        began = time.monotonic()
+        stranger = Engine()  # a call of an exchange that died may go on speaking to a port that is another's now
+        stranger.open(call.stream.remote, call.stream.law).play(SOUNDS / "borrower-uk.wav")
+        await until(lambda: told("BORROWER_SILENT"), 60, every=0.5, what="the silent side is noticed")
+        stranger.close()
+        call.stream.play(shout)
+        await until(lambda: told("BORROWER_CLIPPED"), 60, every=0.5, what="the overdriven side is noticed")
+        assert not call.over.is_set(), "both while the talk went on"
+        assert time.monotonic() - began < 100
+        await call.hang_up()
+    ended = await the_call(running, number)
+    assert ended.result == "ANSWERED_HUMAN"
 
 
 async def test_nobody_there_is_told_and_called_back(running: RunningHouse, caller: Endpoint) -> None:

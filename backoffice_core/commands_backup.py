@@ -62,12 +62,12 @@ def _backup(
 @backup.command("list")
 def backup_list(source: Folder = None, as_json: Json = False) -> None:
     """What there is, and from which moment on each can be restored."""
-    from backoffice_core.parts import backup as parts
+    from backoffice_core.parts import shelf as shelves
     from backoffice_core.parts import wal
 
     settings = config.load()
     folder = (source or settings.backups_dir).expanduser().resolve()
-    shelf = parts.shelf(folder)
+    shelf = shelves.shelf(folder)
     pieces = wal.kept(folder)
     last = max((file.stat().st_mtime for file in pieces.values()), default=None)
     if as_json:

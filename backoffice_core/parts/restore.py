@@ -16,10 +16,11 @@ from typing import Any, cast
 from backoffice_core.call_centre import restores, stop
 from backoffice_core.config import Settings
 from backoffice_core.errors import BadInput, NotFound, PartMissing
-from backoffice_core.parts import backup, by_url, postgres, process, wal
+from backoffice_core.parts import backup, by_url, postgres, process, shelf, wal
 from backoffice_core.parts import state as states
-from backoffice_core.parts.backup import Manifest, Step
+from backoffice_core.parts.backup import Step
 from backoffice_core.parts.scratch import server
+from backoffice_core.parts.shelf import Manifest
 from backoffice_core.parts.strongbox import BackupKey, backup_key, digest_of, opened
 
 RECOVERY_LIMIT_S = 12 * 3600.0
@@ -68,7 +69,7 @@ def restore(
     try:
         _bring_files(settings, folder, key, step)
         backup.unpack_database(
-            folder / backup.DATABASE, key, made, lambda n: step("database", n, manifest.database_bytes)
+            folder / shelf.DATABASE, key, made, lambda n: step("database", n, manifest.database_bytes)
         )
         whole_log = _bring_log(settings, source, key, manifest, pieces, step)
         restored = _recover(settings, made, pieces, at, beyond or whole_log, manifest, str(aside), settle, step)
@@ -106,7 +107,7 @@ def restore_dump(
 
 def _one(source: Path, backup_id: str, key: BackupKey) -> tuple[Path, Manifest]:
     """A dump by its id. Raises NotFound, BadInput."""
-    for path, manifest in backup.shelf(source) if source.is_dir() else []:
+    for path, manifest in shelf.shelf(source) if source.is_dir() else []:
         if manifest.id == backup_id and manifest.is_dump:
             return path, _ours(path, manifest, key)
     raise NotFound(
@@ -128,7 +129,7 @@ def choose(source: Path, at: datetime, key: BackupKey) -> tuple[Path, Manifest]:
     """The newest backup that was whole at that moment. Raises NotFound, BadInput."""
     if not source.is_dir():
         raise NotFound(f"There is no folder {source}.", remedy="Give --from DIR, the folder with the backups.")
-    known = [(path, m) for path, m in backup.shelf(source) if not m.is_dump]
+    known = [(path, m) for path, m in shelf.shelf(source) if not m.is_dump]
     before = [(path, m) for path, m in known if m.ended_at <= at]
     if not before:
         first = (
@@ -142,7 +143,7 @@ def choose(source: Path, at: datetime, key: BackupKey) -> tuple[Path, Manifest]:
 
 
 def _ours(path: Path, manifest: Manifest, key: BackupKey) -> Manifest:
-    backup.read_manifest(path, key)  # its mark
+    shelf.read_manifest(path, key)  # its mark
     if manifest.key != key.id:
         raise BadInput(
             f"Backup {manifest.id} was sealed with the backup key {manifest.key}, this one is {key.id}.",
@@ -161,7 +162,7 @@ def _bring_files(settings: Settings, folder: Path, key: BackupKey, step: Step) -
     """What the data folder lacks; a file that is there is newer and stays. Settings are laid beside, not put in force."""
     step("files", 0, 1)
     with (
-        opened(folder / backup.FILES, key, backup.FILES) as content,
+        opened(folder / shelf.FILES, key, shelf.FILES) as content,
         tarfile.open(fileobj=cast(Any, content), mode="r|") as tar,
     ):
         for member in tar:
@@ -171,10 +172,10 @@ def _bring_files(settings: Settings, folder: Path, key: BackupKey, step: Step) -
                 continue
             member.name = str(target.relative_to(settings.data))
             tar.extract(member, settings.data, filter="data")
-    recordings = folder / backup.RECORDINGS
+    recordings = folder / shelf.RECORDINGS
     if recordings.is_file():
         with (
-            opened(recordings, key, backup.RECORDINGS) as content,
+            opened(recordings, key, shelf.RECORDINGS) as content,
             tarfile.open(fileobj=cast(Any, content), mode="r|") as tar,
         ):
             for member in tar:

@@ -19,6 +19,7 @@ from backoffice_core.config import Settings
 from backoffice_core.db import Database
 from backoffice_core.errors import BadInput, Conflict, NotFound, PartMissing
 from backoffice_core.parts import backup, by_url, control, restore, wal
+from backoffice_core.parts.shelf import Manifest
 from backoffice_core.parts.strongbox import BackupKey, SealedWriter, opened
 from tests import house
 from tests.conftest import fresh_settings
@@ -85,7 +86,7 @@ class Installation:
     def down(self) -> None:
         control.down(self.settings, say=lambda _: None)
 
-    def backup(self) -> backup.Manifest:
+    def backup(self) -> Manifest:
         return backup.make(self.settings, to=None, recordings=True, step=lambda *_: None, now=Clock.wall())
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
 
 from ami_listener import traces
 from ami_listener.traces import CarrierCall
@@ -142,13 +143,14 @@ async def account(house: House, cdr: Sequence[Path]) -> dict[str, int]:
     carrier = [call for file in cdr for call in await asyncio.to_thread(traces.read_carrier, file, since)]
     await _end_live(house, left_us, carrier, counts)
     untied: list[tuple[Trace, str]] = []
-    for trace in left_us:
-        async with house.database.begin() as s:
-            how = await recreated.take_over(s, trace, house.clock)
-        if how.isupper():
-            untied.append((trace, how))
-        else:
-            counts[how] += 1
+    async with house.database.begin() as s:
+        groups = await recreated.apart(s, left_us)
+    for group in groups:
+        for trace, how in zip(group, await _taken_over(house, group), strict=True):
+            if how.isupper():
+                untied.append((trace, how))
+            else:
+                counts[how] += 1
     for call in carrier:
         await _from_carrier(house, call, untied, counts)
     async with house.database.begin() as s:
@@ -163,6 +165,17 @@ async def account(house: House, cdr: Sequence[Path]) -> dict[str, int]:
     if not counts["untied"]:
         restores.settled(house.settings)
     return counts
+
+
+async def _taken_over(house: House, group: Sequence[Trace]) -> Sequence[recreated.Known]:
+    """Together, and when one of them cannot be written, each alone: the error is that one's then."""
+    try:
+        async with house.database.begin() as s:
+            return await recreated.take_over_many(s, group, house.clock)
+    except DBAPIError:
+        if len(group) == 1:
+            raise
+    return [(await _taken_over(house, [trace]))[0] for trace in group]
 
 
 def _left_us(settings: Settings, since: datetime) -> list[Trace]:

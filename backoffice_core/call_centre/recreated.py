@@ -6,6 +6,7 @@ own id, its task moves on as after any call, and a talk whose result was lost wa
 gave a result.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -16,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.borrowers.models import ContactPoint, Person
 from backoffice_core.call_centre import agents, settling, wrap_up
-from backoffice_core.call_centre.models import AgentSession, CallAttempt, CallTask, Recording
+from backoffice_core.call_centre.models import AgentSession, CallAttempt, CallLeg, CallTask, Recording
 from backoffice_core.call_centre.rules import CallFacts
 from backoffice_core.cases.models import Case
 from backoffice_core.clock import Clock
@@ -44,27 +45,104 @@ class Trace:
 
 async def take_over(s: AsyncSession, trace: Trace, clock: Clock) -> Known:
     """Makes the database know this call, once. A word in capitals = it cannot be tied, and nothing was written."""
-    known = await s.get(CallAttempt, trace.call_id)
-    if known is not None:
-        return "settled" if known.ended_at is None and await _settle(s, known, trace, clock) else "known"
-    if trace.contact_point_id is None:
-        return "NO_ACCOUNT"
-    phone = await s.get(ContactPoint, trace.contact_point_id)
-    person = await s.get(Person, phone.person_id) if phone else None
-    if phone is None or person is None:
-        return "NO_PERSON"
-    task = await _task(s, trace, phone, person, clock)
-    if task is None:
-        return "NO_CASE"
-    attempt = await _write(s, trace, task, phone, person, clock)
-    await _settle(s, attempt, trace, clock)
-    return "recreated"
+    return (await take_over_many(s, [trace], clock))[0]
+
+
+async def apart(s: AsyncSession, traces: Sequence[Trace], most: int = 100) -> list[list[Trace]]:
+    """In their order, in groups in which no person and no number stands twice: of each one call may be live at a time."""
+    wanted = {trace.contact_point_id for trace in traces if trace.contact_point_id}
+    found = await s.execute(
+        select(ContactPoint.id, ContactPoint.person_id, ContactPoint.value).where(ContactPoint.id.in_(wanted))
+    )
+    who = {point: {person, number} for point, person, number in found}
+    groups: list[list[Trace]] = [[]]
+    taken: set[UUID | str] = set()
+    for trace in traces:
+        mine = who.get(trace.contact_point_id, set()) if trace.contact_point_id else set()
+        if len(groups[-1]) >= most or taken & mine:
+            groups.append([])
+            taken = set()
+        groups[-1].append(trace)
+        taken |= mine
+    return groups
+
+
+async def take_over_many(s: AsyncSession, traces: Sequence[Trace], clock: Clock) -> list[Known]:
+    """As `take_over` for each, with few statements for all; they stand `apart`."""
+    ids, seen = [trace.call_id for trace in traces], await _load(s, traces)
+    answers: dict[UUID, Known] = dict.fromkeys(ids, "known")
+    over = [trace for trace in traces if (call := seen.calls.get(trace.call_id)) and call.ended_at is None]
+    made: list[CallAttempt] = []
+    for trace in traces:
+        if trace.call_id in seen.calls:
+            continue
+        if trace.contact_point_id is None:
+            answers[trace.call_id] = "NO_ACCOUNT"
+        elif trace.contact_point_id not in seen.points:
+            answers[trace.call_id] = "NO_PERSON"
+        else:
+            phone, person = seen.points[trace.contact_point_id]
+            task = seen.tasks.get(trace.task_id) if trace.task_id else None
+            task = task or await _task(s, trace, phone, person, clock)
+            answers[trace.call_id] = "recreated" if task else "NO_CASE"
+            if task:
+                made.append(_write(s, trace, task, phone, person, seen, clock))
+                over.append(trace)
+    await s.flush()
+    for attempt in made:
+        slot = Entry(at=attempt.business_at, channel="call", actor="human", state="RESERVED", purpose=attempt.purpose)
+        await compliance.record(
+            s, attempt.person_id, slot, number=attempt.number, campaign=attempt.campaign, call_id=attempt.id
+        )
+    ending = {trace.call_id for trace in over}
+    await settling.begin_many(s, ending, ending, ())
+    for trace in over:
+        if await _settle(s, trace, clock) and trace.call_id in seen.calls:
+            answers[trace.call_id] = "settled"
+    await settling.finish_many(s)
+    return [answers[call] for call in ids]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Seen:
+    """What the database has of some calls, persons and tasks; tasks are locked."""
+
+    calls: dict[UUID, CallAttempt]
+    points: dict[UUID, tuple[ContactPoint, Person]]
+    tasks: dict[UUID, CallTask]
+    seats: dict[UUID, AgentSession]
+    recordings: set[UUID]
+
+
+async def _load(s: AsyncSession, traces: Sequence[Trace]) -> _Seen:
+    ids = [trace.call_id for trace in traces]
+    calls = await s.scalars(select(CallAttempt).where(CallAttempt.id.in_(ids)))
+    points = await s.execute(
+        select(ContactPoint, Person)
+        .join(Person, Person.id == ContactPoint.person_id)
+        .where(ContactPoint.id.in_([trace.contact_point_id for trace in traces if trace.contact_point_id]))
+    )
+    tasks = await s.scalars(
+        select(CallTask)
+        .where(CallTask.id.in_([trace.task_id for trace in traces if trace.task_id]))
+        .order_by(CallTask.id)
+        .with_for_update()
+    )
+    seats = await s.scalars(
+        select(AgentSession).where(AgentSession.id.in_([trace.session_id for trace in traces if trace.session_id]))
+    )
+    recordings = await s.scalars(select(Recording.call_id).where(Recording.call_id.in_(ids)))
+    return _Seen(
+        calls={call.id: call for call in calls},
+        points={phone.id: (phone, person) for phone, person in points},
+        tasks={task.id: task for task in tasks},
+        seats={seat.id: seat for seat in seats},
+        recordings=set(recordings),
+    )
 
 
 async def _task(s: AsyncSession, trace: Trace, phone: ContactPoint, person: Person, clock: Clock) -> CallTask | None:
-    """The task that was dialed. One that the restored database has not yet is written, so that it is not dialed again."""
-    if trace.task_id and (task := await s.get(CallTask, trace.task_id, with_for_update=True)):
-        return task
+    """A task that the restored database has not yet is written, so that it is not dialed again; or it has another one."""
     day = clock.business(trace.begun_at).astimezone(clock.zone).date()
     mine = select(CallTask).where(CallTask.person_id == person.id, CallTask.business_date == day)
     task = (await s.execute(mine.order_by(CallTask.position).limit(1).with_for_update())).scalar_one_or_none()
@@ -88,12 +166,12 @@ async def _task(s: AsyncSession, trace: Trace, phone: ContactPoint, person: Pers
     return task
 
 
-async def _write(
-    s: AsyncSession, trace: Trace, task: CallTask, phone: ContactPoint, person: Person, clock: Clock
+def _write(
+    s: AsyncSession, trace: Trace, task: CallTask, phone: ContactPoint, person: Person, seen: _Seen, clock: Clock
 ) -> CallAttempt:
-    """The attempt as its claim had written it, with its slot in the ledger. No decision: the one that was made is lost."""
+    """The attempt as its claim had written it, its slot follows. No decision: the one that was made is lost."""
     at = clock.business(trace.begun_at)
-    seat = await s.get(AgentSession, trace.session_id) if trace.session_id else None
+    seat = seen.seats.get(trace.session_id) if trace.session_id else None
     task.fence += 1
     task.attempts += 1
     task.state, task.state_reason = "DIALING", RESTORED
@@ -105,17 +183,18 @@ async def _write(
         agent_id=seat.user_id if seat else None, agent_session_id=seat.id if seat else None,
     )  # fmt: skip
     s.add(attempt)
-    if await s.get(Recording, trace.call_id) is None:
+    if trace.trunk:  # its lines and its money count this call; of the trunk's health it says nothing
+        s.add(CallLeg(call_id=trace.call_id, n=1, trunk=trace.trunk, caller_id="", placed_at=trace.begun_at))
+    if trace.call_id not in seen.recordings:
         s.add(Recording(call_id=trace.call_id, case_id=task.case_id, path=path, created_at=trace.begun_at))
-    await s.flush()
-    slot = Entry(at=at, channel="call", actor="human", state="RESERVED", purpose=task.purpose)
-    await compliance.record(s, person.id, slot, number=phone.value, campaign=task.campaign, call_id=trace.call_id)
     return attempt
 
 
-async def _settle(s: AsyncSession, attempt: CallAttempt, trace: Trace, clock: Clock) -> bool:
-    facts = trace.facts or CallFacts(ended_at=max(trace.begun_at, attempt.claimed_at), heard=False)
-    done = await settling.settle(s, attempt.id, facts, clock.business(facts.ended_at))
+async def _settle(s: AsyncSession, trace: Trace, clock: Clock) -> bool:
+    facts = trace.facts or CallFacts(
+        ended_at=trace.begun_at, heard=False
+    )  # never before its claim: `settle` sees to it
+    done = await settling.settle(s, trace.call_id, facts, clock.business(facts.ended_at))
     if done is None:
         return False
     if done.bridged_at is not None and done.outcome is None:

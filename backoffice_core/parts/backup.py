@@ -355,7 +355,7 @@ def first_piece(cluster: Path) -> str:
     raise BadInput("The base backup has no label.", remedy="Repeat the backup.")
 
 
-# --- the shelf -----------------------------------------------------------------------------------------------------
+# --- forgetting ----------------------------------------------------------------------------------------------------
 
 
 def forget(settings: Settings, folder: Path, now: datetime) -> list[str]:

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from ami_listener import traces
 from asterisk_conf import CEL_COLUMNS, cel_file
 from backoffice_core.audit import service as audit
-from backoffice_core.call_centre import attempts, restores, stop, wrap_up
+from backoffice_core.call_centre import attempts, recreated, restores, stop, wrap_up
 from backoffice_core.call_centre.models import CallAttempt, CallTask, Recording, RestoreFinding
 from backoffice_core.cases.models import CaseEvent
 from backoffice_core.clock import Clock
@@ -127,6 +127,33 @@ async def test_calls_that_the_exchange_knows_are_written_again(world: World) -> 
     again = await account(world.house, [])
     assert (again["known"], again["recreated"]) == (2, 0)
     assert len(await world.calls_of(talked)) == 1
+
+
+async def test_many_calls_are_written_together_and_those_of_one_person_or_number_one_after_another(
+    world: World,
+) -> None:
+    """FL-13, FL-20: of each person and number one call may be live at a time, also while the lost ones are written again;
+    one that cannot be written does not take the others with it."""
+    one, other = await world.borrower(), await world.borrower()
+    async with world.database.begin() as s:
+        same_number = await house.borrower(s, world.clock, number=one.phone.value)
+    calls = {}
+    for n, who in enumerate((one, other, same_number, one, other)):
+        calls[call := uuid4()] = who
+        events = [(kind, after + 60 * n, extra) for kind, after, extra in BUSY]
+        world.cel(call, account_of(who.task.id, who.phone.id), *events)
+    async with world.database.begin() as s:
+        left_us = traces.from_cel([cel_file(world.settings)], world.point)
+        groups = await recreated.apart(s, left_us)
+    assert [len(group) for group in groups] == [2, 1, 2]
+    counts = await account(world.house, [])
+    assert (counts["recreated"], counts["untied"]) == (5, 0)
+    for who, tries in ((one, 2), (other, 2), (same_number, 1)):
+        assert len(await world.calls_of(who)) == tries
+        assert (await world.task(who)).attempts == tries
+    async with world.database.begin() as s:
+        slots = (await s.execute(select(ContactLedger.call_id, ContactLedger.state))).all()
+    assert {call: state for call, state in slots} == dict.fromkeys(calls, "COMMITTED")
 
 
 async def test_a_call_that_was_going_on_at_the_point_gets_its_true_end(world: World) -> None:

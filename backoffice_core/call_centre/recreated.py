@@ -54,7 +54,7 @@ async def apart(s: AsyncSession, traces: Sequence[Trace], most: int = 100) -> li
     found = await s.execute(
         select(ContactPoint.id, ContactPoint.person_id, ContactPoint.value).where(ContactPoint.id.in_(wanted))
     )
-    who = {point: {person, number} for point, person, number in found}
+    who: dict[UUID, set[UUID | str]] = {point: {person, number} for point, person, number in found}
     groups: list[list[Trace]] = [[]]
     taken: set[UUID | str] = set()
     for trace in traces:
@@ -92,10 +92,10 @@ async def take_over_many(s: AsyncSession, traces: Sequence[Trace], clock: Clock)
     for attempt in made:
         slot = Entry(at=attempt.business_at, channel="call", actor="human", state="RESERVED", purpose=attempt.purpose)
         await compliance.record(
-            s, attempt.person_id, slot, number=attempt.number, campaign=attempt.campaign, call_id=attempt.id
+            s, attempt.whose.person_id, slot, number=attempt.number, campaign=attempt.campaign, call_id=attempt.id
         )
     ending = {trace.call_id for trace in over}
-    await settling.begin_many(s, ending, ending, ())
+    await settling.begin_many(s, ending, ending, ending, ())
     for trace in over:
         if await _settle(s, trace, clock) and trace.call_id in seen.calls:
             answers[trace.call_id] = "settled"

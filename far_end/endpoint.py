@@ -42,6 +42,8 @@ class Call:
         self.stream: Stream | None = None
         self.over, self.acknowledged = asyncio.Event(), asyncio.Event()
         self.session = Session.parse(invite.body) if invite.body.strip() else None  # without: we offer, ACK answers
+        if self.session:
+            endpoint.engine.expect(self.session.remote)
         self.target, self.version, self._sequence = invite.get("Contact"), 1, 0
         self._sound: Sound | None = None
         self.repeats: dict[int, asyncio.Task[None]] = {}  # final answers to INVITEs, by CSeq, until their ACK

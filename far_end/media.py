@@ -263,6 +263,14 @@ class Engine:
         self._work.set()
         return stream
 
+    def expect(self, remote: Address) -> None:
+        """A new call names this port as its own: an older one that hears nothing from there any more is silent from now on,
+        not only from its answer."""
+        with self._lock:
+            older = self._by_remote.get(remote)
+            if older is not None and time.monotonic() - older.last_packet > STALE:
+                del self._by_remote[remote]
+
     def move(self, stream: Stream, remote: Address) -> None:
         """The other side's new address, after a re-INVITE."""
         remote = loopback_address(*remote)

@@ -123,3 +123,26 @@ async def test_two_engines_hear_each_other_and_keep_what_they_heard(tmp_path: Pa
     finally:
         one.close()
         two.close()
+
+
+async def test_a_call_whose_exchange_died_does_not_speak_into_the_next_call_on_its_port() -> None:
+    """Both would come from one address here, and no exchange could tell them apart; a carrier has a port for each call."""
+    one, two = Engine(), Engine()
+    try:
+        forgotten = one.open(("127.0.0.1", two.port), PCMA)
+        listener = two.open(("127.0.0.1", one.port), PCMA)
+        await until(lambda: listener.packets >= 5)
+        one.expect(forgotten.remote)
+        count = listener.packets
+        await until(lambda: listener.packets >= count + 5, what="one that hears somebody speaks on")
+        two.end(listener)  # nothing comes from there any more
+        forgotten.last_packet -= 10
+        one.expect(forgotten.remote)
+        listener = two.open(("127.0.0.1", one.port), PCMA)
+        await asyncio.sleep(0.2)
+        assert listener.packets <= 1, "what was under way"
+        one.open(forgotten.remote, PCMA)
+        await until(lambda: listener.packets >= 5, what="the new call is heard")
+    finally:
+        one.close()
+        two.close()

@@ -10,8 +10,9 @@ from typing import Annotated, Any
 import typer
 
 from backoffice_core import commands, commands_contacts, commands_recordings, config, leases
-from backoffice_core.command_line import noted, run
+from backoffice_core.command_line import noted, run, say
 from backoffice_core.commands_recordings import said_of_volume
+from backoffice_core.said import said
 
 app = typer.Typer(
     name="backoffice",
@@ -34,7 +35,7 @@ def up(only: Only = "") -> None:
     from backoffice_core.parts import control
 
     settings = config.load()
-    control.up(settings, _names(only), typer.echo)
+    control.up(settings, _names(only), say)
 
 
 @app.command()
@@ -42,7 +43,7 @@ def down() -> None:
     """Stop everything, in order. Does nothing when nothing runs."""
     from backoffice_core.parts import control
 
-    control.down(config.load(), typer.echo)
+    control.down(config.load(), say)
 
 
 @app.command()
@@ -50,7 +51,7 @@ def upgrade() -> None:
     """Replace the programs that run by those of this release, one by one. Nobody's talk is cut; Asterisk is reloaded."""
     from backoffice_core.parts import control
 
-    state = control.upgrade(config.load(), typer.echo)
+    state = control.upgrade(config.load(), say)
     noted("UPGRADED", data={"parts": [part.name for part in state.parts]})
 
 
@@ -89,7 +90,7 @@ def _show_changes(changes: list[Any], as_json: bool) -> None:
         if change.at_start:
             print(f"   {change.at_start}")
     if not changes:
-        print("Nothing differs.")
+        say("Nothing differs.")
 
 
 @app.command()
@@ -105,37 +106,36 @@ def status(as_json: Json = False) -> None:
     if as_json:
         shown = [{k: v for k, v in asdict(part).items() if k not in {"create_time", "sign"}} for part in parts]
         leaders = [asdict(one) for one in _leaders(settings)] if parts else []
-        said = {
+        told = {
             "supervisor": supervisor.pid if supervisor else None,
             "parts": shown,
             "late_sources": late,
             "leaders": leaders,
             "recordings": volume,
         }
-        print(json.dumps(said, ensure_ascii=False, default=str))
+        print(json.dumps(told, ensure_ascii=False, default=str))
     elif not parts:
-        print("Nothing runs. Start it with `backoffice up`.")
+        say("Nothing runs. Start it with `backoffice up`.")
     else:
         from rich.console import Console
         from rich.table import Table
 
-        table = Table("part", "state", "pid", "since (UTC)", "restarts", "port", "last error", box=None)
+        head = ("part", "state", "pid", "since (UTC)", "restarts", "port", "last error")
+        table = Table(*map(said, head), box=None)
         for part in parts:
             since = part.since[:19].replace("T", " ")
             pid, port = str(part.pid or ""), str(part.port or "")
-            table.add_row(part.name, part.state, pid, since, str(part.restarts), port, part.error)
+            table.add_row(part.name, said(part.state), pid, since, str(part.restarts), port, part.error)
         Console(width=None if sys.stdout.isatty() else 160).print(table)
         for name in late:
-            print(
-                f"The source of contacts {name} is late: caps are lowered by its rule. `backoffice contacts sources`."
-            )
+            say(f"The source of contacts {name} is late: caps are lowered by its rule. `backoffice contacts sources`.")
         for one in _leaders(settings):
-            who = f"{one.host} pid {one.pid} since {one.since:%Y-%m-%d %H:%M:%S} UTC" if one.holds else "nobody"
-            print(f"{one.name} is led by {who}")
+            who = f"{one.host} pid {one.pid} since {one.since:%Y-%m-%d %H:%M:%S} UTC" if one.holds else said("nobody")
+            say(f"{one.name} is led by {who}")
         if volume:
-            print(said_of_volume(volume))
+            say(said_of_volume(volume))
         if not supervisor:
-            print("The supervisor is dead. `backoffice down` ends what it left behind, `backoffice up` starts anew.")
+            say("The supervisor is dead. `backoffice down` ends what it left behind, `backoffice up` starts anew.")
     raise typer.Exit(0 if supervisor and parts and all(part.state == "up" for part in parts) else 1)
 
 
@@ -188,7 +188,7 @@ def migrate() -> None:
     from backoffice_core.migrations import migrate as run
 
     run(config.load())
-    print("The database is up to date.")
+    say("The database is up to date.")
 
 
 @app.command()
@@ -227,9 +227,9 @@ commands.register(app)
 
 
 def _complain(message: str, remedy: str = "") -> None:
-    print(f"error: {message}", file=sys.stderr)
+    print(said(f"error: {said(message)}"), file=sys.stderr)
     if remedy:
-        print(f"  what to do: {remedy}", file=sys.stderr)
+        print(said(f"  what to do: {said(remedy)}"), file=sys.stderr)
 
 
 def main() -> None:
@@ -237,7 +237,7 @@ def main() -> None:
     from backoffice_core.parts.explain import misspelt
 
     for warning in misspelt(os.environ):
-        print(f"warning: {warning}", file=sys.stderr)
+        print(said(f"warning: {warning}"), file=sys.stderr)
     try:
         app()
     except KeyboardInterrupt:

@@ -17,7 +17,7 @@ from babel import Locale, UnknownLocaleError
 from babel.dates import format_date
 from babel.numbers import format_currency, format_decimal
 from fluent.runtime import FluentBundle, FluentResource
-from fluent.syntax.ast import Junk
+from fluent.syntax.ast import Junk, Message, Placeable, StringLiteral, TextElement, VariableReference
 
 FOLDER = Path(__file__).parent / "locale"
 FALLBACK = "uk"
@@ -27,8 +27,11 @@ NBSP = "\u00a0"
 class Catalogue:
     """`strict` makes a missing key or argument an error (tests); otherwise Ukrainian, then the key itself, is shown."""
 
-    def __init__(self, bundles: dict[str, FluentBundle], *, strict: bool = False) -> None:
+    def __init__(
+        self, bundles: dict[str, FluentBundle], entries: dict[str, list[Any]] | None = None, *, strict: bool = False
+    ) -> None:
         self._bundles = bundles
+        self._entries = entries or {}
         self._words: dict[str, Words] = {}
         self.strict = strict
 
@@ -38,7 +41,7 @@ class Catalogue:
 
         Raises ValueError, naming file and line, when a file is not Fluent.
         """
-        bundles = {}
+        bundles, entries = {}, {}
         for file in [one for where in (folder, *further) for one in sorted(where.glob("*.ftl"))]:
             resource = FluentResource(file.read_text(encoding="utf-8"))
             for entry in resource.body:
@@ -48,10 +51,10 @@ class Catalogue:
                     raise ValueError(f"{file.name}, line {line}: {entry.annotations[0].message}")
             bundle = FluentBundle([_locale_code(file.stem)], use_isolating=False)
             bundle.add_resource(resource)
-            bundles[file.stem] = bundle
+            bundles[file.stem], entries[file.stem] = bundle, resource.body
         if FALLBACK not in bundles:
             raise ValueError(f"{folder} holds no {FALLBACK}.ftl")
-        return cls(bundles, strict=strict)
+        return cls(bundles, entries, strict=strict)
 
     @cached_property
     def languages(self) -> tuple[str, ...]:
@@ -61,6 +64,14 @@ class Catalogue:
 
     def has(self, lang: str, key: str) -> bool:
         return lang in self._bundles and self._bundles[lang].has_message(key)
+
+    def patterns(self, lang: str, family: str) -> dict[str, list[str]]:
+        """Messages whose keys begin with `family`, in parts: what stands there, and `$name` for each place."""
+        found: dict[str, list[str]] = {}
+        for entry in self._entries.get(lang, ()):
+            if isinstance(entry, Message) and entry.id.name.startswith(family) and entry.value is not None:
+                found[entry.id.name] = [_written(element) for element in entry.value.elements]
+        return found
 
     def text(self, lang: str, key: str, /, **args: Any) -> str:
         """The words of `key`. Raises KeyError or ValueError when strict and the key or an argument is missing."""
@@ -81,6 +92,15 @@ class Catalogue:
         if code not in self._words:
             self._words[code] = Words(self, code)
         return self._words[code]
+
+
+def _written(element: TextElement | Placeable) -> str:
+    if isinstance(element, TextElement):
+        return str(element.value)
+    inside = element.expression
+    if isinstance(inside, VariableReference):
+        return f"${inside.id.name}"
+    return str(inside.parse()["value"]) if isinstance(inside, StringLiteral) else ""
 
 
 def _locale_code(lang: str) -> str:

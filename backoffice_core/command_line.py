@@ -26,6 +26,7 @@ from backoffice_core.config import Settings
 from backoffice_core.db import AWAY, Database
 from backoffice_core.errors import BadInput
 from backoffice_core.events import News
+from backoffice_core.said import said
 
 T = TypeVar("T")
 Json = Annotated[bool, typer.Option("--json", help="for scripts")]
@@ -100,7 +101,8 @@ def noted(act: str, subject: str = "", data: Mapping[str, Any] | None = None) ->
 
 
 def say(text: str) -> None:
-    typer.echo(text)
+    """In the language of the terminal (`said`)."""
+    typer.echo(said(text))
 
 
 def say_json(what: object) -> None:
@@ -108,7 +110,7 @@ def say_json(what: object) -> None:
 
 
 def table(title: str, head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    drawn = Table(*head, title=title or None, title_justify="left", box=None, pad_edge=False)
+    drawn = Table(*map(said, head), title=said(title) or None, title_justify="left", box=None, pad_edge=False)
     for row in rows:
         drawn.add_row(*("" if cell is None else str(cell) for cell in row))
     Console(width=None if sys.stdout.isatty() else 160, highlight=False, markup=False).print(drawn)
@@ -119,7 +121,7 @@ def bar(label: str) -> Iterator[Callable[[int, int], None]]:
     """A function `(done, total)`; a bar shows on the terminal once the work takes longer than two seconds."""
     begun = stopwatch.monotonic()
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bars:
-        task = bars.add_task(label, visible=False)
+        task = bars.add_task(said(label), visible=False)
 
         def step(done: int, total: int) -> None:
             bars.update(task, completed=done, total=total, visible=stopwatch.monotonic() - begun > BAR_AFTER_S)

@@ -19,6 +19,7 @@ from backoffice_core.commands_recordings import recordings
 from backoffice_core.commands_restore import restore
 from backoffice_core.commands_simulate import simulate
 from backoffice_core.errors import BadInput
+from backoffice_core.said import said, word
 
 Day = Annotated[str, typer.Option("--date", metavar="YYYY-MM-DD", help="business date; default: today")]
 
@@ -88,13 +89,15 @@ def queue(
             say_json({"date": on, "tasks": states, "not_callable": reasons, "rows": rows})
         elif listed:
             head = ("case", "borrower", "reason", "until", "rule")
-            shown = [(r.case_number, r.person_name, r.reason, house.hour(r.until), r.rule) for r in refused]
+            shown = [
+                (r.case_number, r.person_name, word("reason", r.reason), house.hour(r.until), r.rule) for r in refused
+            ]
             table(f"not called on {on}", head, shown)
         else:
             columns = ("#", "case", "borrower", "phone", "state", "from", "days", "overdue", "×typical", "why")
             table(f"queue of {on}", columns, [_queue_line(house, row) for row in tasks])
-            say("tasks: " + (", ".join(f"{k} {v}" for k, v in states.items()) or "none"))
-            say("not called: " + (", ".join(f"{k} {v}" for k, v in reasons.items()) or "none"))
+            say("tasks: " + (", ".join(f"{word('task-state', k)} {v}" for k, v in states.items()) or said("none")))
+            say("not called: " + (", ".join(f"{word('reason', k)} {v}" for k, v in reasons.items()) or said("none")))
             if not states and not reasons:
                 say(
                     f"The night of {on} made no tasks."
@@ -108,9 +111,9 @@ def queue(
 def _queue_line(house: House, row: Any) -> tuple[object, ...]:
     why = row.why
     return (
-        row.position, row.case_number, row.person_name, row.phone, row.state, house.hour(row.earliest_at),
+        row.position, row.case_number, row.person_name, row.phone, word("task-state", row.state), house.hour(row.earliest_at),
         why.get("days_past_due"), f"{why.get('overdue', '')} {why.get('currency', '')}", why.get("times_typical"),
-        why.get("group"),
+        word("why", why.get("group")),
     )  # fmt: skip
 
 
@@ -139,7 +142,8 @@ def calls(
         elif live:
             head = ("since (UTC)", "state", "number", "borrower", "case", "agent", "trunk")
             shown = [
-                (f"{r['since'].astimezone(UTC):%H:%M:%S}", r["state"], r["number"], r["person_name"], r["case_number"],
+                (f"{r['since'].astimezone(UTC):%H:%M:%S}", word("call-state", r["state"]), r["number"], r["person_name"],
+                 r["case_number"],
                  r["agent_name"], r["trunk"]) for r in rows
             ]  # fmt: skip
             table("live calls", head, shown)
@@ -155,7 +159,11 @@ def _call_line(house: House, row: dict[str, Any]) -> tuple[object, ...]:
     seconds = f"{(ended - answered).total_seconds():.1f}" if ended and answered else ""
     seconds = f"~{seconds}" if row["estimated"] else seconds  # nobody told the end: until the last evidence
     at = f"{row['business_at'].astimezone(house.clock.zone):%H:%M:%S}"
-    return at, row["direction"], row["number"], row["state"], row["result"], row["outcome"], seconds, row["id"]
+    state, result, outcome = (
+        word(family, row[name])
+        for family, name in (("call-state", "state"), ("result", "result"), ("outcome", "outcome"))
+    )
+    return at, row["direction"], row["number"], state, result, outcome, seconds, row["id"]
 
 
 # --- cases and agents ----------------------------------------------------------------------------------------------
@@ -231,13 +239,15 @@ def agents(as_json: Json = False) -> None:
             say_json([asdict(row) for row in board])
             return
         head = ("name", "phone", "state", "reason", "since (UTC)", "line", "borrower")
-        rows = [
-            (r.name, r.extension, r.state, r.reason, f"{r.since.astimezone(UTC):%H:%M:%S}", r.line, r.person_name)
-            for r in board
-        ]
-        table("agents", head, rows)
+        table("agents", head, [_agent_line(row) for row in board])
 
     run(work)
+
+
+def _agent_line(row: Any) -> tuple[object, ...]:
+    since = f"{row.since.astimezone(UTC):%H:%M:%S}"
+    state, reason = word("agent-state", row.state), word("pause", row.reason)
+    return row.name, row.extension, state, reason, since, row.line, row.person_name
 
 
 def register(app: typer.Typer) -> None:

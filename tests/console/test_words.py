@@ -24,7 +24,7 @@ FAMILIES = (  # keys made of a stored code; the words of a code stand in the cat
     "agent-state", "call-state", "task-state", "result", "outcome", "reason", "why", "case-state", "stage", "flag", "owner",
     "phone-state", "promise", "task", "pause", "role", "recording", "speech", "campaign", "event", "error", "remedy", "input",
     "phone-refused", "rule", "problem", "stop-cause", "announcement", "trunk-state", "trunk-why", "sign", "span",
-    "caller-id-state", "sound", "one-way",
+    "caller-id-state", "sound", "said", "one-way",
 )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ import typer
 from backoffice_core import commands, commands_contacts, commands_recordings, config, leases
 from backoffice_core.command_line import noted, run, say
 from backoffice_core.commands_recordings import said_of_volume
-from backoffice_core.said import said
+from backoffice_core.said import help_in_words, said, spoken
 
 app = typer.Typer(
     name="backoffice",
@@ -239,7 +239,10 @@ def main() -> None:
     for warning in misspelt(os.environ):
         print(said(f"warning: {warning}"), file=sys.stderr)
     try:
-        app()
+        if spoken() == "en":
+            app()
+        else:
+            help_in_words(typer.main.get_command(app))()
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:  # `backoffice logs | head`

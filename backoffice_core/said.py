@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Mapping
 from functools import cache, lru_cache
+from typing import Any
 
 from backoffice_core.catalogue import FOLDER, Catalogue
 
@@ -56,6 +57,8 @@ def word(family: str, code: object, lang: str = "") -> object:
 def _one(text: str, lang: str) -> str | None:
     bare = text.strip()
     indent, tail = text[: len(text) - len(text.lstrip())], text[len(text.rstrip()) :]
+    if (whole := _exact().get(bare)) is not None:
+        return indent + _catalogue().text(lang, whole) + tail
     for key, pattern in _known():
         if found := pattern.fullmatch(bare):
             return indent + _catalogue().text(lang, key, **found.groupdict()) + tail
@@ -68,12 +71,44 @@ def _catalogue() -> Catalogue:
 
 
 @lru_cache(maxsize=1)
+def _exact() -> dict[str, str]:
+    """Keys of the sentences without a place."""
+    patterns = _catalogue().patterns(_SOURCE, FAMILY)
+    return {"".join(parts): key for key, parts in patterns.items() if not _places(parts)}
+
+
+def _places(parts: list[str]) -> list[str]:
+    return [part for part in parts if part.startswith("$")]
+
+
+@lru_cache(maxsize=1)
 def _known() -> list[tuple[str, re.Pattern[str]]]:
     """Keys with what their English sentence looks like; the ones that say most of their own words first."""
-    patterns = _catalogue().patterns(_SOURCE, FAMILY)
+    patterns = {key: parts for key, parts in _catalogue().patterns(_SOURCE, FAMILY).items() if _places(parts)}
     ordered = sorted(patterns.items(), key=lambda one: -sum(len(part) for part in one[1] if not part.startswith("$")))
     return [(key, re.compile("".join(map(_part, parts)), re.DOTALL)) for key, parts in ordered]
 
 
 def _part(part: str) -> str:
     return f"(?P<{part[1:]}>.*?)" if part.startswith("$") else re.escape(part)
+
+
+# --- help ----------------------------------------------------------------------------------------------------------
+
+
+def help_in_words(command: Any, lang: str = "") -> Any:
+    """The help of a command, of what it takes and of the commands below it, in `lang`. Tables of columns stay English."""
+    command.help = _paragraphs(command.help, lang)
+    for parameter in command.params:
+        if getattr(parameter, "help", None):
+            parameter.help = _paragraphs(parameter.help, lang)
+    for below in getattr(command, "commands", {}).values():
+        help_in_words(below, lang)
+    return command
+
+
+def _paragraphs(text: str | None, lang: str) -> str | None:
+    if not text:
+        return text
+    parts = text.strip().split("\n\n")
+    return "\n\n".join(part if part.startswith("\b") else said(" ".join(part.split("\n")), lang) for part in parts)

@@ -3,8 +3,10 @@
 import ast
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from backoffice_core import said as spoken
@@ -122,6 +124,21 @@ def test_what_stands_in_the_places_is_kept() -> None:
     assert word("result", "NO_ANSWER", "uk") == "Немає відповіді"
 
 
+def test_the_help_of_every_command_has_its_words() -> None:
+    """Only the description of the portfolio's columns, which is the format itself, stays English."""
+    for lang in ("uk", "ru"):
+        english = _helps(get_command(app))
+        spoken_in = _helps(spoken.help_in_words(get_command(app), lang))
+        same = {a for a, b in zip(english, spoken_in, strict=True) if a == b and "_" not in a and "," not in a}
+        assert {one for one in same if not one.startswith("The bank's portfolio file")} == set()
+
+
+def _helps(command: Any) -> list[str]:
+    own = [command.help or "", *(getattr(one, "help", None) or "" for one in command.params if one.name != "help")]
+    below = [text for one in getattr(command, "commands", {}).values() for text in _helps(one)]
+    return [text for text in [*own, *below] if text]
+
+
 @pytest.mark.parametrize(("lang", "expected"), [("uk", "дата"), ("ru", "дата"), ("en", "date")])
 def test_a_command_refuses_in_the_language_of_its_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], lang: str, expected: str
@@ -130,6 +147,7 @@ def test_a_command_refuses_in_the_language_of_its_terminal(
     from backoffice_core import __main__
 
     monkeypatch.setattr(spoken, "spoken", lambda: lang)
+    monkeypatch.setattr(__main__, "spoken", lambda: lang)
     monkeypatch.setattr("sys.argv", ["backoffice", "queue", "--date", "abc"])
     with pytest.raises(SystemExit) as ended:
         __main__.main()

@@ -1703,6 +1703,8 @@ said-then-forget-the-older-keys-older-backups-need-th = then forget the older ke
 said-logs-to-files-up-uses-it = logs to files; `up` uses it
 said-upgrade-uses-it = `upgrade` uses it
 said-show-this-message-and-exit = Show this message and exit.
+said-no-slot-was-reserved-for-this-call = No slot was reserved for this call.
+said-a-slot-is-reserved-for-a-call-and-a-call-needs-a = A slot is reserved for a call, and a call needs a number.
 
 ## Errors
 

@@ -1713,6 +1713,8 @@ said-then-forget-the-older-keys-older-backups-need-th = потом забыть 
 said-logs-to-files-up-uses-it = журналы в файлы; для `up`
 said-upgrade-uses-it = для `upgrade`
 said-show-this-message-and-exit = Показать это и выйти.
+said-no-slot-was-reserved-for-this-call = Для этого звонка места в учёте контактов не занимали.
+said-a-slot-is-reserved-for-a-call-and-a-call-needs-a = Место занимают для звонка, а звонку нужен номер.
 
 ## Errors
 

@@ -1714,6 +1714,8 @@ said-then-forget-the-older-keys-older-backups-need-th = потім забути 
 said-logs-to-files-up-uses-it = журнали у файли; для `up`
 said-upgrade-uses-it = для `upgrade`
 said-show-this-message-and-exit = Показати це й вийти.
+said-no-slot-was-reserved-for-this-call = Для цього дзвінка місця в обліку контактів не займали.
+said-a-slot-is-reserved-for-a-call-and-a-call-needs-a = Місце займають для дзвінка, а дзвінку потрібен номер.
 
 ## Errors
 

@@ -5,9 +5,17 @@ they append is written together at the end. A step does not know: it asks `locke
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
+from sqlalchemy import ColumnElement, any_, bindparam
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 
 T = TypeVar("T")
+
+
+def among(column: InstrumentedAttribute[Any]) -> ColumnElement[bool]:
+    """Is one of the parameter `ids`: for a statement that is made once, however many there are."""
+    return column == any_(bindparam("ids", type_=ARRAY(column.type)))
 
 
 def hold(s: AsyncSession, rows: Iterable[Any], key: str = "id") -> list[Any]:

@@ -141,17 +141,19 @@ async def _last(s: AsyncSession, attempt: CallAttempt) -> CallLeg | None:
     return await s.get(CallLeg, (attempt.id, attempt.legs), with_for_update=True)
 
 
+_LAST = (
+    select(CallLeg, TrunkState)
+    .join(CallAttempt, CallAttempt.id == CallLeg.call_id)
+    .outerjoin(TrunkState, TrunkState.trunk == CallLeg.trunk)
+    .where(bulk.among(CallLeg.call_id), CallLeg.n == CallAttempt.legs)
+    .order_by(CallLeg.call_id)
+    .with_for_update(of=CallLeg)
+)
+
+
 async def hold(s: AsyncSession, calls: list[UUID]) -> None:
     """Locks and loads the last legs of these calls, and reads their trunks' states, for a transaction of many steps."""
-    last = (
-        select(CallLeg, TrunkState)
-        .join(CallAttempt, CallAttempt.id == CallLeg.call_id)
-        .outerjoin(TrunkState, TrunkState.trunk == CallLeg.trunk)
-        .where(CallLeg.call_id.in_(calls), CallLeg.n == CallAttempt.legs)
-        .order_by(CallLeg.call_id)
-        .with_for_update(of=CallLeg)
-    )
-    rows = (await s.execute(last)).all()
+    rows = (await s.execute(_LAST, {"ids": calls})).all()
     bulk.hold(s, [leg for leg, _ in rows], "call_id")
     trunks.hold_states(s, {leg.trunk: state for leg, state in rows})
 

@@ -96,6 +96,12 @@ async def settle(s: AsyncSession, call_id: UUID, facts: CallFacts, now: datetime
     return attempt
 
 
+_CALLS = select(CallAttempt).where(bulk.among(CallAttempt.id)).order_by(CallAttempt.id).with_for_update()
+_TASKS = select(CallTask).where(bulk.among(CallTask.id)).order_by(CallTask.id).with_for_update()
+_RECORDINGS = select(Recording).where(bulk.among(Recording.call_id))
+_SESSIONS = select(AgentSession).where(bulk.among(AgentSession.id)).order_by(AgentSession.id).with_for_update()
+
+
 async def begin_many(
     s: AsyncSession, heard: Collection[UUID], met: Collection[UUID], over: Collection[UUID], seats: Collection[UUID]
 ) -> None:
@@ -104,21 +110,17 @@ async def begin_many(
     `heard`: calls of which something was heard; `met`, `over`: those of them in which the voices met, that end.
     `finish_many` writes what was kept.
     """
-    calls = select(CallAttempt).where(CallAttempt.id.in_(heard)).order_by(CallAttempt.id).with_for_update()
-    known: list[CallAttempt] = bulk.hold(s, await s.scalars(calls) if heard else ())
+    known: list[CallAttempt] = bulk.hold(s, await s.scalars(_CALLS, {"ids": list(heard)}) if heard else ())
     ending = [call for call in known if call.id in over and call.ended_at is None]
     if ending:
         await compliance.hold_slots(s, [call.id for call in ending])
         await legs.hold(s, [call.id for call in ending])
-        tasks = select(CallTask).where(CallTask.id.in_([call.task_id for call in ending])).order_by(CallTask.id)
-        bulk.hold(s, await s.scalars(tasks.with_for_update()))
+        bulk.hold(s, await s.scalars(_TASKS, {"ids": [call.task_id for call in ending if call.task_id]}))
         silent = [call.id for call in ending if call.answered_at is None]
-        recordings = select(Recording).where(Recording.call_id.in_(silent))
-        bulk.hold(s, await s.scalars(recordings) if silent else (), "call_id")
+        bulk.hold(s, await s.scalars(_RECORDINGS, {"ids": silent}) if silent else (), "call_id")
     with_agent = [call for call in known if call.id in met or call.id in over]
     sessions = {call.agent_session_id for call in with_agent if call.agent_session_id} | set(seats)
-    rows = select(AgentSession).where(AgentSession.id.in_(sessions)).order_by(AgentSession.id)
-    bulk.hold(s, await s.scalars(rows.with_for_update()) if sessions else ())
+    bulk.hold(s, await s.scalars(_SESSIONS, {"ids": list(sessions)}) if sessions else ())
 
 
 async def finish_many(s: AsyncSession) -> None:

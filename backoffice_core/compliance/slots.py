@@ -192,10 +192,12 @@ async def commit_slot(
     return True
 
 
+_SLOTS = select(ContactLedger).where(bulk.among(ContactLedger.call_id)).order_by(ContactLedger.id).with_for_update()
+
+
 async def hold_slots(session: AsyncSession, calls: Collection[UUID]) -> None:
     """Locks the slots of these calls for a transaction of many steps (`bulk`)."""
-    query = select(ContactLedger).where(ContactLedger.call_id.in_(calls)).order_by(ContactLedger.id).with_for_update()
-    bulk.hold(session, await session.scalars(query), "call_id")
+    bulk.hold(session, await session.scalars(_SLOTS, {"ids": list(calls)}), "call_id")
 
 
 async def free_slot(session: AsyncSession, call_id: UUID, *, uncertain_too: bool = False) -> bool:

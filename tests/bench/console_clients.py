@@ -1,7 +1,7 @@
 """Many consoles in a process of their own, so that what they cost is not the server's and can be told apart.
 
-The first line of its input is JSON, a list of [name, address, cookie]; each further line asks: `back SECONDS` (when was
-the last of them back after that moment, once all are), `heard` (what each has heard since it was asked last). Moments are
+The first line of its input is JSON, a list of [name, address, cookie]; each further line asks: `back SECONDS` (how
+long after that moment the last of them was back, once all are), `heard` (what each has heard since it was asked last). Moments are
 those of time.monotonic(), which all processes of a machine share.
 """
 
@@ -23,7 +23,7 @@ LINE_BYTES = 1 << 26
 class Client:
     """One console: connects, comes back when cut off, and notes when which news came."""
 
-    def __init__(self, name: str, address: str, cookie: str) -> None:
+    def __init__(self, name: str, address: str, cookie: str = "") -> None:
         self.name, self.address = name, address
         self.headers = {"Cookie": cookie} if cookie else {}
         self.back_at = 0.0  # when the last snapshot was asked for
@@ -47,12 +47,17 @@ class Client:
             wait = min(wait * 2, LONGEST_WAIT_S)
 
 
-async def answer(clients: list[Client], asked: list[str]) -> Any:
-    if asked[0] == "back":
-        since = float(asked[1])
+async def all_back(clients: list[Client], since: float, limit_s: float = 120.0) -> float:
+    """Seconds from `since` until the last was back. Raises TimeoutError."""
+    async with asyncio.timeout(limit_s):
         while not all(client.back_at > since for client in clients):  # noqa: ASYNC110 (500 events would say it no sooner)
             await asyncio.sleep(0.02)
-        return max(client.back_at for client in clients)
+    return max(client.back_at for client in clients) - since
+
+
+async def answer(clients: list[Client], asked: list[str]) -> Any:
+    if asked[0] == "back":
+        return await all_back(clients, float(asked[1]))
     heard = {client.name: client.heard for client in clients}
     for client in clients:
         client.heard = []

@@ -56,10 +56,9 @@ class Crowd:
         self.child = child
         self.process = psutil.Process(child.pid)
 
-    async def back(self, since: float, limit_s: float = 120.0) -> float:
+    async def back(self, since: float) -> float:
         """Seconds from `since` until the last was back."""
-        async with asyncio.timeout(limit_s):
-            return float(await self._ask(f"back {since}")) - since
+        return float(await self._ask(f"back {since}"))
 
     async def heard(self) -> Heard:
         """Since it was asked last."""

@@ -26,7 +26,7 @@ from backoffice_core.loans import stop_list
 from backoffice_core.staff import clients
 from backoffice_core.staff import service as staff
 from recordings.playback import open_sound
-from tests.bench.consoles import Client, all_back
+from tests.bench.console_clients import Client, all_back
 from tests.conftest import until
 from tests.running import PASSWORD, RunningHouse, running_house
 

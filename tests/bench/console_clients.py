@@ -1,8 +1,8 @@
 """Many consoles in a process of their own, so that what they cost is not the server's and can be told apart.
 
 The first line of its input is JSON, a list of [name, address, cookie]; each further line asks: `back SECONDS` (how
-long after that moment the last of them was back, once all are), `heard` (what each has heard since it was asked last). Moments are
-those of time.monotonic(), which all processes of a machine share.
+long after that moment the last of them was back, once all are), `heard` (what each has heard since it was asked last).
+Moments are those of time.monotonic(), which all processes of a machine share.
 """
 
 import asyncio

@@ -16,7 +16,8 @@ plan its programs and servers are killed (-9) and frozen, its links cut, muted a
 - `mismatched`: calls whose card, voice, recording or disposition are of different calls. Each borrower and each agent
   speaks a chord of his own (far_end/tones.py): robots write down whose voice they hear while a card is before them,
   and both sides of each recording are listened to. A result belongs to the call and the agent for whom a robot saved
-  it; no agent has two calls at once.
+  it; no agent has two calls at once. A card that lay before an agent while the call was his is none, if the product wrote
+  that his line died before the voices met: the call and its card went on to the next. A voice is one in any case.
 - `orphan_recordings`: files without a call that has one, and answered calls without a file, once the sweeper had its time.
 - `unknown`: attempts whose end nobody found. Goal: at most 0.2 a kill, each claimed less than 2 s before a fault began or
   while it lasted.

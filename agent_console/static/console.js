@@ -166,7 +166,8 @@
     if (event.newState !== "open" || !button) return;
     const at = button.getBoundingClientRect(), below = at.bottom + menu.offsetHeight + 4 <= innerHeight;
     menu.style.top = `${below ? at.bottom + 4 : Math.max(4, at.top - menu.offsetHeight - 4)}px`;
-    menu.style.right = `${document.documentElement.clientWidth - at.right}px`;
+    const wide = document.documentElement.clientWidth;
+    menu.style.right = `${Math.max(4, Math.min(wide - at.right, wide - menu.offsetWidth - 4))}px`;
   }, true);
   document.addEventListener("htmx:afterRequest", (event) => {
     const form = event.detail.elt.closest("[data-closes]");

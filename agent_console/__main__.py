@@ -3,17 +3,20 @@
 import asyncio
 import sys
 
+import structlog
 import uvicorn
 import uvloop
 
 from agent_console.app import create_app
-from backoffice_core import clock, config
+from backoffice_core import clock, config, tls
 from backoffice_core.bus import Bus
 from backoffice_core.db import Database
 from backoffice_core.errors import Refused
 from backoffice_core.parts.process import need_port
 from backoffice_core.parts.ready import mark_ready, unmark
 from backoffice_core.pbx.ami import Ami
+
+log = structlog.get_logger()
 
 
 class _Server(uvicorn.Server):
@@ -29,8 +32,14 @@ class _Server(uvicorn.Server):
             mark_ready(self._settings, "agent_console")
 
 
+def _tell_of_certificate(found: tls.Certificate | None) -> None:
+    if found is not None and found.ends_soon(clock.Clock.wall()):
+        log.warning("the certificate ends soon", valid_until=f"{found.valid_until:%Y-%m-%d}")
+
+
 async def serve(settings: config.Settings) -> None:
-    """Runs until SIGTERM or SIGINT. Raises PartMissing when the port is taken, ClockShiftRefused."""
+    """Runs until SIGTERM or SIGINT. Raises PartMissing when the port is taken, ClockShiftRefused, BadCertificate."""
+    _tell_of_certificate(tls.check(settings, clock.Clock.wall()))
     need_port(settings.ports.console, settings.bind, "the console", "console")
     database, bus = Database(settings, name="agent_console", idle_s=10.0, answer_s=10.0), Bus(settings)
     ami = Ami(settings.asterisk_host, settings.ports.ami, "console", settings.derived_secret("ami:console"))
@@ -39,7 +48,7 @@ async def serve(settings: config.Settings) -> None:
     conf = uvicorn.Config(
         app, host=settings.bind, port=settings.ports.console, log_level="warning", access_log=False,
         timeout_graceful_shutdown=2, ws_ping_interval=10, ws_ping_timeout=10,
-        ws_per_message_deflate=False, server_header=False,
+        ws_per_message_deflate=False, server_header=False, ssl_certfile=settings.tls_cert, ssl_keyfile=settings.tls_key,
     )  # fmt: skip
     try:
         await _Server(settings, conf).serve()

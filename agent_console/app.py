@@ -120,7 +120,8 @@ class _Protect:
         netloc = Headers(scope=scope).get("host", "")
         netloc = netloc if _HOST.fullmatch(netloc) else "localhost"
         host = netloc.rpartition(":")[0] if netloc.rpartition(":")[2].isdecimal() else netloc
-        phone = f"ws://{host}:{self.phone_port} wss://{host}:{self.phone_port} ws://{netloc} wss://{netloc}"
+        ws = "wss" if scope["scheme"] == "https" else "ws"
+        phone = f"{ws}://{host}:{self.phone_port} {ws}://{netloc}"
         headers["Content-Security-Policy"] = (
             f"default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data:; media-src "
             f"'self' blob:; connect-src 'self' {phone}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"

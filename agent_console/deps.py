@@ -64,9 +64,13 @@ def console_of(connection: HTTPConnection) -> Console:
 
 def same_origin(connection: HTTPConnection) -> bool:
     """Browsers name the page that asks in Origin on every POST and websocket; programs without one are let through
-    (they hold no person's cookie by accident)."""
+    (they hold no person's cookie by accident). A page that came without TLS is another's page to one that has it."""
     origin = connection.headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == connection.headers.get("host")
+    if origin is None:
+        return True
+    page = urlsplit(origin)
+    secure = connection.scope["scheme"] in {"https", "wss"}
+    return page.netloc == connection.headers.get("host") and (page.scheme == "https" or not secure)
 
 
 async def csrf_matches(request: Request, expected: str) -> bool:

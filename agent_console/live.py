@@ -27,6 +27,7 @@ from backoffice_core.events import (
     AgentChanged,
     CallChanged,
     CardShown,
+    LoginTaken,
     News,
     QueueChanged,
     ScreenPop,
@@ -52,6 +53,8 @@ class Socket:
 
     user_id: UUID
     floor: bool
+    login: str = ""  # digest of its cookie
+    over: asyncio.Event = field(default_factory=asyncio.Event)  # another login took the desk
     queue: asyncio.Queue[str] = field(default_factory=lambda: asyncio.Queue(QUEUE))
     slow: bool = False
 
@@ -73,6 +76,7 @@ class Hub:
         self._popped: dict[UUID, UUID | None] = {}
         self._changed: set[UUID] = set()  # agents of whom there is news that was not passed on yet
         self._wake = asyncio.Event()
+        self._taken: set[asyncio.Task[None]] = set()
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -110,10 +114,22 @@ class Hub:
                 self.tell_floor({"kind": "queue"})
             case TrunksChanged():
                 self.tell_floor({"kind": "trunks"})
+            case LoginTaken():
+                self._taken.add(asyncio.create_task(self._end_taken(news.agent_id)))
             case SoundChanged():
                 self.tell_floor({"kind": "sound"})
             case StopChanged():
                 self.tell_all({"kind": "stop"})
+
+    async def _end_taken(self, user_id: UUID) -> None:
+        """Closes this person's pages whose login has ended; when the database is away their next request tells them."""
+        with contextlib.suppress(Exception):
+            async with self.console.database.begin() as s:
+                known = await service.open_tokens(s, user_id, self.console.clock.wall())
+            for socket in self.sockets:
+                if socket.user_id == user_id and socket.login not in known:
+                    socket.over.set()
+        self._taken = {task for task in self._taken if not task.done() and task is not asyncio.current_task()}
 
     async def shown(self, user_id: UUID, call_id: UUID) -> None:
         """The card of this agent's own call is on his screen: the voices may meet."""
@@ -216,20 +232,21 @@ async def live(websocket: WebSocket) -> None:
         await websocket.close(EXPIRED if found is None else FOREIGN)
         return
     user, login = found
-    socket = Socket(user.id, floor=rules.may(user.role, "floor"))
+    socket = Socket(user.id, floor=rules.may(user.role, "floor"), login=login.token_hash)
     console.hub.sockets.add(socket)
     socket.push({"kind": "reread"})
     reader = asyncio.create_task(_read(websocket, console.hub, user.id))
     writer = asyncio.create_task(_write(websocket, socket, console, login.expires_at.timestamp()))
+    over = asyncio.create_task(socket.over.wait())
     try:
-        await asyncio.wait({reader, writer}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({reader, writer, over}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         console.hub.sockets.discard(socket)
-        for task in (reader, writer):
+        for task in (reader, writer, over):
             task.cancel()
-        await asyncio.gather(reader, writer, return_exceptions=True)
+        await asyncio.gather(reader, writer, over, return_exceptions=True)
         with contextlib.suppress(RuntimeError, WebSocketDisconnect):
-            await websocket.close()
+            await websocket.close(EXPIRED if socket.over.is_set() else 1000)
 
 
 async def _read(websocket: WebSocket, hub: Hub, user_id: UUID) -> None:

@@ -13,11 +13,14 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from asterisk_conf import prompts
+from backoffice_core import tls
+from backoffice_core.clock import Clock
 from backoffice_core.config import Settings, Trunk
 from backoffice_core.errors import BadInput
 
 TEMPLATES = Path(__file__).parent / "templates"
 AMI_USERS = ("dialer", "listener", "console", "ear")
+TLS_PEM = "console.pem"  # certificate and key of browser phones' wss, in the folder of the configuration
 AGENTS_TRIED = 4  # for one call, while the rule's seconds last: each but the last had a line that died
 ECHO_S = 60  # the longest echo test of an agent's line
 AGI_SILENCE_S = 3  # the longest that an answered borrower waits for Python
@@ -41,7 +44,7 @@ CEL_COLUMNS = (
 # start a comment or a section, or be evaluated
 _PLAIN = re.compile(r"[\w .:/@+|~-]*")
 _SECRET = re.compile(r"[^\s;\\\x00-\x1f\x7f](?:[^;\\\x00-\x1f\x7f]*[^\s;\\\x00-\x1f\x7f])?")
-_TAKEN_NAMES = re.compile(r"agent-.*|transport-.*|global|system|(desk|browser)-phone|phone-(auth|aor)")
+_TAKEN_NAMES = re.compile(r"agent-.*|bank-pbx|transport-.*|global|system|(desk|browser)-phone|phone-(auth|aor)")
 
 
 @dataclass(frozen=True)
@@ -104,10 +107,11 @@ def texts(settings: Settings, install: AsteriskInstall, phones: list[Phone], tar
         loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, finalize=_plain, keep_trailing_newline=True
     )
     environment.filters["secret"] = _secret
-    return {
+    found = {
         target / name.removesuffix(".j2"): environment.get_template(name).render(values)
         for name in sorted(environment.list_templates(extensions=["j2"]))
     }
+    return found | ({target / TLS_PEM: tls.pem(settings)} if tls.on(settings) else {})
 
 
 def early_dir(settings: Settings) -> Path:
@@ -116,6 +120,7 @@ def early_dir(settings: Settings) -> Path:
 
 
 def _refuse(settings: Settings, phones: list[Phone]) -> None:
+    tls.check(settings, Clock.wall())
     extensions = [phone.extension for phone in phones]
     if len(set(extensions)) != len(extensions):
         raise BadInput("Two phones have the same extension.")
@@ -129,6 +134,12 @@ def _refuse(settings: Settings, phones: list[Phone]) -> None:
                 f"Trunk {trunk.name!r} leads to {trunk.host}, but the exchange listens on {settings.bind} only.",
                 remedy="Set BACKOFFICE_BIND to this machine's address in that network.",
             )
+
+    if settings.bank_pbx and not _is_loopback(settings.bank_pbx.host) and _is_loopback(settings.bind):
+        raise BadInput(
+            f"The bank's exchange is {settings.bank_pbx.host}, but our exchange listens on {settings.bind} only.",
+            remedy="Set BACKOFFICE_BIND to this machine's address in that network.",
+        )
 
 
 def _values(settings: Settings, install: AsteriskInstall, phones: list[Phone], target: Path) -> dict[str, Any]:
@@ -145,6 +156,8 @@ def _values(settings: Settings, install: AsteriskInstall, phones: list[Phone], t
         "media_address": settings.bind if _is_loopback(settings.bind) else "",
         "ports": settings.ports,
         "trunks": settings.trunks,
+        "bank_pbx": settings.bank_pbx,
+        "tls_pem": target / TLS_PEM if tls.on(settings) else "",
         "phones": sorted(phones, key=lambda phone: phone.extension),
         "secrets": {user: settings.derived_secret(f"ami:{user}") for user in AMI_USERS},
         "agi_seconds": AGI_SILENCE_S,

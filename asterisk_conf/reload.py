@@ -31,6 +31,7 @@ RELOADS: dict[str, tuple[str, ...]] = {
     ),
     "rtp.conf": ("module reload res_rtp_asterisk.so",),
     "udptl.conf": ("module reload udptl",),
+    "console.pem": ("module reload http",),
 }
 FIRST = ("modules.conf", "logger.conf")  # a dialplan may need an application that is loaded first
 _SECRET = re.compile(r"(?i)^(\s*(?:secret|password)\s*=>?\s*)(.*)$")
@@ -59,6 +60,8 @@ def changes(wanted: dict[Path, str]) -> list[Change]:
 
 
 def _change(name: str, known: str, text: str, salt: bytes) -> Change:
+    if name.endswith(".pem"):
+        return Change(name, f"{name}: another certificate or key (hidden)\n", RELOADS.get(name, ()))
     before, after = (_masked(one, salt).splitlines(keepends=True) for one in (known, text))
     diff = "".join(difflib.unified_diff(before, after, f"{name} (running)", f"{name} (new)", n=2))
     if name == "modules.conf":

@@ -18,6 +18,7 @@ from backoffice_core.commands_prompts import prompts
 from backoffice_core.commands_recordings import recordings
 from backoffice_core.commands_restore import restore
 from backoffice_core.commands_simulate import simulate
+from backoffice_core.commands_tls import tls
 from backoffice_core.errors import BadInput
 from backoffice_core.said import said, word
 
@@ -261,6 +262,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(user, name="user")
     app.add_typer(rules, name="rules")
     app.add_typer(prompts, name="prompts")
+    app.add_typer(tls, name="tls")
     app.add_typer(announcements, name="announcements")
     app.add_typer(audit, name="audit")
     app.add_typer(contacts, name="contacts")

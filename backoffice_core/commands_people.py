@@ -50,6 +50,10 @@ def user_add(
     name: Annotated[str, typer.Option(help="full name")],
     role: Annotated[str, typer.Option(help="agent, supervisor, manager, admin")] = "agent",
     extension: Annotated[int | None, typer.Option(help="number of his phone, 2 to 6 digits, as 101")] = None,
+    bank_number: Annotated[str, typer.Option(help="number of his phone on the bank's own exchange, as 2345")] = "",
+    line: Annotated[
+        str, typer.Option(help="kept (up all shift) or per_call (rung for each); default: the house's")
+    ] = "",
     language: Annotated[str, typer.Option(help="uk, ru, en")] = "uk",
     generate: Annotated[bool, typer.Option("--generate", help="make a password and print it once")] = False,
     as_json: Json = False,
@@ -63,14 +67,15 @@ def user_add(
         async with house.database.begin() as session:
             await staff.create_user(
                 session, login=login, full_name=name, role=role, password=password, wall=Clock.wall(),
-                extension=extension, language=language, by=getpass.getuser(),
+                extension=extension, language=language, by=getpass.getuser(), bank_number=bank_number or None, line=line,
             )  # fmt: skip
 
     run(work)
     phone = _tell_asterisk(extension) if extension else ""
     if as_json:
         made = password if generate else None
-        say_json({"login": login, "role": role, "extension": extension, "password": made, "phone": phone})
+        say_json({"login": login, "role": role, "extension": extension, "bank_number": bank_number or None,
+                  "line": line, "password": made, "phone": phone})  # fmt: skip
     else:
         say(f"{login} ({role}) may log in." + (f" Password: {password}" if generate else ""))
         if phone:
@@ -87,7 +92,7 @@ def user_list(as_json: Json = False) -> None:
     async def work(house: House) -> None:
         async with house.database.begin() as session:
             people = (await session.scalars(select(User).order_by(User.login))).all()
-        names = ("login", "full_name", "role", "extension", "language", "active", "robot")
+        names = ("login", "full_name", "role", "extension", "bank_number", "line", "language", "active", "robot")
         rows = [fields_of(person, *names) for person in people]
         if as_json:
             say_json(rows)
@@ -97,6 +102,24 @@ def user_list(as_json: Json = False) -> None:
     run(work)
 
 
+def _changes(
+    role: str, extension: str, bank_number: str, line: str, active: bool | None, unlock: bool
+) -> dict[str, Any]:
+    """What `staff.change_user` takes, without what was not given."""
+    if extension not in ("", "none") and not (extension.isascii() and extension.isdecimal()):
+        raise BadInput(f"“{extension}” is no extension.", remedy="Give 2 to 6 digits, or none.", field="extension")
+    given = {
+        "role": role, "extension": extension, "bank_number": bank_number, "line": line,
+        "unlock": unlock, "active": "" if active is None else str(active),
+    }  # fmt: skip
+    means: dict[str, Any] = {
+        "role": role, "extension": None if extension == "none" else int(extension or 0),
+        "bank_number": None if bank_number == "none" else bank_number, "line": "" if line == "house" else line,
+        "unlock": True, "active": active,
+    }  # fmt: skip
+    return {name: means[name] for name, value in given.items() if value}
+
+
 @user.command("set")
 def user_set(
     login: str,
@@ -104,6 +127,10 @@ def user_set(
     generate: Annotated[bool, typer.Option("--generate", help="make a new password and print it once")] = False,
     role: Annotated[str, typer.Option(help="agent, supervisor, manager, admin")] = "",
     extension: Annotated[str, typer.Option(help="number of his phone, as 101; none = no phone")] = "",
+    bank_number: Annotated[str, typer.Option(help="number of his phone on the bank's own exchange; none = none")] = "",
+    line: Annotated[
+        str, typer.Option(help="kept (up all shift), per_call (rung for each), house (as all others)")
+    ] = "",
     active: Annotated[bool | None, typer.Option("--active/--inactive", help="whether he may log in")] = None,
     unlock: Annotated[bool, typer.Option("--unlock", help="open a login that wrong passwords have closed")] = False,
     as_json: Json = False,
@@ -112,17 +139,7 @@ def user_set(
     from backoffice_core.call_centre import agents
     from backoffice_core.staff import service as staff
 
-    changes: dict[str, Any] = {}
-    if role:
-        changes["role"] = role
-    if extension:
-        if extension != "none" and not (extension.isascii() and extension.isdecimal()):
-            raise BadInput(f"“{extension}” is no extension.", remedy="Give 2 to 6 digits, or none.", field="extension")
-        changes["extension"] = None if extension == "none" else int(extension)
-    if active is not None:
-        changes["active"] = active
-    if unlock:
-        changes["unlock"] = True
+    changes = _changes(role, extension, bank_number, line, active, unlock)
     if password or generate:
         changes["password"] = _new_password(generate)
     if not changes:
@@ -132,7 +149,11 @@ def user_set(
         async with house.database.begin() as session:
             found = await staff.find_user(session, login, lock=True)
             before, seat = found.extension, await agents.current(session, found.id)
-            if "extension" in changes or changes.get("active") is False or changes.get("role", "agent") != "agent":
+            if (
+                changes.keys() & {"extension", "bank_number", "line"}
+                or changes.get("active") is False
+                or changes.get("role", "agent") != "agent"
+            ):
                 await agents.close_session(session, found.id, Clock.wall())  # his seat holds the old phone
             ended = await staff.change_user(session, found, Clock.wall(), getpass.getuser(), changes)
             return found.extension or before, found.full_name, ended, seat is not None and seat.ended_at is not None

@@ -85,6 +85,23 @@ class Trunk(BaseModel):
             return False  # a name that only DNS knows is outside until proven otherwise
 
 
+class BankPbx(BaseModel):
+    """The bank's own telephone exchange, where agents' phones may be: their lines are called by this SIP trunk."""
+
+    host: str = Field(pattern=r"^[\w.-]+$")
+    port: int = Field(default=5060, ge=1, le=65535)
+    username: str = ""
+    password: SecretStr = SecretStr("")
+    register_with_pbx: bool = False
+    caller_id: str = Field(default="", pattern=r"^\+?[0-9]{0,15}$", description="what the agents' phones show")
+
+    @model_validator(mode="after")
+    def _registers_as_somebody(self) -> "BankPbx":
+        if self.register_with_pbx and not self.username:
+            raise ValueError("register_with_pbx needs a username")
+        return self
+
+
 class Ports(BaseModel):
     """TCP and UDP ports, all on `bind`. Tests and benchmarks pass free ones."""
 
@@ -122,6 +139,8 @@ class Settings(BaseSettings):
     )
     asterisk_host: str = "127.0.0.1"
     bind: str = "127.0.0.1"
+    tls_cert: Path | None = Field(default=None, description="PEM: the certificate and what it hangs on; unset = http")
+    tls_key: Path | None = Field(default=None, description="PEM: its key, without a password")
     ports: Ports = Ports()
     trunks: list[Trunk] = [FAR_END]
     now: datetime | None = Field(
@@ -144,6 +163,10 @@ class Settings(BaseSettings):
     wrap_up_s: int = Field(default=45, ge=5, le=600)
     card_head_start_ms: int = Field(
         default=50, ge=0, le=150, description="the longest that the voice waits for the card; 0 = not at all"
+    )
+    bank_pbx: BankPbx | None = Field(default=None, description="the bank's own exchange with phones of agents")
+    line: Literal["kept", "per_call"] = Field(
+        default="kept", description="agents' lines: up all shift, or rung for each call; a person may have his own"
     )
     echo_test: Literal["required", "off"] = Field(
         default="required", description="an agent goes ready only after a test of his line in this shift"
@@ -183,7 +206,7 @@ class Settings(BaseSettings):
     recordings_min_free_mb: int = Field(default=1024, ge=0, description="with less free than this dialing stops, too")
     nightly_at: str = Field(default="03:00", pattern=r"^[0-2][0-9]:[0-5][0-9]$", description="bank's time")
 
-    @field_validator("data", "backups", "recordings_archive")
+    @field_validator("data", "backups", "recordings_archive", "tls_cert", "tls_key")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return value.expanduser().resolve() if value else None
@@ -210,6 +233,12 @@ class Settings(BaseSettings):
         if len({trunk.name for trunk in value}) != len(value):
             raise ValueError("two trunks have the same name")
         return value
+
+    @model_validator(mode="after")
+    def _certificate_and_key(self) -> "Settings":
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("tls_cert and tls_key are needed together, or neither")
+        return self
 
     @model_validator(mode="after")
     def _shipped_trunk_leads_to_the_far_end(self) -> "Settings":
@@ -300,6 +329,10 @@ class Settings(BaseSettings):
     @property
     def restored_file(self) -> Path:
         return self.data / "RESTORED"
+
+    @property
+    def console_url(self) -> str:
+        return f"{'https' if self.tls_cert else 'http'}://{self.bind}:{self.ports.console}"
 
     @property
     def all_trunks_loopback(self) -> bool:

@@ -83,6 +83,14 @@ class TrunksChanged(News):
 
 
 @dataclass(frozen=True, kw_only=True)
+class LoginTaken(News):
+    """A later login of this person ended his earlier ones."""
+
+    kind = "login_taken"
+    agent_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
 class SoundChanged(News):
     """An agent's talk has begun to sound bad."""
 
@@ -92,7 +100,7 @@ class SoundChanged(News):
 
 _ALL = (
     ScreenPop, CardShown, CallChanged, AgentChanged, QueueChanged, StopChanged, StopListChanged, LegWanted, TrunksChanged,
-    SoundChanged,
+    SoundChanged, LoginTaken,
 )  # fmt: skip
 KINDS: dict[str, type[News]] = {c.kind: c for c in _ALL}
 

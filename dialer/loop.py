@@ -60,7 +60,7 @@ class Dialer:
             wanted=frozenset({"Newstate", "Hangup"}),
         )  # fmt: skip
         self.caller = Caller(settings, database, bus, clock, self.ami)
-        self.legs = Legs(database, bus, clock, self.ami)
+        self.legs = Legs(settings, database, bus, clock, self.ami)
         self.line_watch = LineWatch(settings, database, bus, clock, self.ami)
         self.watch = ClockWatch(settings, database, bus, clock)
         self.wake = asyncio.Event()
@@ -160,7 +160,8 @@ class Dialer:
 
     async def _look_after_lines(self, lease: Held) -> None:
         try:
-            await self.legs.call_missing(lease)
+            await self.legs.end_released()
+            await self.legs.call_missing(lease, dialing=not self._closed())
             await self.legs.move_tested()
             if time.monotonic() - self.swept > SWEEP_S:
                 self.swept = time.monotonic()

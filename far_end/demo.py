@@ -266,7 +266,7 @@ def _clean(home: Path) -> None:
 
 def _invite(settings: Settings, duration: float | None) -> None:
     say("")
-    say(f"Dialing. The console is at http://{settings.bind}:{settings.ports.console}")
+    say(f"Dialing. The console is at {settings.console_url}")
     for login, name, role, extension in PEOPLE:
         phone = f"  phone {extension}" if extension else ""
         say(f"    {login:<11} {PASSWORD}   {role:<11} {name}{phone}")

@@ -46,6 +46,8 @@ class Seat:
     password: str
     extension: int
     phone_secret: str
+    number: str = ""  # of a phone on the bank's own exchange, which stands at `exchange`
+    exchange: int = 0
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,8 @@ class Robot:
         self, seat: Seat, console: str, registrar: tuple[str, int], engine: Engine, manner: Manner, log: Log
     ) -> None:
         self.seat, self.console, self.manner, self.log = seat, console, manner, log
-        user = f"agent-{seat.extension}"
+        user = seat.number or f"agent-{seat.extension}"
+        registrar = (registrar[0], seat.exchange) if seat.exchange else registrar
         voice = tones.agent(user) if manner.chords else AGENT_VOICE
         self.phone = DeskPhone(user, seat.phone_secret, registrar, engine=engine, voice=voice)
         self.http = httpx.AsyncClient(base_url=console, timeout=10, headers={"Accept": "application/json"})
@@ -108,7 +111,8 @@ class Robot:
 
     async def _log_in(self) -> None:
         self.http.cookies.clear()  # a login that still counts gives no seat: the house may have been restored meanwhile
-        form = {"login": self.seat.login, "password": self.seat.password, "phone": "desk"}
+        form = {"login": self.seat.login, "password": self.seat.password}
+        form["phone"] = "bank" if self.seat.number else "desk"
         answer = await self.http.post("/login", data=form)
         if answer.status_code != 303:
             raise ValueError(f"login refused with {answer.status_code}")

@@ -57,9 +57,9 @@ class ExchangeAway(Refused):
 
 async def _context(work: Work, typed: Typed | None = None) -> dict[str, Any]:
     seat = await agents.current(work.s, work.user.id)
-    if seat is None and work.user.extension is not None:
-        phone = work.request.cookies.get("phone", "browser")
-        seat = await agents.open_session(work.s, work.user, "desk" if phone == "desk" else "browser", work.wall)
+    phone = _phone_of(work)
+    if seat is None and phone is not None:
+        seat = await agents.open_session(work.s, work.user, phone, work.wall, work.console.settings.line)
         work.news.append(AgentChanged(agent_id=work.user.id))
     call = await desk.current_call(work.s, work.user.id)
     card = await desk.card(work.s, work.user.id, call.id, work.now) if call else None
@@ -95,6 +95,16 @@ def _of_stranger(work: Work, stranger: callers.Stranger, seat: AgentSession | No
         "who": work.words("caller-unknown"),
     }
     return shown | {"stranger_outcomes": STRANGER_OUTCOMES}
+
+
+def _phone_of(work: Work) -> agents.Phone | None:
+    """What he chose at his login, where he still has it; None without any phone."""
+    chosen = work.request.cookies.get("phone", "browser")
+    if work.console.settings.bank_pbx and work.user.bank_number and (chosen == "bank" or work.user.extension is None):
+        return "bank"
+    if work.user.extension is None:
+        return None
+    return "desk" if chosen == "desk" else "browser"
 
 
 def _mode(card: desk.Card, seat: AgentSession | None) -> str:

@@ -1,19 +1,27 @@
 """Login and logout, language and theme. The answer to a failed login is one and the same, whatever failed."""
 
+import contextlib
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
+from sqlalchemy.exc import SQLAlchemyError
 
 from agent_console.deps import COOKIE, AnyWork, ForeignRequest, LoginNeeded, console_of, same_origin
 from agent_console.pages.health import state
 from agent_console.view import render
 from backoffice_core.call_centre import agents
+from backoffice_core.config import Settings
 from backoffice_core.errors import BadInput
-from backoffice_core.events import AgentChanged
+from backoffice_core.events import AgentChanged, LoginTaken
 from backoffice_core.staff import rules, service
 
 router = APIRouter()
+
+
+def phones_offered(settings: Settings) -> tuple[str, ...]:
+    """Kinds of phones that a person may sit down with."""
+    return ("browser", "desk", "bank") if settings.bank_pbx else ("browser", "desk")
 
 
 def _form(request: Request, health: dict[str, bool], **context: object) -> str:
@@ -22,14 +30,24 @@ def _form(request: Request, health: dict[str, bool], **context: object) -> str:
         "login": "",
         "phone": request.cookies.get("phone", "browser"),
         "failed": False,
+        "no_phone": False,
+        "phones": phones_offered(console.settings),
         "expired": False,
+        "taken": None,
+        "talks_elsewhere": False,
     }
     return render(console, request, "login.html", None, "", health=health, **{**values, **context})
 
 
 @router.get("/login")
 async def login_page(request: Request, expired: bool = False) -> HTMLResponse:
-    return HTMLResponse(_form(request, await state(console_of(request)), expired=expired))
+    console, token = console_of(request), request.cookies.get(COOKIE)
+    taken = None
+    if expired and token:
+        with contextlib.suppress(SQLAlchemyError, OSError):
+            async with console.database.begin() as s:
+                taken = await service.taken_at(s, token)
+    return HTMLResponse(_form(request, await state(console), expired=expired, taken=taken))
 
 
 @router.get("/")
@@ -48,22 +66,36 @@ async def log_in(
     console = console_of(request)
     if not same_origin(request):
         raise ForeignRequest
-    phone = phone if phone in {"browser", "desk"} else "browser"
+    phone = phone if phone in phones_offered(console.settings) else "browser"
     wall = console.clock.wall()
-    token, csrf, seated = "", "", None
+    token, csrf, seated, taken, elsewhere = "", "", None, 0, False
     async with console.password_checks, console.database.begin() as s:
         user = await service.authenticate(s, login[:80], password[:200], wall)
-        if user is not None:
+        no_phone = user is not None and phone == "bank" and user.bank_number is None and rules.may(user.role, "desk")
+        seats = user is not None and rules.may(user.role, "desk")
+        if user is not None and seats and not no_phone:
+            try:
+                await agents.take_over(s, user, wall)
+                taken = await service.end_others(s, user.id, wall)
+            except agents.TalksElsewhere:
+                elsewhere = True
+        if user is not None and not no_phone and not elsewhere:
             token, row = await service.start_login(s, user, wall)
             csrf = row.csrf
-            if rules.may(user.role, "desk") and user.extension is not None:
-                await agents.open_session(s, user, phone, wall)  # type: ignore[arg-type]
+            if seats and (user.extension is not None or phone == "bank"):
+                await agents.open_session(s, user, phone, wall, console.settings.line)  # type: ignore[arg-type]
                 seated = user.id
+    if no_phone:
+        html = _form(request, await state(console), login=login[:80], phone="browser", no_phone=True)
+        return HTMLResponse(html, 409)
+    if elsewhere:
+        html = _form(request, await state(console), login=login[:80], phone=phone, talks_elsewhere=True)
+        return HTMLResponse(html, 409)
     if user is None:
         html = _form(request, await state(console), login=login[:80], phone=phone, failed=True)
         return HTMLResponse(html, 401)
     if seated is not None:
-        await console.bus.publish(AgentChanged(agent_id=seated))
+        await console.bus.publish(AgentChanged(agent_id=seated), *([LoginTaken(agent_id=seated)] if taken else []))
     answer = RedirectResponse(rules.home(user.role), 303, headers={"X-CSRF-Token": csrf, "Cache-Control": "no-store"})
     secure = request.url.scheme == "https"
     answer.set_cookie(COOKIE, token, max_age=rules.LOGIN_HOURS * 3600, httponly=True, samesite="strict", secure=secure)
@@ -85,7 +117,7 @@ async def log_out(work: AnyWork) -> Response:
     service.note_access(work.s, work.user.id, "LOGOUT", work.wall)
     to = {"HX-Redirect": "/login"} if work.request.headers.get("hx-request") else {"Location": "/login"}
     answer = Response(status_code=200 if "HX-Redirect" in to else 303, headers=to)
-    answer.delete_cookie(COOKIE, httponly=True, samesite="strict")
+    answer.delete_cookie(COOKIE, httponly=True, samesite="strict", secure=work.request.url.scheme == "https")
     return answer
 
 

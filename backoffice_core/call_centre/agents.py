@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core import bulk
@@ -42,8 +42,11 @@ class InCall(Refused):
     code = "IN_CALL"
 
 
+Phone = Literal["browser", "desk", "bank"]
+
+
 class NoPhone(Refused):
-    """This login has no extension. A supervisor gives one with `backoffice user add`."""
+    """This login has no phone of this kind. An administrator gives one with `backoffice user set`."""
 
     code = "NO_PHONE"
 
@@ -74,32 +77,71 @@ async def seat(s: AsyncSession, user_id: UUID) -> AgentSession:
     return agent
 
 
-def _endpoint(user: User, phone: str) -> str:
+def _endpoint(user: User, phone: Phone) -> str:
+    """Raises NoPhone when he has no phone of this kind."""
+    if phone == "bank":
+        if user.bank_number is None:
+            raise NoPhone
+        return f"bank:{user.bank_number}"
+    if user.extension is None:
+        raise NoPhone
     return f"agent-{user.extension}-web" if phone == "browser" else f"agent-{user.extension}"
 
 
-async def open_session(s: AsyncSession, user: User, phone: Literal["browser", "desk"], wall: datetime) -> AgentSession:
+async def open_session(
+    s: AsyncSession, user: User, phone: Phone, wall: datetime, line: Literal["kept", "per_call"] = "kept"
+) -> AgentSession:
     """Takes the seat, paused. An open seat is returned as it is; its phone changes only while no call is with him.
 
-    Raises NoPhone when the login has no extension.
+    `line`: as the house has it, when the person has no own. Raises NoPhone.
     """
-    if user.extension is None:
-        raise NoPhone
+    endpoint, per_call = _endpoint(user, phone), (user.line or line) == "per_call"
     agent = await current(s, user.id, lock=True)
     if agent is None:
         agent = AgentSession(
-            user_id=user.id, phone=phone, endpoint=_endpoint(user, phone), since=wall, started_at=wall, state="OFF"
+            user_id=user.id, phone=phone, endpoint=endpoint, since=wall, started_at=wall, state="OFF", per_call=per_call
         )
         s.add(agent)
         await s.flush()
         change(s, agent, "PAUSED", "LOGIN", wall)
     elif agent.phone != phone and agent.state in {"PAUSED", "UNREACHABLE", "READY"}:
         change(s, agent, "PAUSED", "LOGIN", wall)
-        # The old line has its old id: it is hung up as a line that nobody owns, and the new phone is called on READY.
-        agent.phone, agent.endpoint = phone, _endpoint(user, phone)
-        agent.line, agent.line_channel, agent.line_wanted = "NONE", "", False
-        agent.line_check, agent.line_heard_at, agent.line_checked_at = "", None, None
+        agent.phone, agent.endpoint, agent.per_call = phone, endpoint, per_call
+        _drop_line(agent)
     return agent
+
+
+class TalksElsewhere(InCall):
+    """A call is going on in the browser where you logged in before. End it there first."""
+
+    code = "TALKS_ELSEWHERE"
+
+
+async def take_over(s: AsyncSession, user: User, wall: datetime) -> None:
+    """A later login of the same person takes his seat; before the earlier ones are ended.
+
+    He is paused, so that no call comes to a chair that was just left; a browser's line goes with its browser, and the
+    next is tested anew. A talk on a desk phone goes on. Raises TalksElsewhere for one in the other browser: the talk
+    would end with that page.
+    """
+    agent = await current(s, user.id, lock=True)
+    if agent is None:
+        return
+    if agent.state in {"RESERVED", "TALKING"}:
+        if agent.phone == "browser" and agent.line == "UP":
+            raise TalksElsewhere
+        return
+    if agent.state in {"READY", "UNREACHABLE"}:
+        change(s, agent, "PAUSED", "LOGIN", wall)
+        _release(agent)
+    if agent.phone == "browser":
+        _drop_line(agent)
+
+
+def _drop_line(agent: AgentSession) -> None:
+    """The old line has its old id: it is hung up as a line that nobody owns, and the new phone is called when wanted."""
+    agent.line, agent.line_channel, agent.line_wanted, agent.line_ending = "NONE", "", False, False
+    agent.line_check, agent.line_heard_at, agent.line_checked_at = "", None, None
 
 
 async def go_ready(
@@ -131,6 +173,7 @@ async def pause(s: AsyncSession, user_id: UUID, reason: str, wall: datetime) -> 
         agent.wants_pause = reason
     else:
         change(s, agent, "PAUSED", reason, wall)
+        _release(agent)
     return agent
 
 
@@ -153,6 +196,7 @@ async def close_session(s: AsyncSession, user_id: UUID, wall: datetime) -> None:
 _FREE = (  # on his way back from the echo test he is not
     AgentSession.state == "READY",
     AgentSession.line == "UP",
+    ~AgentSession.line_ending,
     AgentSession.line_check == "",
     AgentSession.ended_at.is_(None),
 )
@@ -192,6 +236,8 @@ async def call_over(
     agent = await bulk.locked(s, AgentSession, session_id)
     if agent is None or agent.call_id != call_id or agent.state not in {"RESERVED", "TALKING"}:
         return None
+    if talked:
+        _release(agent)
     if talked and not has_outcome:
         change(s, agent, "WRAP_UP", "CALL_ENDED", wall, call_id)
     else:
@@ -204,17 +250,27 @@ def free(s: AsyncSession, agent: AgentSession, wall: datetime, reason: str) -> N
     if agent.wants_pause:
         wished, agent.wants_pause = agent.wants_pause, ""
         change(s, agent, "PAUSED", wished, wall)
-    elif agent.line != "UP":
+        _release(agent)
+    elif agent.line != "UP" and not agent.per_call:
         change(s, agent, "UNREACHABLE", "LINE_LOST", wall)
     else:
+        agent.line_wanted = agent.line_wanted or agent.per_call
         change(s, agent, "READY", reason, wall)
+
+
+def _release(agent: AgentSession) -> None:
+    """A line that is rung for each call ends with it; the dialer hangs it up, and it is rung anew when it is wanted."""
+    if agent.per_call:
+        agent.line_wanted = False
+        agent.line_ending = agent.line != "NONE"
 
 
 # --- the line ----------------------------------------------------------------------------------------------------
 
 
-async def lines_to_call(s: AsyncSession, wall: datetime) -> list[AgentSession]:
-    """Seats that want a line and have none, locked."""
+async def lines_to_call(s: AsyncSession, wall: datetime, *, work: bool = True) -> list[AgentSession]:
+    """Seats that want a line and have none, locked. `work`: there is somebody to be called, or somebody calls us; without
+    it no phone is rung for a call."""
     query = (
         select(AgentSession)
         .where(
@@ -222,16 +278,21 @@ async def lines_to_call(s: AsyncSession, wall: datetime) -> list[AgentSession]:
             AgentSession.line_wanted,
             AgentSession.line == "NONE",
             or_(AgentSession.line_retry_at.is_(None), AgentSession.line_retry_at <= wall),
+            or_(~AgentSession.per_call, AgentSession.line_check != "", literal(work)),
         )
         .with_for_update(skip_locked=True)
     )
     return list((await s.execute(query)).scalars())
 
 
+async def lines_to_end(s: AsyncSession) -> list[AgentSession]:
+    return list(await s.scalars(select(AgentSession).where(AgentSession.line_ending, AgentSession.ended_at.is_(None))))
+
+
 async def line_up(s: AsyncSession, session_id: UUID, n: int, channel: str, wall: datetime) -> UUID | None:
     """The agent's phone answered. A line that is not the current one (n) changes nothing."""
     agent = await bulk.locked(s, AgentSession, session_id)
-    if agent is None or agent.line_n != n or agent.ended_at is not None or agent.line == "UP":
+    if agent is None or agent.line_n != n or agent.ended_at is not None or agent.line == "UP" or agent.line_ending:
         return None
     agent.line, agent.line_channel, agent.line_failures, agent.line_retry_at = "UP", channel, 0, None
     if agent.state == "UNREACHABLE":
@@ -247,20 +308,29 @@ async def line_down(s: AsyncSession, session_id: UUID, n: int, wall: datetime, *
     agent = await bulk.locked(s, AgentSession, session_id)
     if agent is None or agent.line_n != n or agent.line == "NONE":
         return None
-    was_up = agent.line == "UP"
-    agent.line, agent.line_channel = "NONE", ""
+    was_up, ended_by_us = agent.line == "UP", agent.line_ending
+    agent.line, agent.line_channel, agent.line_ending = "NONE", "", False
     if agent.line_check:  # what was heard of this line proves nothing of the next
         agent.line_check, agent.line_heard_at = ("" if agent.line_check == "BACK" else "WANTED"), None
     if agent.ended_at is not None:
         return None
+    if ended_by_us or (hung_up and was_up and agent.per_call and agent.state in {"TALKING", "WRAP_UP"}):
+        agent.line_failures, agent.line_retry_at = 0, None
+        return agent.user_id  # a phone that was rung for this call alone: its end is no wish for a pause
     with_call = agent.state in {"RESERVED", "TALKING", "WRAP_UP"}
-    if hung_up and was_up and agent.phone == "desk":
+    if hung_up and was_up and agent.phone != "browser":
         agent.line_wanted = False
         if with_call:
             agent.wants_pause = agent.wants_pause or "PHONE_HUNG_UP"
         elif agent.state != "PAUSED":
             change(s, agent, "PAUSED", "PHONE_HUNG_UP", wall)
         return agent.user_id
+    _lost(s, agent, wall, was_up=was_up, with_call=with_call)
+    return agent.user_id
+
+
+def _lost(s: AsyncSession, agent: AgentSession, wall: datetime, *, was_up: bool, with_call: bool) -> None:
+    """Called again after 1, 2, 5 s, then paused."""
     failures = agent.line_failures
     agent.line_failures = failures + 1
     if failures < len(LINE_RETRY_S):
@@ -269,11 +339,12 @@ async def line_down(s: AsyncSession, session_id: UUID, n: int, wall: datetime, *
             change(s, agent, "UNREACHABLE", "LINE_LOST", wall)
     else:
         agent.line_wanted = False
+        if agent.per_call:
+            agent.line_checked_at = None  # ready is refused until the line can be had again
         if with_call:
             agent.wants_pause = "LINE_LOST"
         elif agent.state != "PAUSED" or agent.reason == "LOGIN":
             change(s, agent, "PAUSED", "LINE_LOST", wall)
-    return agent.user_id
 
 
 def line_died(s: AsyncSession, agent: AgentSession, n: int, wall: datetime, *, busy: bool) -> None:

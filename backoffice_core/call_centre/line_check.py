@@ -39,7 +39,7 @@ def require_sure(agent: AgentSession) -> None:
     """Raises LineNotChecked, LineNotUp."""
     if agent.line_checked_at is None:
         raise LineNotChecked
-    if agent.line != "UP":
+    if agent.line != "UP" and not agent.per_call:
         raise LineNotUp
 
 
@@ -87,7 +87,10 @@ async def heard(s: AsyncSession, session_id: UUID, n: int, at: datetime) -> UUID
 async def to_move(s: AsyncSession) -> list[AgentSession]:
     """Lines that are up and wait to be sent to the echo (WANTED) or back (BACK)."""
     query = select(AgentSession).where(
-        AgentSession.ended_at.is_(None), AgentSession.line == "UP", AgentSession.line_check.in_(("WANTED", "BACK"))
+        AgentSession.ended_at.is_(None),
+        AgentSession.line == "UP",
+        ~AgentSession.line_ending,
+        AgentSession.line_check.in_(("WANTED", "BACK")),
     )
     return list((await s.execute(query)).scalars())
 

@@ -315,8 +315,9 @@ class AgentSession(Base):
 
     id: Mapped[Key] = mapped_column(default=new_key)
     user_id: Mapped[UUID] = mapped_column(ForeignKey("staff_users.id"))
-    phone: Mapped[str]  # browser, desk
-    endpoint: Mapped[str]  # agent-101 or agent-101-web
+    phone: Mapped[str]  # browser, desk, bank
+    endpoint: Mapped[str]  # agent-101, agent-101-web, or bank:2345 on the bank's own exchange
+    per_call: Mapped[bool] = mapped_column(default=False, server_default=text("false"))  # rung for each call
     state: Mapped[str] = mapped_column(default="PAUSED")
     reason: Mapped[str] = mapped_column(default="LOGIN")
     since: Mapped[datetime]
@@ -324,6 +325,7 @@ class AgentSession(Base):
     call_id: Mapped[UUID | None]
     line: Mapped[str] = mapped_column(default="NONE")
     line_wanted: Mapped[bool] = mapped_column(default=False)
+    line_ending: Mapped[bool] = mapped_column(default=False, server_default=text("false"))  # we hang it up
     line_n: Mapped[int] = mapped_column(default=0)
     line_channel: Mapped[str] = mapped_column(default="")  # Asterisk's channel name while the line is up
     line_failures: Mapped[int] = mapped_column(default=0)

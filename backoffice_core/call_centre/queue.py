@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import and_, delete, exists, func, or_, select, update
+from sqlalchemy import and_, delete, exists, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -301,6 +301,20 @@ class QueueRow:
     attempts: int
     earliest_at: datetime | None
     why: dict[str, Any]
+
+
+async def somebody_waits(session: AsyncSession, business_date: date, *, dialing: bool) -> bool:
+    """Whether a phone that is rung for each call should ring: a task is callable now (`dialing`: calls may be begun), or a
+    borrower calls us and has nobody yet."""
+    callable_now = exists().where(
+        CallTask.business_date == business_date, CallTask.state.in_(("ELIGIBLE", "RETRY_WAIT")),
+        CallTask.earliest_at.is_(None),
+    )  # fmt: skip
+    calls_us = exists().where(
+        CallAttempt.direction == "in", CallAttempt.ended_at.is_(None), CallAttempt.agent_id.is_(None),
+        ~CallAttempt.abandoned,
+    )  # fmt: skip
+    return bool(await session.scalar(select(or_(and_(literal(dialing), callable_now), calls_us))))
 
 
 async def tonight(session: AsyncSession, business_date: date, *, limit: int = 100, after: int = 0) -> list[QueueRow]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 import backoffice_core
-from backoffice_core import clock
+from backoffice_core import clock, tls
 from backoffice_core.config import Settings
 from backoffice_core.errors import NotFound, PartMissing
 from backoffice_core.parts import catalogue, process, supervisor
@@ -28,6 +28,7 @@ def up(settings: Settings, only: Sequence[str] = (), say: Say = print) -> State:
     Raises Refused with the failing part's last lines when a part does not start; nothing is left running then.
     """
     names = catalogue.wanted(settings, only)
+    tls.check(settings, clock.Clock.wall())
     known = states.read(settings)
     if known and known.supervisor and known.phase in {"starting", "running"}:
         say(f"Already runs (supervisor pid {known.pid}, since {known.since}). See `backoffice status`.")

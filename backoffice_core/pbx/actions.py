@@ -22,7 +22,8 @@ _NUMBER = re.compile(r"\+?[0-9]{1,20}")
 _CALLER_ID = re.compile(r"(\+?[0-9]{1,15})?")
 _RECORDING = re.compile(r"[0-9a-f-]+(/[0-9a-f-]+)*")
 _LANGUAGE = re.compile(r"[a-z]{2}")
-_ENDPOINT = re.compile(r"agent-[0-9]{2,6}(-web)?")
+_ENDPOINT = re.compile(r"agent-[0-9]{2,6}(-web)?|bank:\+?[0-9]{2,15}")
+BANK_PBX = "bank-pbx"  # the trunk to the bank's own exchange, in pjsip.conf
 _LEG = re.compile(r"leg-[0-9A-Za-z]+(-[0-9A-Za-z]+)+")
 _TEST = re.compile(r"test-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _EXTENSION = re.compile(r"[0-9*#]{1,12}")
@@ -137,12 +138,14 @@ def account_of(task_id: UUID, contact_point_id: UUID) -> str:
 async def originate_leg(ami: Ami, *, channel_id: str, endpoint: str, caller_id: str = "", ring_timeout_s: int) -> None:
     """Ring an agent's phone and let the line wait in `agent-hold`.
 
-    `channel_id`: `leg-<session>-<n>`. `endpoint`: `agent-<ext>` or `agent-<ext>-web`. Raises ActionRefused.
+    `channel_id`: `leg-<session>-<n>`. `endpoint`: `agent-<ext>`, `agent-<ext>-web`, or `bank:<number>` on the bank's own
+    exchange. Raises ActionRefused.
     """
+    kind, _, number = _form(_ENDPOINT, endpoint, "an agent phone").partition(":")
     await _originate(
         ami,
         ActionID=_form(_LEG, channel_id, "a line's id"),
-        Channel=f"PJSIP/{_form(_ENDPOINT, endpoint, 'an agent phone')}",
+        Channel=f"PJSIP/{number}@{BANK_PBX}" if number else f"PJSIP/{kind}",
         ChannelId=channel_id,
         Context="agent-hold",
         Timeout=_milliseconds(ring_timeout_s),

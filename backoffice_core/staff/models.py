@@ -11,10 +11,14 @@ from backoffice_core.db import Base, Json, Key, Serial, new_key
 
 
 class User(Base):
-    """One login. `extension` is the phone number inside the house: desk phone `agent-101`, browser phone `agent-101-web`."""
+    """One login. `extension` is the phone number inside the house: desk phone `agent-101`, browser phone `agent-101-web`;
+    `bank_number` that of his phone on the bank's own exchange. `line`: kept up all shift, or rung for each call."""
 
     __tablename__ = "staff_users"
-    __table_args__ = (CheckConstraint("role IN ('agent','supervisor','manager','admin')", name="role"),)
+    __table_args__ = (
+        CheckConstraint("role IN ('agent','supervisor','manager','admin')", name="role"),
+        CheckConstraint("line IN ('','kept','per_call')", name="line"),
+    )
 
     id: Mapped[Key] = mapped_column(default=new_key)
     login: Mapped[str] = mapped_column(unique=True)
@@ -23,6 +27,8 @@ class User(Base):
     password_hash: Mapped[str]
     language: Mapped[str] = mapped_column(default="uk")
     extension: Mapped[int | None] = mapped_column(unique=True)
+    bank_number: Mapped[str | None] = mapped_column(unique=True)
+    line: Mapped[str] = mapped_column(default="", server_default="")  # empty = as the house has it
     active: Mapped[bool] = mapped_column(default=True)
     robot: Mapped[bool] = mapped_column(default=False)
     failed_logins: Mapped[int] = mapped_column(default=0)
@@ -41,6 +47,7 @@ class Login(Base):
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
+    ended_why: Mapped[str] = mapped_column(default="", server_default="")  # TAKEN: by a later login of the same person
 
 
 class AccessEntry(Base):

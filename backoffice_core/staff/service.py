@@ -23,6 +23,8 @@ from backoffice_core.staff.models import AccessEntry, Login, User
 from backoffice_core.staff.rules import EXTENSIONS, LOCK_AFTER, LOCK_MINUTES, LOGIN_HOURS, ROLES
 
 MIN_PASSWORD = 8
+_BANK_NUMBER = re.compile(r"\+?[0-9]{2,15}")
+LINES = ("kept", "per_call")
 _LOGIN = re.compile(r"[a-z0-9][a-z0-9._-]{1,39}")
 _hasher = PasswordHash((Argon2Hasher(),))
 
@@ -45,6 +47,8 @@ async def create_user(
     language: str = "uk",
     robot: bool = False,
     by: str = "",
+    bank_number: str | None = None,
+    line: str = "",
 ) -> User:
     """Adds a person. Raises BadInput, whose `details["field"]` names what cannot be used."""
     login = login.strip().lower()
@@ -58,13 +62,17 @@ async def create_user(
         raise BadInput(f"Another person has this login: {login}.", field="login")
     if extension is not None:
         await _refuse_extension(s, extension)
+    if bank_number is not None:
+        await _refuse_bank_number(s, bank_number)
+    _refuse_line(line)
     user = User(
         login=login, full_name=full_name.strip(), role=role, language=language, extension=extension, robot=robot,
-        password_hash=await asyncio.to_thread(_hasher.hash, password), created_at=wall,
+        bank_number=bank_number, line=line, password_hash=await asyncio.to_thread(_hasher.hash, password), created_at=wall,
     )  # fmt: skip
     s.add(user)
     await s.flush()
     told = {"login": login, "role": role, "extension": extension}
+    told |= {"bank_number": bank_number} if bank_number else {}
     audit.note(s, f"os:{by}" if by else "program:staff", "USER_ADDED", login, told)
     return user
 
@@ -95,6 +103,29 @@ async def _refuse_extension(s: AsyncSession, extension: int, login: str = "") ->
         )  # fmt: skip
 
 
+def _refuse_line(line: str) -> None:
+    if line not in ("", *LINES):
+        raise BadInput(
+            f"A line is not “{line}”.", remedy="kept = up all shift; per_call = rung for each.", field="line"
+        )
+
+
+async def _refuse_bank_number(s: AsyncSession, number: str, login: str = "") -> None:
+    """`login`: whose own number it may already be."""
+    if not _BANK_NUMBER.fullmatch(number):
+        raise BadInput(
+            f"“{number}” cannot be a number on the bank's exchange: it is not 2 to 15 digits.",
+            remedy="Give it as that exchange dials it, as 2345.", field="bank_number",
+        )  # fmt: skip
+    holder = await s.scalar(select(User.login).where(User.bank_number == number, User.login != login))
+    if holder is not None:
+        raise BadInput(
+            f"Another person has this phone: {number} is that of {holder}.",
+            remedy=f"Choose another, or first run `backoffice user set {holder} --bank-number none`.",
+            field="bank_number",
+        )
+
+
 async def find_user(s: AsyncSession, login: str, *, lock: bool = False) -> User:
     """Raises NotFound."""
     query = select(User).where(User.login == login.strip().lower())
@@ -105,7 +136,8 @@ async def find_user(s: AsyncSession, login: str, *, lock: bool = False) -> User:
 
 
 async def change_user(s: AsyncSession, user: User, wall: datetime, by: str, changes: dict[str, Any]) -> int:
-    """`changes`: any of password, role, extension (None = no phone), active, unlock (True). One line in the journal.
+    """`changes`: any of password, role, extension (None = no phone), bank_number (None = none), line, active, unlock (True).
+    One line in the journal.
 
     After a new password, a new role or the end of work the person's browsers are logged out; returns how many.
     Raises BadInput.
@@ -120,6 +152,13 @@ async def change_user(s: AsyncSession, user: User, wall: datetime, by: str, chan
         if changes["extension"] is not None:
             await _refuse_extension(s, changes["extension"], user.login)
         user.extension = changes["extension"]
+    if "bank_number" in changes:
+        if changes["bank_number"] is not None:
+            await _refuse_bank_number(s, changes["bank_number"], user.login)
+        user.bank_number = changes["bank_number"]
+    if "line" in changes:
+        _refuse_line(changes["line"])
+        user.line = changes["line"]
     if "active" in changes:
         user.active = changes["active"]
     if "unlock" in changes or "password" in changes:
@@ -185,6 +224,24 @@ async def find_login(s: AsyncSession, token: str, wall: datetime) -> tuple[User,
     )
     row = (await s.execute(query)).one_or_none()
     return None if row is None else (row[0], row[1])
+
+
+async def end_others(s: AsyncSession, user_id: UUID, wall: datetime) -> int:
+    """Ends this person's logins because a later one takes his desk; how many they were."""
+    open_ones = update(Login).where(Login.user_id == user_id, Login.ended_at.is_(None), Login.expires_at > wall)
+    ended = await s.execute(open_ones.values(ended_at=wall, ended_why="TAKEN").returning(Login.user_id))
+    return len(ended.all())
+
+
+async def taken_at(s: AsyncSession, token: str) -> datetime | None:
+    """When a later login of the same person ended this one; None when it did not."""
+    return await s.scalar(select(Login.ended_at).where(Login.token_hash == _digest(token), Login.ended_why == "TAKEN"))
+
+
+async def open_tokens(s: AsyncSession, user_id: UUID, wall: datetime) -> set[str]:
+    """Digests of this person's cookies that open something."""
+    query = select(Login.token_hash).where(Login.user_id == user_id, Login.ended_at.is_(None), Login.expires_at > wall)
+    return set(await s.scalars(query))
 
 
 async def end_login(s: AsyncSession, token: str, wall: datetime) -> None:

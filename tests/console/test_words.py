@@ -69,6 +69,7 @@ def _made() -> list[tuple[str, str]]:
             for name in ("whole", "salary", "paid", "dispute", "hardship")
             for tail in ("", "-do")
         ),
+        *(("phone-", kind) for kind in ("browser", "desk", "bank")),
         *(("notice-by-", how) for how in ("script", "prompt")),
         *((f"health-{name}", tail) for name in ("database", "redis", "telephony") for tail in ("", "-away")),
     ]

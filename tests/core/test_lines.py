@@ -10,7 +10,8 @@ from backoffice_core.call_centre.models import AgentSession
 from backoffice_core.clock import Clock
 from backoffice_core.config import Settings
 from backoffice_core.db import Database
-from backoffice_core.errors import Conflict
+from backoffice_core.errors import BadInput, Conflict
+from backoffice_core.staff import service as staff
 from tests import house
 
 
@@ -127,3 +128,75 @@ async def test_a_phone_that_speaks_at_once_is_heard_before_the_echo_is_written(
         await line_check.moved(s, seat.id, 1, "WANTED")
         await line_check.confirm(s, seat.user_id, wall)
         assert seat.line_checked_at == wall
+
+
+async def test_a_line_of_one_call_is_rung_before_the_borrower_and_ends_with_the_talk(
+    database: Database, clock: Clock
+) -> None:
+    """TL-13: rung per call. Rung only when somebody is to be called; free only when it is up; it ends with the talk, is
+    rung anew after the result, and the agent who hangs it up at the talk's end wishes no pause by that."""
+    wall, call = clock.wall(), house.some_call()
+    async with database.begin() as s:
+        seat = await house.agent(s, clock, ready=False)
+        seat.per_call, seat.line_checked_at = True, wall
+        await agents.go_ready(s, seat.user_id, wall, line_check.require_sure)
+        assert await agents.lines_to_call(s, wall, work=False) == [], "rung with nobody to call"
+        assert [one.id for one in await agents.lines_to_call(s, wall)] == [seat.id]
+        assert await agents.count_free(s) == 0
+        seat.line, seat.line_n = "CALLING", 1
+        await agents.line_up(s, seat.id, 1, "PJSIP/x", wall)
+        assert await agents.count_free(s) == 1
+        agents.change(s, seat, "TALKING", "CALL", wall, call)
+        await agents.call_over(s, seat.id, call, wall, talked=True, has_outcome=False)
+        assert (seat.state, [one.id for one in await agents.lines_to_end(s)]) == ("WRAP_UP", [seat.id])
+        agents.free(s, seat, wall, "RESULT_SAVED")
+        assert (seat.state, await agents.count_free(s)) == ("READY", 0), "a line that is just hung up is nobody's"
+        assert await agents.lines_to_call(s, wall) == []
+        await agents.line_down(s, seat.id, 1, wall, hung_up=False)
+        assert (seat.state, seat.line, seat.line_failures) == ("READY", "NONE", 0)
+        assert [one.id for one in await agents.lines_to_call(s, wall)] == [seat.id]
+        seat.line, seat.line_n = "UP", 2
+        agents.change(s, seat, "TALKING", "CALL", wall, call)
+        await agents.line_down(s, seat.id, 2, wall, hung_up=True)
+        await agents.call_over(s, seat.id, call, wall, talked=True, has_outcome=False)
+        assert (seat.state, seat.line, seat.wants_pause) == ("WRAP_UP", "NONE", "")
+
+
+async def test_a_line_of_one_call_that_cannot_be_had_refuses_ready(database: Database, clock: Clock) -> None:
+    """TL-13: after three rings in vain the agent is paused, and ready is refused until the line has passed its test."""
+    wall = clock.wall()
+    async with database.begin() as s:
+        seat = await house.agent(s, clock, ready=False)
+        seat.per_call, seat.line_checked_at = True, wall
+        await agents.go_ready(s, seat.user_id, wall, line_check.require_sure)
+        for n in range(1, 5):
+            seat.line, seat.line_n = "CALLING", n
+            await agents.line_down(s, seat.id, n, wall, hung_up=False)
+        assert (seat.state, seat.reason) == ("PAUSED", "LINE_LOST")
+        with pytest.raises(LineNotChecked):
+            await agents.go_ready(s, seat.user_id, wall, line_check.require_sure)
+
+
+async def test_a_seat_takes_the_phone_that_its_person_has(database: Database, clock: Clock) -> None:
+    """TL-13: browser, desk, or a number on the bank's exchange; kept or per call, the person's own wish before the house's."""
+    wall = clock.wall()
+    async with database.begin() as s:
+        people = [
+            await staff.create_user(
+                s, login=login, full_name="Хтось", role="agent", password="long enough 1", wall=wall, **more
+            )
+            for login, more in (("own", {"extension": 101}), ("bank", {"bank_number": "2345", "line": "per_call"}))
+        ]
+        with pytest.raises(agents.NoPhone):
+            await agents.open_session(s, people[0], "bank", wall)
+        with pytest.raises(agents.NoPhone):
+            await agents.open_session(s, people[1], "desk", wall)
+        seats = [
+            await agents.open_session(s, people[0], "desk", wall),
+            await agents.open_session(s, people[1], "bank", wall),
+        ]
+        assert [(one.endpoint, one.per_call) for one in seats] == [("agent-101", False), ("bank:2345", True)]
+        assert (await agents.open_session(s, people[0], "browser", wall, "per_call")).per_call
+        for number, why in (("2345", "is that of bank"), ("x2", "2 to 15 digits"), ("2345&PJSIP/1", "2 to 15 digits")):
+            with pytest.raises(BadInput, match=why):
+                await staff.change_user(s, people[0], wall, "test", {"bank_number": number})

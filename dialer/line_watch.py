@@ -84,7 +84,7 @@ class LineWatch:
     async def _read(self, one: Talking) -> tuple[Reading | None, Reading | None]:
         """The phone's leg and the borrower's."""
         async with self._room:
-            return reading(await sound_of(self.ami, one.line_id)), reading(await sound_of(self.ami, str(one.call_id)))
+            return reading(await sound_of(self.ami, one.line_id)), reading(await sound_of(self.ami, one.channel_id))
 
     async def _keep(self, lease: Held, fresh: list[tuple[Talking, Reading, OneWay]]) -> None:
         wall = self.clock.wall()

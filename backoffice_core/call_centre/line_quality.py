@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backoffice_core.call_centre.models import AgentSession, LineFigures
+from backoffice_core.call_centre.models import AgentSession, CallAttempt, LineFigures
 from backoffice_core.call_centre.sound_rules import ENOUGH_PACKETS, OneWay, Reading, loss_percent, mean
 from backoffice_core.config import Settings
 from backoffice_core.staff.models import User
@@ -24,15 +24,22 @@ class Talking:
     endpoint: str
     line_id: str
     call_id: UUID
+    channel_id: str = ""  # the borrower's
 
 
 async def talking(s: AsyncSession) -> list[Talking]:
-    query = select(AgentSession).where(AgentSession.state == "TALKING", AgentSession.line == "UP")
+    query = (
+        select(AgentSession, CallAttempt.id, CallAttempt.channel_id)
+        .join(CallAttempt, CallAttempt.id == AgentSession.call_id)
+        .where(AgentSession.state == "TALKING", AgentSession.line == "UP")
+    )
     return [
-        Talking(user_id=one.user_id, endpoint=one.endpoint, line_id=one.line_id, call_id=one.call_id)
-        for one in await s.scalars(query)
-        if one.call_id is not None
-    ]
+        Talking(
+            user_id=seat.user_id, endpoint=seat.endpoint, line_id=seat.line_id, call_id=call_id,
+            channel_id=channel or str(call_id),
+        )
+        for seat, call_id, channel in await s.execute(query)
+    ]  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -73,7 +73,7 @@ async def log_in(
         user = await service.authenticate(s, login[:80], password[:200], wall)
         no_phone = user is not None and phone == "bank" and user.bank_number is None and rules.may(user.role, "desk")
         seats = user is not None and rules.may(user.role, "desk")
-        if user is not None and seats and not no_phone:
+        if user is not None and seats and not no_phone and await service.open_tokens(s, user.id, wall):
             try:
                 await agents.take_over(s, user, wall)
                 taken = await service.end_others(s, user.id, wall)

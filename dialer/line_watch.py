@@ -15,11 +15,11 @@ from backoffice_core.call_centre.sound_rules import SILENT_READINGS, OneWay, Rea
 from backoffice_core.clock import Clock
 from backoffice_core.config import Settings
 from backoffice_core.db import Database
+from backoffice_core.errors import Refused
 from backoffice_core.events import SoundChanged
 from backoffice_core.leases import Held, LeaseLost
 from backoffice_core.pbx.actions import sound_of
 from backoffice_core.pbx.ami import Ami
-from backoffice_core.pbx.frames import ActionUnknown, LinkDown
 
 log = structlog.get_logger()
 EVERY_S = 3.0
@@ -57,7 +57,7 @@ class LineWatch:
                     await self.look(lease)
             except LeaseLost:
                 self._talks.clear()
-            except (LinkDown, ActionUnknown, DBAPIError, PoolTimeout, OSError, TimeoutError) as error:
+            except (Refused, DBAPIError, PoolTimeout, OSError, TimeoutError) as error:
                 log.info("lines not listened to", error=type(error).__name__)
 
     async def look(self, lease: Held) -> None:

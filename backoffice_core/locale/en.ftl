@@ -531,6 +531,7 @@ of-cases = of { $n } cases
 no-reasons = The queue is not built yet
 lines = Lines
 lines-used = { $n } in use
+col-lines-used = In use
 lines-of = { $used } of { $n }
 stop-dialing = Stop dialing
 stop-question = Stop dialing in all campaigns?

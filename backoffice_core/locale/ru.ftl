@@ -538,6 +538,7 @@ of-cases = из { $n } дел
 no-reasons = Очередь ещё не построена
 lines = Линии
 lines-used = { $n } занято
+col-lines-used = Занято
 lines-of = { $used } из { $n }
 stop-dialing = Остановить набор
 stop-question = Остановить набор во всех кампаниях?

@@ -539,6 +539,7 @@ of-cases = із { $n } справ
 no-reasons = Чергу ще не побудовано
 lines = Лінії
 lines-used = { $n } зайнято
+col-lines-used = Зайнято
 lines-of = { $used } із { $n }
 stop-dialing = Зупинити набір
 stop-question = Зупинити набір у всіх кампаніях?

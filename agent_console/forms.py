@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
+from hashlib import blake2s
 from zoneinfo import ZoneInfo
 
 from agent_console.deps import Work
@@ -21,6 +22,13 @@ class Typed:
 
     def get(self, name: str, default: str = "") -> str:
         return self.values.get(name, default)
+
+    @property
+    def version(self) -> str:
+        """Another one for each refusal of another input, so that the page shows the fault of this one."""
+        if not self.errors:
+            return ""
+        return blake2s(repr((self.values, self.errors)).encode(), digest_size=6).hexdigest()
 
 
 def money(text: str) -> Decimal | None:

@@ -128,6 +128,7 @@
       return;
     }
     if (key === "Enter" && event.ctrlKey) { event.preventDefault(); if (!event.repeat) press("save"); return; }
+    if (key.endsWith("Enter") && event.target.matches("#result-form input")) { event.preventDefault(); return; }  // a result is saved on purpose
     if (event.ctrlKey || event.altKey || event.metaKey || ui.typing()) return;
     if (key === "KeyS") tab("script");
     else if (key === "KeyH") tab("history");

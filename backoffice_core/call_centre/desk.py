@@ -188,13 +188,16 @@ async def card(s: AsyncSession, user_id: UUID, call_id: UUID, now: datetime) -> 
 
 
 def _normal(field_name: str, answer: str) -> str:
+    """Raises BadInput for a date that no calendar has: a slip of the hand is no miss of the speaker's."""
     answer = answer.strip().casefold()
     if field_name == "birth_date":
         digits = "".join(c if c.isdigit() else " " for c in answer).split()
-        if len(digits) == 3 and len(digits[0]) == 4:
-            return f"{digits[0]}-{digits[1]:0>2}-{digits[2]:0>2}"
         if len(digits) == 3:
-            return f"{digits[2]}-{digits[1]:0>2}-{digits[0]:0>2}"
+            year, month, day = digits if len(digits[0]) == 4 else reversed(digits)
+            try:
+                return date(int(year), int(month), int(day)).isoformat()
+            except ValueError:
+                raise BadInput("There is no such date.", remedy="Type it as 14.03.1985.", field="birth_date") from None
     return answer
 
 
@@ -209,6 +212,7 @@ async def check_identity(
         raise BadInput(f"Unknown question: {field_name!r}.", field=field_name)
     if not answer.strip():
         raise BadInput("The answer is empty.", remedy="Type what the speaker said.", field=field_name)
+    said = _normal(field_name, answer)
     call = await own_call(s, user_id, call_id, lock=True)
     if call.identity_confirmed_at is None and call.identity_misses >= IDENTITY_MISSES:
         raise IdentityLocked
@@ -220,7 +224,7 @@ async def check_identity(
         "tax_id_last4": person.tax_id[-4:],
         "code_word": person.code_word.strip().casefold(),
     }[field_name]
-    match = bool(truth) and hmac.compare_digest(truth.encode(), _normal(field_name, answer).encode())
+    match = bool(truth) and hmac.compare_digest(truth.encode(), said.encode())
     matches = {**call.identity_matches, field_name: match}
     call.identity_matches = matches
     call.identity_misses += 0 if match else 1
@@ -253,12 +257,16 @@ async def save_note(s: AsyncSession, user_id: UUID, call_id: UUID, note: str) ->
         call.note = note[:4000]
 
 
-def _refuse_incomplete(result: Result, rule: OutcomeRule, card_overdue: Decimal, now: datetime, today: date) -> None:
+def _refuse_incomplete(result: Result, rule: OutcomeRule, loans: list[Loan], now: datetime, today: date) -> None:
+    card_overdue = sum((loan.overdue for loan in loans), Decimal(0))
+    debt = max(card_overdue, sum((loan.balance for loan in loans), Decimal(0)))
     if "amount" in rule.needs:
         if result.amount is None or result.amount <= 0:
             raise BadInput("How much was promised?", remedy="Give the sum, for example 1500,00.", field="amount")
         if result.amount > card_overdue > 0 and result.outcome == "PTP_PART":
             raise BadInput("A part cannot exceed what is overdue.", remedy="Choose the full promise.", field="amount")
+        if result.amount > debt > 0:
+            raise BadInput("A promise cannot exceed the whole debt.", remedy="Check the sum.", field="amount")
     if "due_date" in rule.needs:
         if result.due_date is None:
             raise BadInput("By which day?", remedy="Give the date of the promise.", field="due_date")
@@ -354,8 +362,7 @@ async def _save(
     if rule.rpc and call.identity_confirmed_at is None:
         raise OutcomeNeedsConfirmation
     loans = list((await s.execute(select(Loan).where(Loan.person_id == call.person_id))).scalars())
-    overdue = sum((loan.overdue for loan in loans), Decimal(0))
-    _refuse_incomplete(result, rule, overdue, now, today)
+    _refuse_incomplete(result, rule, loans, now, today)
     step = await next_step(s, call, result, today)
     call.outcome, call.outcome_at, call.note = result.outcome, wall, (result.note or call.note)[:4000]
     if call.case_id is None:

@@ -206,9 +206,11 @@ def _upsert(table: str, source: str, key: str, columns: Sequence[str], fixed: st
     names = ", ".join(columns)
     given = ", ".join(f"n.{c}" for c in columns)
     changing = [c for c in columns if c != "id" and c not in key.split(", ")]
-    kept = ", ".join(f"{c} = EXCLUDED.{c}" for c in changing)
+    # an invented person stays one, whoever loads the file again: that is what keeps him off a real trunk
+    said = {c: "t.demo OR EXCLUDED.demo" if c == "demo" else f"EXCLUDED.{c}" for c in changing}
+    kept = ", ".join(f"{c} = {value}" for c, value in said.items())
     told = [c for c in changing if c != "import_id"]  # the same words in another file are no change
-    mine, theirs = (", ".join(f"{w}.{c}" for c in told) for w in ("t", "EXCLUDED"))
+    mine, theirs = ", ".join(f"t.{c}" for c in told), ", ".join(said[c] for c in told)
     return (
         f"WITH done AS (INSERT INTO {table} AS t ({names}{fixed}) SELECT {given}{values} FROM {source}"  # noqa: S608
         f" ON CONFLICT ({key}) DO UPDATE SET {kept} WHERE ({mine}) IS DISTINCT FROM ({theirs})"

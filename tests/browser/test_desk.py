@@ -186,3 +186,35 @@ async def test_fl02_an_unknown_caller_is_found_chosen_and_confirmed(page: Page, 
     await one.end()
     await console.bus.publish(AgentChanged(agent_id=(await one.attempt()).agent_id))
     await page.wait_for_selector("#desk-view[data-mode=wrap]", timeout=10_000)
+
+
+async def test_each_refusal_shows_its_own_fault_and_enter_alone_saves_nothing(
+    page: Page, console: RunningConsole
+) -> None:
+    talk = await begin_talk(console)
+    await log_in(page, console, talk.agent.login)
+    await page.fill("#id-birth_date", "14.03.1985")
+    await page.keyboard.press("Enter")
+    await page.wait_for_selector("#id-birth_date-said.ok")
+    await page.fill("#id-code_word", "калина")
+    await page.keyboard.press("Enter")
+    await page.wait_for_selector("[data-mode=rpc]")
+    await talk.end()
+    await page.evaluate("ui.refreshDesk()")
+    await page.wait_for_selector("[data-mode=wrap]")
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url) if request.url.endswith("/desk/result") else None)
+    await page.keyboard.press("1")
+    for amount, day, field in (("100", "31.02", "due_date"), ("abc", "+3", "amount"), ("99999999", "+3", "amount")):
+        await page.fill("#PTP_FULL-amount", amount)
+        await page.fill("#PTP_FULL-due_date", day)
+        await page.keyboard.press("Enter")
+        await page.keyboard.press("Control+Enter")
+        await expect(page.locator(f"#PTP_FULL-{field}-err")).to_be_visible()
+        await expect(page.locator("#result-form [aria-invalid=true]")).to_have_count(1)
+    await page.fill("#PTP_FULL-amount", "100")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#desk-view")).to_have_attribute("data-mode", "wrap")
+    await page.keyboard.press("Control+Enter")
+    await expect(page.locator("#pane-result")).to_have_count(0)
+    assert len(sent) == 4

@@ -94,6 +94,12 @@ async def test_a_birth_date_is_understood_as_people_say_it(talk: Talk, typed: st
     assert (await talk.answer("birth_date", typed)).match
 
 
+async def test_a_date_that_no_calendar_has_is_no_miss(talk: Talk) -> None:
+    with pytest.raises(BadInput):
+        await talk.answer("birth_date", "32.13.1999")
+    assert (await talk.answer("birth_date", "14.03.1985")).misses == 0
+
+
 async def test_three_misses_close_the_check_for_the_call(talk: Talk) -> None:
     for n in range(3):
         check = await talk.answer("code_word", "не знаю")
@@ -151,6 +157,7 @@ async def test_a_promise_becomes_promise_task_and_state(talk: Talk) -> None:
         (Result(outcome="PTP_FULL", amount=Decimal("-1")), "amount"),
         (Result(outcome="PTP_FULL", amount=Decimal("10")), "due_date"),
         (Result(outcome="PTP_PART", amount=Decimal("1800.01")), "amount"),
+        (Result(outcome="PTP_FULL", amount=Decimal("10000.01")), "amount"),  # the whole debt is 10 000.00
         (Result(outcome="CALLBACK"), "call_back_at"),
         (Result(outcome="NOTHING_LIKE_IT"), "outcome"),
     ],

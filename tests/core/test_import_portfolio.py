@@ -59,6 +59,18 @@ def problems_of(file: Path, clock: Clock) -> list[Problem]:
     return refused.value.problems
 
 
+async def test_an_invented_borrower_stays_one_whoever_loads_him_again(
+    database: Database, clock: Clock, make: Make
+) -> None:
+    """Only the mark keeps a demo borrower off a real trunk: a file loaded without it does not take it away."""
+    await run(database, clock, make({}), demo=True)
+    done = await run(database, clock, make({"last_name": "Ковальчук"}))
+    assert done.counts["persons_changed"] == 1
+    async with database.begin() as session:
+        assert (await session.scalars(select(Person.demo))).all() == [True]
+        assert (await session.scalars(select(Loan.demo))).all() == [True]
+
+
 async def test_rows_become_persons_numbers_loans_and_flags(database: Database, clock: Clock, make: Make) -> None:
     day = clock.today()
     file = make(

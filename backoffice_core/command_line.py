@@ -62,7 +62,7 @@ def hush() -> None:
     """What a command says is its own words; log lines of the parts it uses would spoil its JSON."""
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # as it is when something is said
     )
 
 

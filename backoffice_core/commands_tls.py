@@ -31,9 +31,10 @@ def make_command(
         )
         return
     say(f"For {', '.join(made.names)}; until {made.valid_until:%Y-%m-%d}. SHA-256 {made.sha256}")
-    say("Put these into backoffice.toml, then `backoffice down` and `backoffice up`:")
-    say(f'tls_cert = "{cert}"')
-    say(f'tls_key = "{key}"')
+    say(
+        "Put these into backoffice.toml, then `backoffice down` and `backoffice up`:\n"
+        f'tls_cert = "{cert}"\ntls_key = "{key}"'
+    )
 
 
 @tls.command("show")
@@ -47,5 +48,6 @@ def show_command(as_json: Json = False) -> None:
     elif found is None:
         say("No certificate is set: the console speaks http.")
     else:
-        soon = " It ends soon." if found.ends_soon(Clock.wall()) else ""
-        say(f"For {', '.join(found.names)}; until {found.valid_until:%Y-%m-%d}.{soon} SHA-256 {found.sha256}")
+        say(f"For {', '.join(found.names)}; until {found.valid_until:%Y-%m-%d}. SHA-256 {found.sha256}")
+        if found.ends_soon(Clock.wall()):
+            say("It ends soon.")

@@ -62,12 +62,17 @@ def check(settings: Settings, wall: datetime) -> Certificate | None:
             field="tls_key",
         )  # fmt: skip
     begins, ends = cert.not_valid_before_utc, cert.not_valid_after_utc
-    if wall >= ends or wall < begins:
-        how = f"ended on {ends:%Y-%m-%d}" if wall >= ends else f"is not valid before {begins:%Y-%m-%d}"
+    remedy = "Get a new one from who issued it, or run `backoffice tls make`."
+    if wall >= ends:
         raise BadCertificate(
-            f"The certificate {settings.tls_cert} {how}.",
-            remedy="Get a new one from who issued it, or run `backoffice tls make`.", field="tls_cert",
-        )  # fmt: skip
+            f"The certificate {settings.tls_cert} ended on {ends:%Y-%m-%d}.", remedy=remedy, field="tls_cert"
+        )
+    if wall < begins:
+        raise BadCertificate(
+            f"The certificate {settings.tls_cert} is not valid before {begins:%Y-%m-%d}.",
+            remedy=remedy,
+            field="tls_cert",
+        )
     return Certificate(_names(cert), ends, cert.fingerprint(hashes.SHA256()).hex(":").upper())
 
 

@@ -21,6 +21,7 @@ from zoneinfo import ZoneInfo
 import asyncpg
 import psutil
 import pytest
+import structlog
 
 from backoffice_core.bus import Bus
 from backoffice_core.clock import Clock
@@ -109,6 +110,13 @@ def running(part: Part, log: Path) -> Iterator[subprocess.Popen[bytes]]:
         if child.poll() is None:
             process.end([(psutil.Process(child.pid), part.sign)], limit_s=part.stop_limit_s)
         child.wait()
+
+
+@pytest.fixture(autouse=True)
+def own_log() -> Iterator[None]:
+    """A command that a test runs in this process hushes the log; the next test has it as it was."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -891,6 +891,23 @@ said-it-would-end-before-it-begins = It would end before it begins.
 said-has-left-the-pool-of-this-campaign-by-the-operat = { $a } has left the pool of this campaign by the operators' signs; another number would only dodge them.
 said-a-reason-is-needed = A reason is needed.
 said-there-is-no-caller-id = There is no caller id { $a }.
+said-holds-no-certificate-in-pem = { $a } holds no certificate in PEM.
+said-holds-no-private-key-in-pem = { $a } holds no private key in PEM.
+said-choose-another-bank-number = Choose another, or first run `backoffice user set { $a } --bank-number none`.
+said-for-until-sha-256 = For { $a }; until { $b }. SHA-256 { $c }
+said-it-ends-soon = It ends soon.
+said-get-a-new-certificate = Get a new one from who issued it, or run `backoffice tls make`.
+said-give-it-as-that-exchange-dials-it = Give it as that exchange dials it, as 2345.
+said-move-it-away-first = Move it away first, if it shall be replaced.
+said-put-these-into-backoffice-toml = Put these into backoffice.toml, then `backoffice down` and `backoffice up`:
+said-take-the-password-away = Take the password away with `openssl pkey`.
+said-the-certificate-ended-on = The certificate { $a } ended on { $b }.
+said-the-certificate-is-not-valid-before = The certificate { $a } is not valid before { $b }.
+said-the-key-has-a-password = The key { $a } has a password; a server starts without one.
+said-kept-or-per-call = kept = up all shift; per_call = rung for each.
+said-number-of-his-phone-on-the-banks = number of his phone on the bank's own exchange; none = none
+said-the-certificate-with-which = The certificate with which console and browser phones speak https and wss.
+said-name-or-address-of-the-console = name or address at which browsers open the console
 said-is-no-number-with-a-country-code = { $a } is no number with a country code.
 said-there-is-no-case-with-this-number = There is no case with this number.
 said-there-is-no-hold-in-force = There is no hold { $a } in force.

@@ -901,6 +901,23 @@ said-it-would-end-before-it-begins = Конец наступил бы раньш
 said-has-left-the-pool-of-this-campaign-by-the-operat = { $a } вышел из пула этой кампании по признакам операторов; другой номер только уклонялся бы от них.
 said-a-reason-is-needed = Нужна причина.
 said-there-is-no-caller-id = Номера { $a } среди наших нет.
+said-holds-no-certificate-in-pem = В { $a } нет сертификата в PEM.
+said-holds-no-private-key-in-pem = В { $a } нет закрытого ключа в PEM.
+said-choose-another-bank-number = Выберите другой или сначала выполните `backoffice user set { $a } --bank-number none`.
+said-for-until-sha-256 = Для { $a }; до { $b }. SHA-256 { $c }
+said-it-ends-soon = Скоро закончится.
+said-get-a-new-certificate = Возьмите новый у того, кто его выдал, или выполните `backoffice tls make`.
+said-give-it-as-that-exchange-dials-it = Укажите его так, как его набирает та станция, например 2345.
+said-move-it-away-first = Сначала уберите его, если он должен быть заменён.
+said-put-these-into-backoffice-toml = Впишите это в backoffice.toml, затем `backoffice down` и `backoffice up`:
+said-take-the-password-away = Уберите пароль командой `openssl pkey`.
+said-the-certificate-ended-on = Сертификат { $a } закончился { $b }.
+said-the-certificate-is-not-valid-before = Сертификат { $a } действует только с { $b }.
+said-the-key-has-a-password = У ключа { $a } есть пароль; сервер запускается без него.
+said-kept-or-per-call = kept = всю смену на связи; per_call = звонит к каждому.
+said-number-of-his-phone-on-the-banks = номер его телефона на станции самого банка; none = нет
+said-the-certificate-with-which = Сертификат, с которым консоль и телефоны в браузере говорят по https и wss.
+said-name-or-address-of-the-console = имя или адрес, по которому браузеры открывают консоль
 said-is-no-number-with-a-country-code = { $a } — не номер с кодом страны.
 said-there-is-no-case-with-this-number = Дела с таким номером нет.
 said-there-is-no-hold-in-force = Удержание { $a } не действует.

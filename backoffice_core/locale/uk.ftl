@@ -902,6 +902,23 @@ said-it-would-end-before-it-begins = Кінець настав би раніше
 said-has-left-the-pool-of-this-campaign-by-the-operat = { $a } вийшов із пулу цієї кампанії за ознаками операторів; інший номер лише ухилявся б від них.
 said-a-reason-is-needed = Потрібна причина.
 said-there-is-no-caller-id = Номера { $a } серед наших немає.
+said-holds-no-certificate-in-pem = У { $a } немає сертифіката в PEM.
+said-holds-no-private-key-in-pem = У { $a } немає закритого ключа в PEM.
+said-choose-another-bank-number = Оберіть інший або спершу виконайте `backoffice user set { $a } --bank-number none`.
+said-for-until-sha-256 = Для { $a }; до { $b }. SHA-256 { $c }
+said-it-ends-soon = Скоро закінчиться.
+said-get-a-new-certificate = Візьміть новий у того, хто його видав, або виконайте `backoffice tls make`.
+said-give-it-as-that-exchange-dials-it = Вкажіть його так, як його набирає та станція, наприклад 2345.
+said-move-it-away-first = Спершу приберіть його, якщо його треба замінити.
+said-put-these-into-backoffice-toml = Впишіть це в backoffice.toml, потім `backoffice down` і `backoffice up`:
+said-take-the-password-away = Приберіть пароль командою `openssl pkey`.
+said-the-certificate-ended-on = Сертифікат { $a } закінчився { $b }.
+said-the-certificate-is-not-valid-before = Сертифікат { $a } чинний лише з { $b }.
+said-the-key-has-a-password = Ключ { $a } має пароль; сервер запускається без нього.
+said-kept-or-per-call = kept = усю зміну на зв’язку; per_call = дзвонить до кожного.
+said-number-of-his-phone-on-the-banks = номер його телефону на станції самого банку; none = немає
+said-the-certificate-with-which = Сертифікат, з яким консоль і телефони в браузері говорять через https і wss.
+said-name-or-address-of-the-console = ім’я або адреса, за якою браузери відкривають консоль
 said-is-no-number-with-a-country-code = { $a } — не номер із кодом країни.
 said-there-is-no-case-with-this-number = Справи з таким номером немає.
 said-there-is-no-hold-in-force = Утримання { $a } не діє.

@@ -103,7 +103,7 @@ async def test_a_talk_is_recorded_on_both_sides_and_sealed(running: RunningHouse
 async def test_with_nobody_free_the_borrower_hears_the_message(running: RunningHouse) -> None:
     """Design "never dropped in silence": the only agent is taken by another call between dial and answer."""
     async with running.robots(1):
-        (task,) = await running.dial("130")  # answers after 1 s
+        (task,) = await running.dial("230")  # answers after 4 s
 
         async def rings() -> bool:
             attempt = await running.attempt(task)

@@ -209,7 +209,9 @@ async def test_each_refusal_shows_its_own_fault_and_enter_alone_saves_nothing(
         await page.fill("#PTP_FULL-amount", amount)
         await page.fill("#PTP_FULL-due_date", day)
         await page.keyboard.press("Enter")
-        await page.keyboard.press("Control+Enter")
+        async with page.expect_response("**/desk/result"):
+            await page.keyboard.press("Control+Enter")
+        await page.wait_for_function("() => !document.querySelector('.htmx-request')")
         await expect(page.locator(f"#PTP_FULL-{field}-err")).to_be_visible()
         await expect(page.locator("#result-form [aria-invalid=true]")).to_have_count(1)
     await page.fill("#PTP_FULL-amount", "100")

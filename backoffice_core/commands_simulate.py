@@ -11,17 +11,17 @@ from backoffice_core.errors import BadInput
 
 
 def simulate(
-    world: Annotated[Path, typer.Option(help="YAML; dialer/worlds/standard.yaml explains all keys")],
+    world: Annotated[Path, typer.Option(help="YAML; dialer/simulation/worlds/standard.yaml explains all keys")],
     policy: Annotated[list[str] | None, typer.Option(help="ours, progressive, ratio-1.5 …; repeat to compare")] = None,
     seed: Annotated[list[int] | None, typer.Option(help="of the people called; repeat for several shifts")] = None,
     as_json: Json = False,
 ) -> None:
     """Simulate a shift, or days with a list that ends: how busy the agents are, how many callers are abandoned, how many
     borrowers are reached, beside other dialers' rules."""
-    from dialer.orders import ORDERS, run_days
-    from dialer.policies import POLICIES
-    from dialer.simulator import run_simulation
-    from dialer.world import BadWorld, FiniteWorld, read
+    from dialer.simulation.orders import ORDERS, run_days
+    from dialer.simulation.policies import POLICIES
+    from dialer.simulation.shift import run_simulation
+    from dialer.simulation.world import BadWorld, FiniteWorld, read
 
     try:
         described = read(world.read_text(encoding="utf-8"))

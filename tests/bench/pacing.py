@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from dialer.pacing import Observation, Pacer, PacingSettings
-from dialer.simulator import run_simulation
-from dialer.world import SHAPES, World
+from dialer.simulation.shift import run_simulation
+from dialer.simulation.world import SHAPES, World
 
 # utilisation in %: goal, stretch
 GOALS: dict[tuple[int, float], tuple[float, float]] = {

@@ -1,5 +1,5 @@
 """Days with a list that ends (CC-11, FL-17): what is learned of numbers, the law on every dial, and what the order is worth
-beside others on the same people. `backoffice simulate --world dialer/worlds/finite_days.yaml` is the whole list."""
+beside others on the same people. `backoffice simulate --world dialer/simulation/worlds/finite_days.yaml` is the whole list."""
 
 import itertools
 import json
@@ -14,10 +14,10 @@ from typer.testing import CliRunner
 
 import dialer
 from backoffice_core.__main__ import app
-from dialer.chances import Chances
-from dialer.finite_days import Days, Truth
-from dialer.orders import ORDERS, run_days
-from dialer.world import BadWorld, FiniteWorld, read
+from backoffice_core.call_centre.chances import Chances
+from dialer.simulation.finite_days import Days, Truth
+from dialer.simulation.orders import ORDERS, run_days
+from dialer.simulation.world import BadWorld, FiniteWorld, read
 
 SMALL = FiniteWorld(cases=600, agents=1, lines=5, days=2)
 
@@ -92,7 +92,7 @@ def test_no_dial_is_outside_the_law(order: str) -> None:
 def _zone(country: str) -> Any:
     from zoneinfo import ZoneInfo
 
-    from dialer.finite_days import ZONES
+    from dialer.simulation.finite_days import ZONES
 
     return ZoneInfo(ZONES[country])
 
@@ -148,5 +148,7 @@ def test_the_command_plays_days_and_refuses_wrong_words(tmp_path: Path) -> None:
     for text in ("cases: 10\nopens: 20\ncloses: 9", "cases: 10\nnumbers: [1, 1, 1]", "cases: 10\nspeed: 3", "cases: 0"):
         with pytest.raises(BadWorld):
             read(text)
-    shipped = read((Path(dialer.__file__).parent / "worlds" / "finite_days.yaml").read_text(encoding="utf-8"))
+    shipped = read(
+        (Path(dialer.__file__).parent / "simulation" / "worlds" / "finite_days.yaml").read_text(encoding="utf-8")
+    )
     assert shipped == FiniteWorld()

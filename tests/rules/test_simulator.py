@@ -12,11 +12,11 @@ from typer.testing import CliRunner
 import dialer
 from backoffice_core.__main__ import app
 from dialer.pacing import Observation
-from dialer.policies import POLICIES, named
-from dialer.simulator import Shift, run_simulation
-from dialer.world import BadWorld, Blackout, Fault, World, read
+from dialer.simulation.policies import POLICIES, named
+from dialer.simulation.shift import Shift, run_simulation
+from dialer.simulation.world import BadWorld, Blackout, Fault, World, read
 
-WORLDS = sorted((Path(dialer.__file__).parent / "worlds").glob("*.yaml"))
+WORLDS = sorted((Path(dialer.__file__).parent / "simulation" / "worlds").glob("*.yaml"))
 SMALL = World(name="small", agents=10, hours=2.0, answer_rate=0.25)
 
 

@@ -1,7 +1,7 @@
-"""The description of a simulated world: read from a documented YAML file (dialer/worlds/), checked (pure).
+"""The description of a simulated world: read from a documented YAML file (dialer/simulation/worlds/), checked (pure).
 
 Times in seconds unless the name says otherwise; shares 0 … 1. Every key has a default, so that a file names only what is
-special. `dialer/worlds/standard.yaml` explains all of them.
+special. `dialer/simulation/worlds/standard.yaml` explains all of them.
 """
 
 import math

@@ -13,9 +13,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from dialer.chances import HOURS, Chances, Floats
-from dialer.finite_days import Days, Order, Shown, Truth
-from dialer.world import FiniteWorld
+from backoffice_core.call_centre.chances import HOURS, Chances, Floats
+from dialer.simulation.finite_days import Days, Order, Shown, Truth
+from dialer.simulation.world import FiniteWorld
 
 NEVER = float("inf")
 DAY_S = 86_400.0

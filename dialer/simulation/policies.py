@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from dialer.pacing import Observation, Pacer, PacingSettings
 
 if TYPE_CHECKING:
-    from dialer.simulator import Shift
+    from dialer.simulation.shift import Shift
 
 
 class Ours:

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from dialer.observation import Observation
-from dialer.policies import named
-from dialer.world import World
+from dialer.simulation.policies import named
+from dialer.simulation.world import World
 
 ANSWERED, ENDED, ABANDON, TALKED, WRAPPED, BREAK, BACK, OUT, IN, DETECTED = range(10)
 FREE, TALKING, WRAPPING, AWAY, GONE = range(5)

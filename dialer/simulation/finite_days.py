@@ -1,6 +1,6 @@
 """Some days in a row with a finite list whose truth is known: what an order of calling is worth (pure but for the rules' file).
 
-The shift simulator (`simulator.py`) asks how many calls to place, with people that never run out. Here the people run out:
+The shift simulator (`shift.py`) asks how many calls to place, with people that never run out. Here the people run out:
 some thousands of cases with one to three numbers each, of which some are wrong, somebody else's or dead, borrowers who answer
 at their own hours, phones that a household shares, people who ring back. The law is that of the shipped rules, asked before
 each dial through the one evaluator. An order (`orders.py`) says which number is dialed next and hears how it ended.
@@ -22,11 +22,11 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from backoffice_core.call_centre.chances import DEAD, HOURS, MESSAGE, RIGHT, WRONG, Floats
 from backoffice_core.compliance import loader, rules, workdays
 from backoffice_core.compliance.rulebook import RuleBook
 from backoffice_core.compliance.terms import Address, Calendar, Contact, Entry, LedgerView, PersonView
-from dialer.chances import DEAD, HOURS, MESSAGE, RIGHT, WRONG, Floats
-from dialer.world import FiniteWorld
+from dialer.simulation.world import FiniteWorld
 
 ZONES = {"UA": "Europe/Kyiv", "RU": "Europe/Moscow"}
 # Last day past due -> share of cases, then domain.md 5.3: valid, answer, right party, promise of right parties, kept

@@ -234,9 +234,7 @@ def _complain(message: str, remedy: str = "") -> None:
 
 def main() -> None:
     """Exit code 0 done, 1 refused (one clear line and what to do, on stderr), 2 wrong usage."""
-    from backoffice_core.parts.explain import misspelt
-
-    for warning in misspelt(os.environ):
+    for warning in config.misspelt(os.environ):
         print(said(f"warning: {warning}"), file=sys.stderr)
     try:
         if spoken() == "en":

@@ -20,7 +20,6 @@ from rich.table import Table
 
 from backoffice_core import clock as clocks
 from backoffice_core import config
-from backoffice_core.bus import Bus
 from backoffice_core.clock import Clock
 from backoffice_core.config import Settings
 from backoffice_core.db import AWAY, Database
@@ -43,6 +42,8 @@ class House:
 
     async def tell(self, *news: News) -> None:
         """News of what this command has committed."""
+        from backoffice_core.bus import Bus
+
         bus = Bus(self.settings)
         await bus.publish(*news)
         await bus.close()

@@ -9,10 +9,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from sqlalchemy import func, select
 
 from backoffice_core import config
-from backoffice_core.call_centre.models import AgentSession, CallAttempt
 from backoffice_core.clock import Clock
 from backoffice_core.command_line import House, Json, bar, hush, noted, run, say, say_json, table
 from backoffice_core.config import Settings
@@ -153,6 +151,10 @@ def _words(left: dict[str, int]) -> str:
 
 async def left_to_drain(house: House) -> dict[str, int]:
     """Calls that are up, and talks whose result is not given yet."""
+    from sqlalchemy import func, select
+
+    from backoffice_core.call_centre.models import AgentSession, CallAttempt
+
     async with house.database.begin() as s:
         calls = select(func.count()).select_from(CallAttempt).where(CallAttempt.ended_at.is_(None))
         results = select(func.count()).select_from(AgentSession)

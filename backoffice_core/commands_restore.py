@@ -3,32 +3,20 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from sqlalchemy import select
-from sqlalchemy.exc import DBAPIError
 
-from ami_listener import traces
-from ami_listener.traces import CarrierCall
-from asterisk_conf import cel_file
 from backoffice_core import clock as clocks
 from backoffice_core import config
-from backoffice_core.borrowers.models import ContactPoint
-from backoffice_core.call_centre import recreated, restores, settling, stop
-from backoffice_core.call_centre.models import CallAttempt
-from backoffice_core.call_centre.recreated import Trace
 from backoffice_core.clock import Clock
 from backoffice_core.command_line import House, Json, bar, hush, run, say, say_json, table
 from backoffice_core.config import Settings
 from backoffice_core.db import Database
 from backoffice_core.errors import BadInput
 
-MARGIN = timedelta(minutes=5)  # of each source before the restored point: calls that were going on then
-SAME_CALL = timedelta(seconds=10)  # our claim and the carrier's start of one call
-SAME_START = timedelta(seconds=3)  # the exchange's channel and the carrier's start of one call
 Cdr = Annotated[list[Path] | None, typer.Option("--cdr", help="the carrier's records since then, CSV; may be repeated")]
 By = Annotated[str, typer.Option("--by", help="who")]
 
@@ -57,6 +45,7 @@ def _restore(
     """
     if context.invoked_subcommand:
         return
+    from ami_listener import traces
     from backoffice_core.migrations import migrate
     from backoffice_core.parts import restore as parts
 
@@ -100,7 +89,7 @@ def _restore(
 
 
 def _tell(settings: Settings, counts: dict[str, int]) -> None:
-    table("calls since then", ("count", "what"), [(counts.get(name, 0), words) for name, words in COUNTED.items()])
+    table("calls since then", ("count", "what"), [(counts.get(name, 0), words) for name, words in _COUNTED.items()])
     if settings.restored_file.exists():
         say("Dialing stays stopped: `backoffice restore findings` shows the calls that nobody could tie, "
             "`backoffice restore accept --by NAME --reason TEXT` says that they were looked at.")  # fmt: skip
@@ -108,7 +97,7 @@ def _tell(settings: Settings, counts: dict[str, int]) -> None:
         say("Dialing is stopped. `backoffice up`, then `backoffice stop --lift --by NAME --reason TEXT` lets it go on.")
 
 
-COUNTED = {
+_COUNTED = {  # ami_listener.account.COUNTED
     "known": "known to the restored database",
     "settled": "that were going on at the restored point, their end found",
     "recreated": "written again, with their slot in the ledger",
@@ -120,122 +109,18 @@ COUNTED = {
 
 
 async def _begin_account(settings: Settings, done: Any, by: str, cdr: Sequence[Path]) -> dict[str, int]:
+    from ami_listener.account import account
+    from backoffice_core.call_centre import restores, stop
+
     database = Database(settings, pool=2, name="restore")
     try:
         clock = clocks.load(settings)
         async with database.begin() as s:
             await restores.begin(s, to=done.to, backup=done.backup, by=by, wall=clock.wall())
             await stop.note_stop(s, by, stop.RESTORED, clock.wall())
-        return await account(House(settings, clock, database), cdr)
+        return await account(database, clock, settings, cdr)
     finally:
         await database.close()
-
-
-# --- the account ---------------------------------------------------------------------------------------------------
-
-
-async def account(house: House, cdr: Sequence[Path]) -> dict[str, int]:
-    """Makes the database know every call since the restored point. Safe to repeat, as with a later file of the carrier."""
-    counts = dict.fromkeys(COUNTED, 0)
-    async with house.database.begin() as s:
-        since = (await restores.last(s)).restored_to - MARGIN
-    left_us = await asyncio.to_thread(_left_us, house.settings, since)
-    carrier = [call for file in cdr for call in await asyncio.to_thread(traces.read_carrier, file, since)]
-    await _end_live(house, left_us, carrier, counts)
-    untied: list[tuple[Trace, str]] = []
-    async with house.database.begin() as s:
-        groups = await recreated.apart(s, left_us)
-    for group in groups:
-        for trace, how in zip(group, await _taken_over(house, group), strict=True):
-            if how.isupper():
-                untied.append((trace, how))
-            else:
-                counts[how] += 1
-    for call in carrier:
-        await _from_carrier(house, call, untied, counts)
-    async with house.database.begin() as s:
-        restore = await restores.last(s)
-        for trace, reason in untied:
-            await restores.find(s, restore, source=trace.source, source_id=str(trace.call_id), reason=reason,
-                                at=trace.begun_at)  # fmt: skip
-        if restore.settled_at is None:
-            counts["seats"] = await recreated.clear_seats(s, house.clock)
-        restore.settled_at, restore.counts = house.clock.wall(), counts
-        counts["untied"] = await restores.count_open(s)
-    if not counts["untied"]:
-        restores.settled(house.settings)
-    return counts
-
-
-async def _taken_over(house: House, group: Sequence[Trace]) -> Sequence[recreated.Known]:
-    """Together, and when one of them cannot be written, each alone: the error is that one's then."""
-    try:
-        async with house.database.begin() as s:
-            return await recreated.take_over_many(s, group, house.clock)
-    except DBAPIError:
-        if len(group) == 1:
-            raise
-    return [(await _taken_over(house, [trace]))[0] for trace in group]
-
-
-def _left_us(settings: Settings, since: datetime) -> list[Trace]:
-    """By the exchange's own record; by recordings' names those that it lacks."""
-    file = cel_file(settings)
-    heard = traces.from_cel([*sorted(file.parent.glob(f"{file.name}.*")), file], since)
-    known = {trace.call_id for trace in heard}
-    return heard + [t for t in traces.from_recordings(settings.recordings_dir, since) if t.call_id not in known]
-
-
-async def _end_live(house: House, left_us: list[Trace], carrier: list[CarrierCall], counts: dict[str, int]) -> None:
-    """Calls that were going on at the restored point get their end, before others are written for the same persons."""
-    known = {trace.call_id: trace for trace in left_us}
-    async with house.database.begin() as s:
-        live = [(call.id, call.number, call.claimed_at) for call in await settling.live(s)]
-    for call_id, number, claimed_at in live:
-        trace = known.get(call_id)
-        if trace is None or trace.facts is None:
-            same = [c for c in carrier if c.number == number and abs(c.started_at - claimed_at) <= SAME_CALL]
-            trace = (
-                Trace(call_id=call_id, source="carrier", begun_at=claimed_at, facts=same[0].facts()) if same else None
-            )
-        if trace is not None:
-            async with house.database.begin() as s:
-                counts["settled"] += await recreated.take_over(s, trace, house.clock) == "settled"
-    async with house.database.begin() as s:
-        counts["unknown"] = await recreated.end_unknown(s, house.clock)
-
-
-async def _from_carrier(
-    house: House, call: CarrierCall, untied: list[tuple[Trace, str]], counts: dict[str, int]
-) -> None:
-    """A call that only the carrier knows counts for everybody who has this number."""
-    near = CallAttempt.claimed_at.between(call.started_at - SAME_CALL, call.started_at + SAME_CALL)
-    async with house.database.begin() as s:
-        if await s.scalar(select(CallAttempt.id).where(CallAttempt.number == call.number, near).limit(1)):
-            return
-        found = select(ContactPoint).where(ContactPoint.value == call.number).order_by(ContactPoint.id)
-        phones = list({p.person_id: p for p in (await s.execute(found)).scalars()}.values())  # one of each person
-    same = [t for t in untied if t[0].source == "cel" and abs(t[0].begun_at - call.started_at) <= SAME_START]
-    ours = same[0] if len(same) == 1 and len(phones) == 1 else None
-    reason = "NUMBER_UNKNOWN"
-    for phone in phones:
-        trace = Trace(
-            call_id=ours[0].call_id if ours else call.call_id(phone.person_id), source="carrier",
-            begun_at=ours[0].begun_at if ours else call.started_at, contact_point_id=phone.id, trunk=call.trunk,
-            facts=ours[0].facts if ours and ours[0].facts and ours[0].facts.heard else call.facts(),
-        )  # fmt: skip
-        async with house.database.begin() as s:
-            reason = await recreated.take_over(s, trace, house.clock)
-        counts["carrier"] += reason == "recreated"
-        counts["recreated"] += reason == "recreated"
-    if ours and not reason.isupper():
-        untied.remove(ours)
-    if reason.isupper():
-        async with house.database.begin() as s:
-            await restores.find(
-                s, await restores.last(s), source="carrier", source_id=call.id or f"{call.number} {call.started_at}",
-                reason=reason, at=call.started_at, number=call.number,
-            )  # fmt: skip
 
 
 # --- afterwards ----------------------------------------------------------------------------------------------------
@@ -249,6 +134,8 @@ def settle(
     as_json: Json = False,
 ) -> None:
     """Account for the calls since the restored point once more, as when the carrier's records have come."""
+    from ami_listener.account import account
+    from backoffice_core.call_centre import restores, stop
     from backoffice_core.parts.restore import moment
 
     async def work(house: House) -> dict[str, int]:
@@ -261,7 +148,7 @@ def settle(
             async with house.database.begin() as s:
                 await restores.begin(s, to=to, backup="elsewhere", by=by, wall=house.clock.wall())
                 await stop.note_stop(s, by, stop.RESTORED, house.clock.wall())
-        return await account(house, cdr or [])
+        return await account(house.database, house.clock, house.settings, cdr or [])
 
     counts = run(work)
     if as_json:
@@ -273,6 +160,7 @@ def settle(
 @restore.command("findings")
 def findings(as_json: Json = False) -> None:
     """Calls since the restored point that could not be tied to a person."""
+    from backoffice_core.call_centre import restores
 
     async def work(house: House) -> list[dict[str, Any]]:
         async with house.database.begin() as s:
@@ -297,6 +185,7 @@ def accept(
     by: By = "", reason: Annotated[str, typer.Option(help="what was found out")] = "", as_json: Json = False
 ) -> None:
     """A named person has looked at all findings; the stop can be lifted then."""
+    from backoffice_core.call_centre import restores
 
     async def work(house: House) -> int:
         async with house.database.begin() as s:

@@ -4,6 +4,7 @@ The defaults are a whole call centre on this machine: embedded PostgreSQL and Va
 and one trunk that leads to the shipped far end on loopback.
 """
 
+import difflib
 import hashlib
 import hmac
 import ipaddress
@@ -11,6 +12,7 @@ import os
 import secrets
 import tempfile
 import zoneinfo
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
@@ -372,3 +374,14 @@ class Settings(BaseSettings):
 def load() -> Settings:
     """The settings of this process. Raises `pydantic.ValidationError`, whose text names the field."""
     return Settings()
+
+
+def misspelt(variables: Iterable[str]) -> list[str]:
+    """A warning for each variable that looks like a setting and is none; it would have no effect."""
+    known = [f"BACKOFFICE_{name.upper()}" for name in Settings.model_fields]
+    known += [f"BACKOFFICE_PORTS__{name.upper()}" for name in Ports.model_fields]
+    warnings = []
+    for name in sorted(v for v in variables if v.startswith("BACKOFFICE_") and v not in known):
+        near = difflib.get_close_matches(name, known, 1)
+        warnings.append(f"{name} is no setting and has no effect" + (f"; did you mean {near[0]}?" if near else "."))
+    return warnings

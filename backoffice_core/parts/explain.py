@@ -1,8 +1,6 @@
 """Errors that a command expects, as sentences: what is wrong and what to do. Read only when something went wrong."""
 
-import difflib
 import tomllib
-from collections.abc import Iterable
 from socket import gaierror
 
 from asyncpg import PostgresError
@@ -11,7 +9,6 @@ from pydantic_settings import SettingsError
 from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
-from backoffice_core.config import Ports, Settings
 from backoffice_core.errors import Refused
 
 Trouble = tuple[str, str]
@@ -52,14 +49,3 @@ def _database(error: Exception) -> list[Trouble]:
     if no_socket or isinstance(error, away):
         return [(f"PostgreSQL does not answer as it should ({type(error).__name__}).", _NO_DATABASE)]
     return []
-
-
-def misspelt(variables: Iterable[str]) -> list[str]:
-    """A warning for each variable that looks like a setting and is none; it would have no effect."""
-    known = [f"BACKOFFICE_{name.upper()}" for name in Settings.model_fields]
-    known += [f"BACKOFFICE_PORTS__{name.upper()}" for name in Ports.model_fields]
-    warnings = []
-    for name in sorted(v for v in variables if v.startswith("BACKOFFICE_") and v not in known):
-        near = difflib.get_close_matches(name, known, 1)
-        warnings.append(f"{name} is no setting and has no effect" + (f"; did you mean {near[0]}?" if near else "."))
-    return warnings

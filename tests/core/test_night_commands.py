@@ -16,11 +16,10 @@ from backoffice_core.call_centre.rules import CallFacts
 from backoffice_core.cases.models import Case, CaseEvent
 from backoffice_core.clock import Clock
 from backoffice_core.compliance.models import ContactLedger
-from backoffice_core.config import Settings
+from backoffice_core.config import Settings, misspelt
 from backoffice_core.db import Database
 from backoffice_core.nightly import NightStep
 from backoffice_core.parts import control
-from backoffice_core.parts.explain import misspelt
 from far_end import portfolio as far_end
 from tests import house
 from tests.conftest import child_environment, command, until

@@ -9,15 +9,13 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import select
 
-from ami_listener import traces
+from ami_listener import account, traces
 from asterisk_conf import CEL_COLUMNS, cel_file
 from backoffice_core.audit import service as audit
 from backoffice_core.call_centre import attempts, recreated, restores, stop, wrap_up
 from backoffice_core.call_centre.models import CallAttempt, CallTask, Recording, RestoreFinding
 from backoffice_core.cases.models import CaseEvent
 from backoffice_core.clock import Clock
-from backoffice_core.command_line import House
-from backoffice_core.commands_restore import account
 from backoffice_core.compliance.models import ContactLedger
 from backoffice_core.config import Settings
 from backoffice_core.db import Database
@@ -33,7 +31,6 @@ class World:
     def __init__(self, settings: Settings, clock: Clock, database: Database) -> None:
         self.settings, self.clock, self.database = settings, clock, database
         self.point = clock.wall() - timedelta(minutes=10)
-        self.house = House(settings, clock, database)
 
     async def restored(self) -> None:
         async with self.database.begin() as s:
@@ -99,7 +96,7 @@ async def test_calls_that_the_exchange_knows_are_written_again(world: World) -> 
     world.cel(call, account_of(talked.task.id, talked.phone.id), *TALK)
     world.cel(other, account_of(busy.task.id, busy.phone.id), *BUSY)
     world.cel(uuid4(), "", ("CHAN_START", -4000, ""), ("HANGUP", -3000, "{}"))  # long before the restored point
-    counts = await account(world.house, [])
+    counts = await account.account(world.database, world.clock, world.settings, [])
     assert (counts["recreated"], counts["untied"]) == (2, 0)
     (attempt,) = await world.calls_of(talked)
     assert (attempt.id, attempt.result, attempt.trunk) == (call, "ANSWERED_HUMAN", "far-end")
@@ -124,7 +121,7 @@ async def test_calls_that_the_exchange_knows_are_written_again(world: World) -> 
         assert entry.who == "os:Оператор"
     assert not world.settings.restored_file.exists()
     stop.lift_now(world.settings, "Старша зміни", "звірено")
-    again = await account(world.house, [])
+    again = await account.account(world.database, world.clock, world.settings, [])
     assert (again["known"], again["recreated"]) == (2, 0)
     assert len(await world.calls_of(talked)) == 1
 
@@ -146,7 +143,7 @@ async def test_many_calls_are_written_together_and_those_of_one_person_or_number
         left_us = traces.from_cel([cel_file(world.settings)], world.point)
         groups = await recreated.apart(s, left_us)
     assert [len(group) for group in groups] == [2, 1, 2]
-    counts = await account(world.house, [])
+    counts = await account.account(world.database, world.clock, world.settings, [])
     assert (counts["recreated"], counts["untied"]) == (5, 0)
     for who, tries in ((one, 2), (other, 2), (same_number, 1)):
         assert len(await world.calls_of(who)) == tries
@@ -174,7 +171,7 @@ async def test_a_call_that_was_going_on_at_the_point_gets_its_true_end(world: Wo
         )  # fmt: skip
     calls = {p.task_id: p.call_id for p in placings if isinstance(p, attempts.Placing)}
     world.cel(calls[known.task.id], account_of(known.task.id, known.phone.id), *BUSY)
-    counts = await account(world.house, [])
+    counts = await account.account(world.database, world.clock, world.settings, [])
     assert (counts["settled"], counts["unknown"]) == (1, 1)
     assert [c.result for c in await world.calls_of(known)] == ["BUSY"]
     assert [c.result for c in await world.calls_of(lost)] == ["UNKNOWN"]
@@ -187,7 +184,7 @@ async def test_a_call_of_a_list_that_was_made_later_is_not_dialed_by_the_next_ni
     async with world.database.begin() as s:
         await s.delete(await s.get_one(CallTask, borrower.task.id))
     world.cel(uuid4(), account_of(borrower.task.id, borrower.phone.id), *TALK)
-    assert (await account(world.house, []))["recreated"] == 1
+    assert (await account.account(world.database, world.clock, world.settings, []))["recreated"] == 1
     task = await world.task(borrower)
     assert (task.state, task.attempts, task.case_id) == ("DONE", 1, borrower.case.id)
 
@@ -207,7 +204,7 @@ async def test_what_only_the_carrier_knows_counts_too_and_what_nobody_can_tie_ke
         [(answered.phone.value, 20, 22, 50, ""), (refused.phone.value.lstrip("+"), 21, None, 23, "404"),
          (both.phone.value, 5, 8, 40, ""), ("+380670000001", 30, None, 33, "486"), (half.phone.value, 60.5, None, 80, "487")],
     )  # fmt: skip
-    counts = await account(world.house, [file])
+    counts = await account.account(world.database, world.clock, world.settings, [file])
     assert (counts["recreated"], counts["carrier"], counts["untied"]) == (4, 3, 1)
     assert len(await world.calls_of(both)) == 1
     assert [c.result for c in await world.calls_of(answered)] == ["ANSWERED_HUMAN"]
@@ -221,7 +218,7 @@ async def test_what_only_the_carrier_knows_counts_too_and_what_nobody_can_tie_ke
         with pytest.raises(BadInput):
             await restores.accept(s, by="", reason="х", wall=world.clock.wall())
         assert await restores.accept(s, by="Старша зміни", reason="тестовий номер", wall=world.clock.wall()) == 1
-    assert (await account(world.house, [file]))["untied"] == 0
+    assert (await account.account(world.database, world.clock, world.settings, [file]))["untied"] == 0
     stop.lift_now(world.settings, "Старша зміни", "звірено")
     assert len(await world.calls_of(answered)) == 1
 
@@ -231,7 +228,7 @@ async def test_a_recording_without_any_record_of_its_call_is_listed(world: World
     folder = world.settings.recordings_dir / "2026/11/22"
     folder.mkdir(parents=True)
     (folder / f"{call}-in.wav").write_bytes(b"x")
-    counts = await account(world.house, [])
+    counts = await account.account(world.database, world.clock, world.settings, [])
     assert (counts["recreated"], counts["untied"]) == (0, 1)
     async with world.database.begin() as s:
         (finding,) = (await s.execute(select(RestoreFinding))).scalars()
@@ -241,7 +238,7 @@ async def test_a_recording_without_any_record_of_its_call_is_listed(world: World
 async def test_nobody_sits_at_a_desk_after_a_restore(world: World) -> None:
     async with world.database.begin() as s:
         seat = await house.agent(s, world.clock)
-    assert (await account(world.house, []))["seats"] == 1
+    assert (await account.account(world.database, world.clock, world.settings, []))["seats"] == 1
     async with world.database.begin() as s:
         seat = await s.get_one(type(seat), seat.id)
     assert (seat.state, seat.line) == ("OFF", "NONE")

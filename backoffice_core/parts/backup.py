@@ -14,7 +14,6 @@ import io
 import json
 import os
 import shutil
-import subprocess
 import tarfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -29,7 +28,7 @@ from backoffice_core.errors import BadInput, Conflict, PartMissing
 from backoffice_core.parts import by_url, postgres, process, wal
 from backoffice_core.parts.scratch import Mark, TableSum, mark_now, scratch_server, sums
 from backoffice_core.parts.shelf import DATABASE, FILES, RECORDINGS, Manifest, save, shelf
-from backoffice_core.parts.strongbox import BackupKey, SealedWriter, backup_key, digest_of, opened
+from backoffice_core.parts.strongbox import BackupKey, SealedWriter, backup_key, digest_of, opened, sealed_output
 
 Step = Callable[[str, int, int], None]  # what, done, of
 KEPT_ALWAYS = 2
@@ -176,24 +175,8 @@ def _database(settings: Settings, file: Path, key: BackupKey, size: int, step: S
         postgres.binary("pg_basebackup"), "-h", str(settings.run_dir), "-U", postgres.USER, "-D", "-", "-F", "tar",
         "-X", "fetch", "--checkpoint=fast", "--no-password", "--label=backoffice", "--manifest-checksums=SHA256",
     ]  # fmt: skip
-    child = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ | {"LC_ALL": "C"})
-    assert child.stdout is not None  # noqa: S101 (for the type checker)
-    assert child.stderr is not None  # noqa: S101
-    try:
-        with SealedWriter(file, key, DATABASE) as out:
-            while data := child.stdout.read(1 << 20):
-                out.write(data)
-                step("database", min(out.plain, size), size)
-        said = child.stderr.read().decode(errors="replace").strip()
-        if child.wait(60):
-            raise BadInput(f"PostgreSQL did not give its base backup: {said[-400:]}", remedy="Repeat the backup.")
-    finally:
-        if child.poll() is None:
-            child.kill()
-            child.wait()
-        child.stdout.close()
-        child.stderr.close()
-    return {"bytes": out.size, "sha256": out.digest}
+    variables = os.environ | {"LC_ALL": "C"}
+    return sealed_output(argv, variables, file, key, DATABASE, lambda n: step("database", min(n, size), size))
 
 
 def _files(settings: Settings, file: Path, key: BackupKey) -> tuple[dict[str, Any], int]:

@@ -23,7 +23,7 @@ from backoffice_core.config import Settings
 from backoffice_core.errors import BadInput, Conflict, PartMissing
 from backoffice_core.parts import postgres, process
 from backoffice_core.parts.scratch import TableSum, scratch_server, sums
-from backoffice_core.parts.strongbox import BackupKey, SealedWriter, opened
+from backoffice_core.parts.strongbox import BackupKey, opened, sealed_output
 
 DUMP = "dump.sealed"
 _PIECE = 1 << 20
@@ -92,7 +92,9 @@ async def dump(settings: Settings, file: Path, key: BackupKey, step: Callable[[i
                 postgres.binary("pg_dump"), "--format=custom", "--compress=none", "--no-owner", "--no-password",
                 f"--snapshot={snapshot}",
             ]  # fmt: skip
-            written = await asyncio.to_thread(_seal, argv, _variables(settings), file, key, lambda n: step(n, size))
+            written = await asyncio.to_thread(
+                sealed_output, argv, _variables(settings), file, key, DUMP, lambda n: step(n, size)
+            )
             known = await connection.fetchval("SELECT to_regclass('alembic_version')")
             revision = await connection.fetchval("SELECT version_num FROM alembic_version") if known else ""
             tables = await sums(connection, None)
@@ -113,29 +115,6 @@ def _new_enough(version: str) -> None:
 
 def _major(version: str) -> int:
     return int(re.match(r"\d+", version)[0])  # type: ignore[index]
-
-
-def _seal(
-    argv: list[str], variables: dict[str, str], file: Path, key: BackupKey, step: Callable[[int], None]
-) -> dict[str, Any]:
-    child = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=variables)
-    assert child.stdout is not None  # noqa: S101 (for the type checker)
-    assert child.stderr is not None  # noqa: S101
-    try:
-        with SealedWriter(file, key, DUMP) as out:
-            while data := child.stdout.read(_PIECE):
-                out.write(data)
-                step(out.plain)
-        said = child.stderr.read().decode(errors="replace").strip()
-        if child.wait(60):
-            raise BadInput(f"pg_dump did not end well: {said[-400:]}", remedy="Repeat the backup.")
-    finally:
-        if child.poll() is None:
-            child.kill()
-            child.wait()
-        child.stdout.close()
-        child.stderr.close()
-    return {"bytes": out.size, "sha256": out.digest}
 
 
 def restored_sums(settings: Settings, file: Path, key: BackupKey) -> dict[str, TableSum]:

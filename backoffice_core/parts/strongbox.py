@@ -12,10 +12,12 @@ import json
 import os
 import re
 import secrets
+import subprocess
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 from types import TracebackType
 from typing import Any, BinaryIO
 
@@ -138,6 +140,33 @@ class SealedWriter:
             self.close()
         else:
             self._out.close()
+
+
+def sealed_output(
+    argv: list[str], variables: dict[str, str], file: Path, key: BackupKey, name: str, step: Callable[[int], None]
+) -> dict[str, Any]:
+    """What a program writes, sealed as it comes: nothing of it touches the disk in clear. `step(bytes so far)`.
+
+    Returns the sealed file's `bytes` and `sha256`. Raises BadInput with the program's last words when it fails.
+    """
+    with TemporaryFile() as words:  # a pipe that nobody empties meanwhile would stop the program
+        child = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=words, env=variables)
+        assert child.stdout is not None  # noqa: S101 (for the type checker)
+        try:
+            with SealedWriter(file, key, name) as out:
+                while data := child.stdout.read(CHUNK):
+                    out.write(data)
+                    step(out.plain)
+            if child.wait(60):
+                words.seek(0)
+                said = words.read().decode(errors="replace").strip()
+                raise BadInput(f"{Path(argv[0]).name} did not end well: {said[-400:]}", remedy="Repeat the backup.")
+        finally:
+            if child.poll() is None:
+                child.kill()
+                child.wait()
+            child.stdout.close()
+    return {"bytes": out.size, "sha256": out.digest}
 
 
 def _nonce(prefix: bytes, count: int, last: bool) -> bytes:

@@ -22,6 +22,7 @@ from agent_console.pages import (
     announcements,
     api,
     caller,
+    campaigns,
     case,
     desk,
     floor,
@@ -77,7 +78,21 @@ def create_app(
     app = FastAPI(title="Console", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.console = console
     app.add_middleware(_Protect, phone_port=settings.ports.asterisk_http)
-    for pages in (login, desk, caller, floor, case, queue, recording, stop, lines, health, unknown, announcements):
+    for pages in (
+        login,
+        desk,
+        caller,
+        floor,
+        case,
+        queue,
+        recording,
+        stop,
+        lines,
+        health,
+        unknown,
+        announcements,
+        campaigns,
+    ):
         app.include_router(pages.router)
     app.state.api_limits = api.Limits()
     app.include_router(api.router)

@@ -12,6 +12,7 @@ from backoffice_core.commands_admin import call, rules, stop
 from backoffice_core.commands_announcements import announcements
 from backoffice_core.commands_audit import audit
 from backoffice_core.commands_backup import backup, drain
+from backoffice_core.commands_campaigns import campaign
 from backoffice_core.commands_contacts import client, contacts
 from backoffice_core.commands_people import user
 from backoffice_core.commands_prompts import prompts
@@ -270,6 +271,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(backup, name="backup")
     app.add_typer(restore, name="restore")
     app.add_typer(recordings, name="recordings")
+    app.add_typer(campaign, name="campaign")
 
 
 def _as_help(text: str) -> str:

@@ -83,6 +83,13 @@ class TrunksChanged(News):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CampaignsChanged(News):
+    """A campaign's settings, or an agent's skills, changed."""
+
+    kind = "campaigns_changed"
+
+
+@dataclass(frozen=True, kw_only=True)
 class LoginTaken(News):
     """A later login of this person ended his earlier ones."""
 
@@ -100,7 +107,7 @@ class SoundChanged(News):
 
 _ALL = (
     ScreenPop, CardShown, CallChanged, AgentChanged, QueueChanged, StopChanged, StopListChanged, LegWanted, TrunksChanged,
-    SoundChanged, LoginTaken,
+    SoundChanged, LoginTaken, CampaignsChanged,
 )  # fmt: skip
 KINDS: dict[str, type[News]] = {c.kind: c for c in _ALL}
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
-from sqlalchemy import and_, literal, or_, select
+from sqlalchemy import and_, literal, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core import bulk
@@ -202,13 +202,30 @@ _FREE = (  # on his way back from the echo test he is not
 )
 
 
-async def longest_waiting(s: AsyncSession, prefer: UUID | None = None) -> AgentSession | None:
-    """The free agent who waits longest (or the preferred one, if he is free), locked; agents whom another transaction
-    just takes are passed over."""
+# He can serve the campaign when it wants no skill, or one that he has.
+_CAN_SERVE = text("""
+    NOT EXISTS (SELECT FROM campaigns c WHERE c.name = :campaign AND c.skill <> '' AND NOT EXISTS
+        (SELECT FROM agent_skills k WHERE k.user_id = agent_sessions.user_id AND k.skill = c.skill))
+""")
+_HOW_SOON = text("""
+    coalesce((SELECT k.priority FROM agent_skills k JOIN campaigns c ON c.skill = k.skill
+              WHERE c.name = :campaign AND k.user_id = agent_sessions.user_id), 99)
+""")
+
+
+async def longest_waiting(
+    s: AsyncSession, prefer: UUID | None = None, campaign: str = "collection"
+) -> AgentSession | None:
+    """Of the free agents with the campaign's skill, and of those by its priority, the one who waits longest (or the
+    preferred one, if he is free), locked; agents whom another transaction just takes are passed over."""
     query = (
         select(AgentSession)
-        .where(*_FREE)
-        .order_by(AgentSession.user_id != prefer if prefer else AgentSession.since, AgentSession.since)
+        .where(*_FREE, _CAN_SERVE.bindparams(campaign=campaign))
+        .order_by(
+            *([AgentSession.user_id != prefer] if prefer else []),
+            _HOW_SOON.bindparams(campaign=campaign),
+            AgentSession.since,
+        )
         .limit(1)
         .with_for_update(skip_locked=True)
     )

@@ -65,14 +65,15 @@ async def claim(
     wall: datetime,
     others: Sequence[Trunk] = (),
     lease: Held | None = None,
+    campaign: str = "collection",
 ) -> Placing | Passed | None:
-    """Takes the next callable task of `today`. None = nothing is callable now. `now` is business time.
+    """Takes the next callable task of `today` and this campaign. None = nothing is callable now. `now` is business time.
 
     It goes by `trunk`, or by the first of `others` where that one may not call this number. A demo borrower is refused
     on a trunk that leads off this machine. `lease`: the dialer's own; raises LeaseLost when another leads. Only tests and
     tools, which place no call, go without.
     """
-    terms = {"today": today, "lease": "", "holder": "", "fence": 0}
+    terms = {"today": today, "campaign": campaign, "lease": "", "holder": "", "fence": 0}
     if lease is not None:
         terms |= {"lease": lease.name, "holder": lease.holder, "fence": lease.fence}
     task = (await s.execute(_NEXT, terms)).one_or_none()
@@ -127,7 +128,8 @@ async def claim(
 _NEXT = text(f"""
     WITH next AS MATERIALIZED (
         SELECT t.* FROM call_tasks t
-        WHERE t.business_date = :today AND t.state IN ('ELIGIBLE','RETRY_WAIT') AND t.earliest_at IS NULL
+        WHERE t.business_date = :today AND t.campaign = :campaign AND t.state IN ('ELIGIBLE','RETRY_WAIT')
+              AND t.earliest_at IS NULL
         ORDER BY t.position LIMIT 1 FOR UPDATE SKIP LOCKED
     )
     SELECT next.id, next.case_id, next.person_id, next.contact_point_id, next.campaign, next.purpose, next.fence,
@@ -228,7 +230,7 @@ async def connect(s: AsyncSession, call_id: UUID, wall: datetime, *, prefer: UUI
     attempt = await s.get(CallAttempt, call_id, with_for_update=True)
     if attempt is None or attempt.ended_at is not None or attempt.agent_id is not None or attempt.abandoned:
         return None
-    agent = await agents.longest_waiting(s, prefer)
+    agent = await agents.longest_waiting(s, prefer, campaign=attempt.campaign)
     if agent is None:
         return None
     agents.change(s, agent, "RESERVED", "CALL", wall, call_id)

@@ -24,7 +24,11 @@ class CallTask(Base):
     __table_args__ = (
         UniqueConstraint("business_date", "case_id"),
         Index(
-            "ix_call_tasks_callable", "business_date", "position", postgresql_where=f"{_OPEN} AND earliest_at IS NULL"
+            "ix_call_tasks_callable",
+            "business_date",
+            "campaign",
+            "position",
+            postgresql_where=f"{_OPEN} AND earliest_at IS NULL",
         ),
         Index(
             "ix_call_tasks_waiting",

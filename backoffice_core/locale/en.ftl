@@ -848,6 +848,51 @@ rule-SPECIALIST = With a specialist
 rule-CHECK_POSTING = The posting is being checked
 rule-CALLBACK = A call back was promised
 
+## Campaigns
+
+nav-campaigns = Campaigns
+campaigns-hint = How each campaign is dialed. A change works within a second; talks go on.
+campaign-change = Change
+campaign-change-of = Change campaign { $name }
+campaign-save = Save
+campaign-refused = { $name }: this cannot be: { $field }. Nothing is changed.
+campaign-inactive = Not dialed
+campaign-ratio = { $n } lines for a free agent
+campaign-strictest = its own limit is { $own } %, the rules are stricter
+campaign-tasks = To call
+campaign-agents = Agents
+campaign-why-NO_LIMIT = For now { $mode }: no rule limits abandoned calls in { $where }
+campaign-why-NO_CAPS = For now { $mode }: no rule caps calls in { $where }
+campaign-why-AGENTLESS = For now { $mode }: calls without an agent need the robot, which is not there yet
+campaign-field-name = Campaign
+campaign-field-mode = Mode
+campaign-field-priority = Priority (1 is first)
+campaign-field-target_abandon_pct = Limit of abandoned, %
+campaign-field-abandon_window = Counted over
+campaign-field-denominator = Share of
+campaign-field-ratio = Lines for an agent (power)
+campaign-field-skill = Skill wanted
+campaign-field-machines = Answering machines
+campaign-field-active = Is dialed
+mode-preview = preview dialing
+mode-power = power dialing
+mode-predictive = predictive dialing
+mode-agentless = without agents
+mode-inactive = not dialed
+abandon-window-shift = a shift
+abandon-window-day = a day
+abandon-window-30d = 30 days
+denominator-live = of all live answers
+denominator-queued = of answers that reached the queue
+machines-off = not detected
+machines-beside = beside the agent
+machines-before = before the agent
+purpose-collection = collection
+purpose-marketing = marketing
+purpose-survey = survey
+purpose-service = service
+purpose-verification = verification
+
 ## Polish
 
 bar-more = +30 s
@@ -1733,6 +1778,55 @@ said-upgrade-uses-it = `upgrade` uses it
 said-show-this-message-and-exit = Show this message and exit.
 said-no-slot-was-reserved-for-this-call = No slot was reserved for this call.
 said-a-slot-is-reserved-for-a-call-and-a-call-needs-a = A slot is reserved for a call, and a call needs a number.
+said-there-is-no-campaign = There is no campaign { $a }.
+said-backoffice-campaign-list-names-them = `backoffice campaign list` names them.
+said-is-no-name-of-a-campaign = { $a } is no name of a campaign.
+said-small-latin-letters-digits-and-as-spring-survey = Small Latin letters, digits, - and _, as spring-survey.
+said-a-campaign-has-no = A campaign has no { $a }.
+said-it-has = It has { $a }.
+said-cannot-be = { $a } cannot be “{ $b }”.
+said-give-a-number-from-to = Give a number from { $a } to { $b }.
+said-is-no-name-of-a-skill = { $a } is no name of a skill.
+said-small-latin-letters-digits-and-as-mortgage = Small Latin letters, digits, - and _, as mortgage.
+said-must-be-a-json-object = { $a } must be a JSON object.
+said-write-it-as-json-in-braces = Write it as JSON, in braces.
+said-there-is-no-login-2 = There is no login { $a }.
+said-backoffice-user-list-names-them = `backoffice user list` names them.
+said-is-dialed-progressively-no-rule-limits-abandoned-c = { $a } is dialed progressively: no rule limits abandoned calls in { $b }. Load one with `backoffice rules load`.
+said-is-dialed-progressively-no-rule-caps-calls-in-load = { $a } is dialed progressively: no rule caps calls in { $b }. Load one with `backoffice rules load`.
+said-is-dialed-progressively-calls-without-an-agent-nee = { $a } is dialed progressively: calls without an agent need the robot, which is not there yet.
+said-the-rules-in-force-allow-abandoned-not = The rules in force allow { $a } % abandoned, not { $b } %.
+said-campaign-is-set = Campaign { $a } is set.
+said-campaign = campaign
+said-mode = mode
+said-runs-as = runs as
+said-limit = limit, %
+said-window = window
+said-skill = skill
+said-skills = skills
+said-whom-the-queue-is-for-and-how-it-is-dialed = Whom the queue is for, and how it is dialed.
+said-every-campaign-mode-as-what-it-runs-limit-tasks-of = Every campaign: mode, as what it runs, limit, tasks of today, agents who can serve it.
+said-all-settings-of-one-campaign = All settings of one campaign.
+said-change-a-campaign-a-running-dialer-follows-within = Change a campaign. A running dialer follows within a second; calls that ring or talk go on.
+said-give-an-agent-a-skill-take-it-away-or-list-all = Give an agent a skill, take it away, or list all.
+said-1-to-99-the-lower-the-sooner = 1 to 99, the lower the sooner
+said-power-lines-for-each-free-agent = power: lines for each free agent
+said-abandoned-of-those-who-answered-percent-0-allows-n = abandoned of those who answered, percent; 0 allows none
+said-over-what-it-is-counted-shift-day-30d = over what it is counted: shift, day, 30d
+said-live-all-live-answers-or-queued-those-that-reached = live (all live answers) or queued (those that reached the queue)
+said-wanted-of-its-agents-none-any-agent = wanted of its agents; none = any agent
+said-answering-machines-off-beside-before = answering machines: off, beside, before
+said-share-of-machine-verdicts-that-agents-get-percent = share of machine verdicts that agents get, percent
+said-json-strategy-of-the-order = JSON: strategy of the order
+said-json-delays-of-retries-by-result = JSON: delays of retries by result
+said-whether-it-is-dialed-at-all = whether it is dialed at all
+said-make-a-campaign-of-this-name = make a campaign of this name
+said-of-the-agent-without-it-all-skills-are-listed = of the agent; without it all skills are listed
+said-the-lower-the-sooner-he-gets-its-calls = the lower, the sooner he gets its calls
+said-take-it-away = take it away
+said-preview-progressive-power-predictive-agentless = preview, progressive, power, predictive, agentless
+said-collection-marketing-survey-service-verification = collection, marketing, survey, service, verification
+said-as-mortgage = as mortgage
 
 ## Errors
 

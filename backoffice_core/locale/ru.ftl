@@ -857,6 +857,51 @@ rule-SPECIALIST = У специалиста
 rule-CHECK_POSTING = Проверка зачисления
 rule-CALLBACK = Обещано перезвонить
 
+## Campaigns
+
+nav-campaigns = Кампании
+campaigns-hint = Как набирают каждую кампанию. Изменение действует через секунду; разговоры продолжаются.
+campaign-change = Изменить
+campaign-change-of = Изменить кампанию { $name }
+campaign-save = Сохранить
+campaign-refused = { $name }: так не может быть: { $field }. Ничего не изменено.
+campaign-inactive = Не набирается
+campaign-ratio = { $n } линии на свободного оператора
+campaign-strictest = своя граница { $own } %, правила строже
+campaign-tasks = Ещё набрать
+campaign-agents = Операторы
+campaign-why-NO_LIMIT = Пока { $mode }: в { $where } нет правила о брошенных звонках
+campaign-why-NO_CAPS = Пока { $mode }: в { $where } нет правила о числе звонков
+campaign-why-AGENTLESS = Пока { $mode }: для звонков без оператора нужен робот, его ещё нет
+campaign-field-name = Кампания
+campaign-field-mode = Режим
+campaign-field-priority = Очерёдность (1 – первая)
+campaign-field-target_abandon_pct = Граница брошенных, %
+campaign-field-abandon_window = За какое время
+campaign-field-denominator = От чего
+campaign-field-ratio = Линий на оператора (по соотношению)
+campaign-field-skill = Нужный навык
+campaign-field-machines = Автоответчики
+campaign-field-active = Набирается
+mode-preview = с просмотром
+mode-power = по соотношению
+mode-predictive = предиктивный набор
+mode-agentless = без оператора
+mode-inactive = не набирается
+abandon-window-shift = за смену
+abandon-window-day = за день
+abandon-window-30d = за 30 дней
+denominator-live = от всех живых ответов
+denominator-queued = от ответов, дошедших до очереди
+machines-off = не распознаются
+machines-beside = во время разговора
+machines-before = до оператора
+purpose-collection = взыскание
+purpose-marketing = реклама
+purpose-survey = опрос
+purpose-service = обслуживание
+purpose-verification = проверка
+
 ## Polish
 
 bar-more = +30 с
@@ -1743,6 +1788,55 @@ said-upgrade-uses-it = для `upgrade`
 said-show-this-message-and-exit = Показать это и выйти.
 said-no-slot-was-reserved-for-this-call = Для этого звонка места в учёте контактов не занимали.
 said-a-slot-is-reserved-for-a-call-and-a-call-needs-a = Место занимают для звонка, а звонку нужен номер.
+said-there-is-no-campaign = Нет кампании { $a }.
+said-backoffice-campaign-list-names-them = `backoffice campaign list` их называет.
+said-is-no-name-of-a-campaign = { $a } – не название кампании.
+said-small-latin-letters-digits-and-as-spring-survey = Строчные латинские буквы, цифры, - и _, как spring-survey.
+said-a-campaign-has-no = У кампании нет { $a }.
+said-it-has = У неё есть { $a }.
+said-cannot-be = { $a } не может быть «{ $b }».
+said-give-a-number-from-to = Укажите число от { $a } до { $b }.
+said-is-no-name-of-a-skill = { $a } – не название навыка.
+said-small-latin-letters-digits-and-as-mortgage = Строчные латинские буквы, цифры, - и _, как mortgage.
+said-must-be-a-json-object = { $a } должно быть объектом JSON.
+said-write-it-as-json-in-braces = Запишите его как JSON, в фигурных скобках.
+said-there-is-no-login-2 = Нет логина { $a }.
+said-backoffice-user-list-names-them = `backoffice user list` их называет.
+said-is-dialed-progressively-no-rule-limits-abandoned-c = { $a } набирается прогрессивно: в { $b } нет правила о брошенных звонках. Загрузите его: `backoffice rules load`.
+said-is-dialed-progressively-no-rule-caps-calls-in-load = { $a } набирается прогрессивно: в { $b } нет правила о числе звонков. Загрузите его: `backoffice rules load`.
+said-is-dialed-progressively-calls-without-an-agent-nee = { $a } набирается прогрессивно: для звонков без оператора нужен робот, его ещё нет.
+said-the-rules-in-force-allow-abandoned-not = Действующие правила разрешают { $a } % брошенных, а не { $b } %.
+said-campaign-is-set = Кампания { $a } настроена.
+said-campaign = кампания
+said-mode = режим
+said-runs-as = работает как
+said-limit = граница, %
+said-window = промежуток
+said-skill = навык
+said-skills = навыки
+said-whom-the-queue-is-for-and-how-it-is-dialed = Для кого очередь и как её набирают.
+said-every-campaign-mode-as-what-it-runs-limit-tasks-of = Каждая кампания: режим, как работает, граница, задачи на сегодня, операторы, которые могут её обслуживать.
+said-all-settings-of-one-campaign = Все настройки одной кампании.
+said-change-a-campaign-a-running-dialer-follows-within = Изменить кампанию. Дозвонщик подхватывает за секунду; вызовы и разговоры продолжаются.
+said-give-an-agent-a-skill-take-it-away-or-list-all = Дать оператору навык, забрать его или показать все.
+said-1-to-99-the-lower-the-sooner = от 1 до 99, меньше – раньше
+said-power-lines-for-each-free-agent = power: линий на каждого свободного оператора
+said-abandoned-of-those-who-answered-percent-0-allows-n = брошенные от ответивших, проценты; 0 – ни одного
+said-over-what-it-is-counted-shift-day-30d = за что считается: shift, day, 30d
+said-live-all-live-answers-or-queued-those-that-reached = live (все живые ответы) или queued (дошедшие до очереди)
+said-wanted-of-its-agents-none-any-agent = нужен её операторам; none = любой оператор
+said-answering-machines-off-beside-before = автоответчики: off, beside, before
+said-share-of-machine-verdicts-that-agents-get-percent = доля вердиктов «автоответчик», которые получают операторы, проценты
+said-json-strategy-of-the-order = JSON: стратегия порядка
+said-json-delays-of-retries-by-result = JSON: задержки повторов по результату
+said-whether-it-is-dialed-at-all = набирается ли вообще
+said-make-a-campaign-of-this-name = создать кампанию с таким названием
+said-of-the-agent-without-it-all-skills-are-listed = оператора; без него показывает все навыки
+said-the-lower-the-sooner-he-gets-its-calls = меньше – раньше получает её звонки
+said-take-it-away = забрать
+said-preview-progressive-power-predictive-agentless = preview, progressive, power, predictive, agentless
+said-collection-marketing-survey-service-verification = collection, marketing, survey, service, verification
+said-as-mortgage = например mortgage
 
 ## Errors
 

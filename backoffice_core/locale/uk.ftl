@@ -858,6 +858,51 @@ rule-SPECIALIST = У фахівця
 rule-CHECK_POSTING = Перевірка зарахування
 rule-CALLBACK = Обіцяно передзвонити
 
+## Campaigns
+
+nav-campaigns = Кампанії
+campaigns-hint = Як кожну кампанію набирають. Зміна діє за секунду; розмови тривають.
+campaign-change = Змінити
+campaign-change-of = Змінити кампанію { $name }
+campaign-save = Зберегти
+campaign-refused = { $name }: так не може бути: { $field }. Нічого не змінено.
+campaign-inactive = Не набирається
+campaign-ratio = { $n } лінії на вільного оператора
+campaign-strictest = власна межа { $own } %, правила суворіші
+campaign-tasks = Ще набрати
+campaign-agents = Оператори
+campaign-why-NO_LIMIT = Поки { $mode }: у { $where } немає правила про покинуті дзвінки
+campaign-why-NO_CAPS = Поки { $mode }: у { $where } немає правила про кількість дзвінків
+campaign-why-AGENTLESS = Поки { $mode }: для дзвінків без оператора потрібен робот, його ще немає
+campaign-field-name = Кампанія
+campaign-field-mode = Режим
+campaign-field-priority = Черговість (1 – перша)
+campaign-field-target_abandon_pct = Межа покинутих, %
+campaign-field-abandon_window = За який час
+campaign-field-denominator = Від чого
+campaign-field-ratio = Ліній на оператора (за співвідношенням)
+campaign-field-skill = Потрібна навичка
+campaign-field-machines = Автовідповідачі
+campaign-field-active = Набирається
+mode-preview = з переглядом
+mode-power = за співвідношенням
+mode-predictive = предиктивний набір
+mode-agentless = без оператора
+mode-inactive = не набирається
+abandon-window-shift = за зміну
+abandon-window-day = за день
+abandon-window-30d = за 30 днів
+denominator-live = від усіх живих відповідей
+denominator-queued = від відповідей, що дійшли до черги
+machines-off = не розпізнаються
+machines-beside = під час розмови
+machines-before = до оператора
+purpose-collection = стягнення
+purpose-marketing = реклама
+purpose-survey = опитування
+purpose-service = обслуговування
+purpose-verification = перевірка
+
 ## Polish
 
 bar-more = +30 с
@@ -1744,6 +1789,55 @@ said-upgrade-uses-it = для `upgrade`
 said-show-this-message-and-exit = Показати це й вийти.
 said-no-slot-was-reserved-for-this-call = Для цього дзвінка місця в обліку контактів не займали.
 said-a-slot-is-reserved-for-a-call-and-a-call-needs-a = Місце займають для дзвінка, а дзвінку потрібен номер.
+said-there-is-no-campaign = Немає кампанії { $a }.
+said-backoffice-campaign-list-names-them = `backoffice campaign list` їх називає.
+said-is-no-name-of-a-campaign = { $a } – не назва кампанії.
+said-small-latin-letters-digits-and-as-spring-survey = Малі латинські літери, цифри, - та _, як spring-survey.
+said-a-campaign-has-no = Кампанія не має { $a }.
+said-it-has = Вона має { $a }.
+said-cannot-be = { $a } не може бути «{ $b }».
+said-give-a-number-from-to = Вкажіть число від { $a } до { $b }.
+said-is-no-name-of-a-skill = { $a } – не назва навички.
+said-small-latin-letters-digits-and-as-mortgage = Малі латинські літери, цифри, - та _, як mortgage.
+said-must-be-a-json-object = { $a } має бути об’єктом JSON.
+said-write-it-as-json-in-braces = Запишіть його як JSON, у фігурних дужках.
+said-there-is-no-login-2 = Немає логіна { $a }.
+said-backoffice-user-list-names-them = `backoffice user list` їх називає.
+said-is-dialed-progressively-no-rule-limits-abandoned-c = { $a } набирається прогресивно: у { $b } немає правила про покинуті дзвінки. Завантажте його: `backoffice rules load`.
+said-is-dialed-progressively-no-rule-caps-calls-in-load = { $a } набирається прогресивно: у { $b } немає правила про кількість дзвінків. Завантажте його: `backoffice rules load`.
+said-is-dialed-progressively-calls-without-an-agent-nee = { $a } набирається прогресивно: для дзвінків без оператора потрібен робот, його ще немає.
+said-the-rules-in-force-allow-abandoned-not = Чинні правила дозволяють { $a } % покинутих, а не { $b } %.
+said-campaign-is-set = Кампанію { $a } налаштовано.
+said-campaign = кампанія
+said-mode = режим
+said-runs-as = працює як
+said-limit = межа, %
+said-window = проміжок
+said-skill = навичка
+said-skills = навички
+said-whom-the-queue-is-for-and-how-it-is-dialed = Для кого черга і як її набирають.
+said-every-campaign-mode-as-what-it-runs-limit-tasks-of = Кожна кампанія: режим, як працює, межа, завдання на сьогодні, оператори, які можуть її обслуговувати.
+said-all-settings-of-one-campaign = Усі налаштування однієї кампанії.
+said-change-a-campaign-a-running-dialer-follows-within = Змінити кампанію. Дозвонювач підхоплює за секунду; виклики й розмови тривають.
+said-give-an-agent-a-skill-take-it-away-or-list-all = Дати оператору навичку, забрати її або показати всі.
+said-1-to-99-the-lower-the-sooner = від 1 до 99, менше – раніше
+said-power-lines-for-each-free-agent = power: ліній на кожного вільного оператора
+said-abandoned-of-those-who-answered-percent-0-allows-n = покинуті від тих, хто відповів, відсотки; 0 – жодного
+said-over-what-it-is-counted-shift-day-30d = за що рахується: shift, day, 30d
+said-live-all-live-answers-or-queued-those-that-reached = live (усі живі відповіді) або queued (ті, що дійшли до черги)
+said-wanted-of-its-agents-none-any-agent = потрібна її операторам; none = будь-який оператор
+said-answering-machines-off-beside-before = автовідповідачі: off, beside, before
+said-share-of-machine-verdicts-that-agents-get-percent = частка вироків «автовідповідач», які отримують оператори, відсотки
+said-json-strategy-of-the-order = JSON: стратегія порядку
+said-json-delays-of-retries-by-result = JSON: затримки повторів за результатом
+said-whether-it-is-dialed-at-all = чи набирається взагалі
+said-make-a-campaign-of-this-name = створити кампанію з такою назвою
+said-of-the-agent-without-it-all-skills-are-listed = оператора; без нього показує всі навички
+said-the-lower-the-sooner-he-gets-its-calls = менше – раніше отримує її дзвінки
+said-take-it-away = забрати
+said-preview-progressive-power-predictive-agentless = preview, progressive, power, predictive, agentless
+said-collection-marketing-survey-service-verification = collection, marketing, survey, service, verification
+said-as-mortgage = наприклад mortgage
 
 ## Errors
 

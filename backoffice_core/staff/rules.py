@@ -8,8 +8,8 @@ _VIEW = frozenset({"floor", "queue", "case", "case_any", "hear", "hear_any"})
 PERMISSIONS = MappingProxyType(
     {
         "agent": _AGENT,  # own calls, and cases on which he has spoken with the right person
-        "supervisor": _VIEW | {"stop", "listen", "complete", "announcements", "lines"},
-        "manager": _VIEW | {"stop", "announcements", "lines"},
+        "supervisor": _VIEW | {"stop", "listen", "complete", "announcements", "lines", "campaigns"},
+        "manager": _VIEW | {"stop", "announcements", "lines", "campaigns"},
         "admin": frozenset({"floor", "stop", "users", "lines"}),  # keeps the house running, sees no borrower
     }
 )

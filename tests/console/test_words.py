@@ -12,6 +12,7 @@ from backoffice_core.borrowers.phones import REFUSALS
 from backoffice_core.borrowers.rules import FLAGS, OWNER_KINDS
 from backoffice_core.call_centre.agents import PAUSE_REASONS
 from backoffice_core.call_centre.caller_id_rules import SIGNS, SPANS
+from backoffice_core.call_centre.campaign_rules import CHOICES
 from backoffice_core.call_centre.rules import BY_CAUSE, BY_SIP, OUTCOMES
 from backoffice_core.catalogue import FOLDER, Catalogue, phone, short_name
 from backoffice_core.compliance.terms import REASON_ORDER
@@ -24,7 +25,7 @@ FAMILIES = (  # keys made of a stored code; the words of a code stand in the cat
     "agent-state", "call-state", "task-state", "result", "outcome", "reason", "why", "case-state", "stage", "flag", "owner",
     "phone-state", "promise", "task", "pause", "role", "recording", "speech", "campaign", "event", "error", "remedy", "input",
     "phone-refused", "rule", "problem", "stop-cause", "announcement", "trunk-state", "trunk-why", "sign", "span",
-    "caller-id-state", "sound", "said", "one-way",
+    "caller-id-state", "sound", "said", "one-way", "mode", "abandon-window", "denominator", "machines", "purpose",
 )  # fmt: skip
 
 
@@ -101,6 +102,7 @@ def test_every_code_has_words(catalogue: Catalogue, lang: str) -> None:
         "sound": FAULTS,
         "recording": ["EXPECTED", "MISSING", "DELETED"],
         "stage": [str(n) for n in range(10)],
+        **{name.replace("_", "-"): values for name, values in CHOICES.items()},
     }
     missing = [
         f"{family}-{code}"

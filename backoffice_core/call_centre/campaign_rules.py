@@ -1,0 +1,70 @@
+"""What a campaign may be and as what it runs (pure)."""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from backoffice_core.compliance.dialer_limits import DialerLimits, dialer_limits
+from backoffice_core.compliance.rulebook import RuleBook
+from backoffice_core.compliance.terms import PURPOSES
+
+MODES = ("preview", "progressive", "power", "predictive", "agentless")
+WINDOWS = ("shift", "day", "30d")
+DENOMINATORS = ("live", "queued")
+MACHINES = ("off", "beside", "before")
+CHOICES = {"mode": MODES, "abandon_window": WINDOWS, "denominator": DENOMINATORS, "machines": MACHINES,
+           "purpose": tuple(sorted(PURPOSES))}  # fmt: skip
+RANGES = {
+    "priority": (Decimal(1), Decimal(99)),  # lower numbers first
+    "ratio": (Decimal(1), Decimal(10)),  # lines an agent
+    "target_abandon_pct": (Decimal(0), Decimal(100)),
+    "machine_sample_pct": (Decimal(0), Decimal(100)),
+}
+NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
+OVERDIALS = frozenset({"power", "predictive"})  # more lines than agents: somebody may find nobody
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """As what a campaign is dialed now. `why`: the code of what keeps it from its own mode, "" = nothing does: NO_LIMIT,
+    NO_CAPS (in `where`), AGENTLESS. `target_pct`: abandoned / answered by a person, percent, the strictest rule's or its own.
+    """
+
+    mode: str
+    target_pct: Decimal
+    why: str = ""
+    where: str = ""  # jurisdiction
+    limits: DialerLimits | None = None
+
+
+def runs_as(
+    mode: str, target_pct: Decimal, purpose: str, rules: RuleBook, places: Collection[str], day: date
+) -> Running:
+    """Modes that dial more lines than agents are locked until frequency caps and a `dialer_limit` row are in force in every
+    jurisdiction (`places`) that the campaign reaches into; until then it is dialed progressively."""
+    limits = dialer_limits(rules, places, day)
+    if limits is not None and limits.max_abandon_pct is not None:
+        target_pct = min(target_pct, limits.max_abandon_pct)
+    if mode == "agentless":
+        return Running(mode="progressive", target_pct=target_pct, why="AGENTLESS", limits=limits)
+    if mode in OVERDIALS:
+        for place in sorted(places):
+            own = dialer_limits(rules, place, day)
+            if own is None or own.max_abandon_pct is None:
+                return Running(mode="progressive", target_pct=target_pct, why="NO_LIMIT", where=place, limits=limits)
+            if not _capped(rules, place, purpose, day):
+                return Running(mode="progressive", target_pct=target_pct, why="NO_CAPS", where=place, limits=limits)
+    return Running(mode=mode, target_pct=target_pct, limits=limits)
+
+
+def _capped(rules: RuleBook, place: str, purpose: str, day: date) -> bool:
+    return any(
+        row.kind == "frequency_cap"
+        and row.blocks
+        and row.jurisdiction in {place, "*"}
+        and (not row.applies_to.channel or "call" in row.applies_to.channel)
+        and (not row.applies_to.purpose or purpose in row.applies_to.purpose)
+        for row in rules.in_force(day)
+    )

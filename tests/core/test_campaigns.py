@@ -1,0 +1,121 @@
+"""Campaigns (issue 5, TL-07): their modes, what locks them, skills, and the queue of each."""
+
+from collections.abc import Collection
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from backoffice_core.audit import service as audit
+from backoffice_core.call_centre import agents, attempts, campaigns
+from backoffice_core.call_centre.campaign_rules import runs_as
+from backoffice_core.clock import Clock
+from backoffice_core.compliance.loader import parse, read_file
+from backoffice_core.compliance.rulebook import RuleBook
+from backoffice_core.config import Settings
+from backoffice_core.db import Database
+from backoffice_core.errors import BadInput, NotFound
+from backoffice_core.staff.models import User
+from tests import house
+
+DAY = date(2026, 11, 25)
+BOOK = RuleBook(parse(row) for row in read_file())
+
+
+def _book(*, without: Collection[str]) -> RuleBook:
+    return RuleBook(rule for rule in BOOK if rule.kind not in without)
+
+
+@pytest.mark.parametrize(
+    ("mode", "book", "purpose", "runs", "why"),
+    [
+        ("predictive", BOOK, "collection", "predictive", ""),
+        ("predictive", _book(without={"dialer_limit"}), "collection", "progressive", "NO_LIMIT"),
+        ("predictive", _book(without={"frequency_cap"}), "collection", "progressive", "NO_CAPS"),
+        ("predictive", BOOK, "survey", "progressive", "NO_CAPS"),  # the caps are those of collection
+        ("power", _book(without={"dialer_limit"}), "collection", "progressive", "NO_LIMIT"),
+        ("progressive", _book(without={"dialer_limit"}), "collection", "progressive", ""),
+        ("preview", BOOK, "collection", "preview", ""),
+        ("agentless", BOOK, "collection", "progressive", "AGENTLESS"),
+    ],
+)
+def test_overdialing_is_locked_until_caps_and_a_limit_are_in_force(
+    mode: str, book: RuleBook, purpose: str, runs: str, why: str
+) -> None:
+    """CC-04, issue 5: without a cap and a dialer_limit for the jurisdiction it runs progressive and says so."""
+    found = runs_as(mode, Decimal(3), purpose, book, {"UA"}, DAY)
+    assert (found.mode, found.why) == (runs, why)
+
+
+def test_every_jurisdiction_must_have_its_rules_and_the_strictest_limit_wins() -> None:
+    """House decision 3.5: a campaign's own target never loosens the rule's."""
+    no_any = RuleBook(rule for rule in BOOK if not (rule.kind == "dialer_limit" and rule.jurisdiction == "*"))
+    assert runs_as("predictive", Decimal(9), "collection", no_any, {"US", "UA"}, DAY).where == "UA"
+    us = runs_as("predictive", Decimal(9), "collection", no_any, {"US"}, DAY)
+    assert (us.mode, us.target_pct) == ("predictive", Decimal(3))
+    assert runs_as("predictive", Decimal(1), "collection", no_any, {"US"}, DAY).target_pct == Decimal(1)
+
+
+async def test_a_change_is_audited_and_refusals_name_the_field(database: Database, clock: Clock) -> None:
+    """TL-07: changed while running, with who and from what to what; "collection" is always there."""
+    async with database.begin() as s:
+        assert [one.name for one in await campaigns.listed(s)] == ["collection"]
+        said = {"mode": "predictive", "target_abandon_pct": "2,5", "priority": "3"}
+        one = await campaigns.change(s, "collection", said, who="user:1", by="Оксана", wall=clock.wall())
+        assert (one.mode, one.target_abandon_pct, one.priority) == ("predictive", Decimal("2.50"), 3)
+        made = await campaigns.change(
+            s,
+            "spring-survey",
+            {"purpose": "survey", "skill": "survey"},
+            who="os:x",
+            by="x",
+            wall=clock.wall(),
+            new=True,
+        )
+        assert made.mode == "progressive"
+    async with database.begin() as s:
+        (_, row) = await audit.entries(s, act="CAMPAIGN_CHANGED")
+        assert row.subject == "collection"
+        assert row.data["mode"] == {"from": "progressive", "to": "predictive"}
+    for name, fields, field in (
+        ("collection", {"mode": "wild"}, "mode"), ("collection", {"ratio": "0.5"}, "ratio"),
+        ("collection", {"target_abandon_pct": "NaN"}, "target_abandon_pct"), ("collection", {"colour": "red"}, "colour"),
+        ("collection", {"priority": "1.5"}, "priority"), ("collection", {"retries": "[]"}, "retries"),
+        ("collection", {"skill": "two words"}, "skill"), ("Весна", {}, "name"),
+    ):  # fmt: skip
+        async with database.begin() as s:
+            with pytest.raises(BadInput) as refused:
+                await campaigns.change(s, name, fields, who="os:x", by="x", wall=clock.wall(), new=True)
+            assert refused.value.details["field"] == field
+    async with database.begin() as s:
+        with pytest.raises(NotFound):
+            await campaigns.change(s, "nobody", {}, who="os:x", by="x", wall=clock.wall())
+
+
+async def test_agents_serve_by_skill_and_priority_and_each_campaign_has_its_queue(
+    database: Database, clock: Clock, live_settings: Settings
+) -> None:
+    """Issue 5: agents serve several campaigns, by skill and priority; a claim takes only its campaign's tasks."""
+    async with database.begin() as s:
+        await house.rules_in_force(s, clock)
+        await campaigns.change(s, "survey", {"skill": "survey"}, who="os:x", by="x", wall=clock.wall(), new=True)
+        novice, second, first = [await house.agent(s, clock) for _ in range(3)]
+        logins = {seat.user_id: (await s.get_one(User, seat.user_id)).login for seat in (second, first)}
+        await campaigns.set_skill(s, logins[second.user_id], "survey", 2, who="os:x")
+        await campaigns.set_skill(s, logins[first.user_id], "survey", 1, who="os:x")
+        of_survey = await agents.longest_waiting(s, campaign="survey")
+        of_collection = await agents.longest_waiting(s)
+        assert of_survey is not None
+        assert of_collection is not None
+        assert (of_survey.id, of_collection.id) == (first.id, novice.id)
+        agents.change(s, first, "PAUSED", "LUNCH", clock.wall())
+        agents.change(s, second, "PAUSED", "LUNCH", clock.wall())
+        await s.flush()
+        assert await agents.longest_waiting(s, campaign="survey") is None, "without the skill nobody gets its calls"
+        rows = {row.campaign.name: row for row in await campaigns.board(s, clock.today(), "UA")}
+        assert (rows["survey"].agents, rows["collection"].agents) == (2, 3)
+        await house.borrower(s, clock)
+    async with database.begin() as s:
+        terms = {"trunk": live_settings.trunks[0], "now": clock.now(), "today": clock.today(), "wall": clock.wall()}
+        assert await attempts.claim(s, live_settings, campaign="survey", **terms) is None
+        assert await attempts.claim(s, live_settings, campaign="collection", **terms) is not None

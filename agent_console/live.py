@@ -23,6 +23,7 @@ from starlette.websockets import WebSocketDisconnect
 from agent_console.console import Console
 from agent_console.deps import COOKIE, console_of, same_origin
 from backoffice_core.call_centre.models import AgentSession
+from backoffice_core.db import AWAY
 from backoffice_core.events import (
     AgentChanged,
     CallChanged,
@@ -123,7 +124,7 @@ class Hub:
 
     async def _end_taken(self, user_id: UUID) -> None:
         """Closes this person's pages whose login has ended; when the database is away their next request tells them."""
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(*AWAY):
             async with self.console.database.begin() as s:
                 known = await service.open_tokens(s, user_id, self.console.clock.wall())
             for socket in self.sockets:

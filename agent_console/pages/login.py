@@ -19,7 +19,7 @@ from backoffice_core.staff import rules, service
 router = APIRouter()
 
 
-def phones_offered(settings: Settings) -> tuple[str, ...]:
+def phones_offered(settings: Settings) -> tuple[agents.Phone, ...]:
     """Kinds of phones that a person may sit down with."""
     return ("browser", "desk", "bank") if settings.bank_pbx else ("browser", "desk")
 
@@ -66,12 +66,12 @@ async def log_in(
     console = console_of(request)
     if not same_origin(request):
         raise ForeignRequest
-    phone = phone if phone in phones_offered(console.settings) else "browser"
+    kind: agents.Phone = next((one for one in phones_offered(console.settings) if one == phone), "browser")
     wall = console.clock.wall()
     token, csrf, seated, taken, elsewhere = "", "", None, 0, False
     async with console.password_checks, console.database.begin() as s:
         user = await service.authenticate(s, login[:80], password[:200], wall)
-        no_phone = user is not None and phone == "bank" and user.bank_number is None and rules.may(user.role, "desk")
+        no_phone = user is not None and kind == "bank" and user.bank_number is None and rules.may(user.role, "desk")
         seats = user is not None and rules.may(user.role, "desk")
         if user is not None and seats and not no_phone and await service.open_tokens(s, user.id, wall):
             try:
@@ -82,24 +82,24 @@ async def log_in(
         if user is not None and not no_phone and not elsewhere:
             token, row = await service.start_login(s, user, wall)
             csrf = row.csrf
-            if seats and (user.extension is not None or phone == "bank"):
-                await agents.open_session(s, user, phone, wall, console.settings.line)  # type: ignore[arg-type]
+            if seats and (user.extension is not None or kind == "bank"):
+                await agents.open_session(s, user, kind, wall, console.settings.line)
                 seated = user.id
     if no_phone:
         html = _form(request, await state(console), login=login[:80], phone="browser", no_phone=True)
         return HTMLResponse(html, 409)
     if elsewhere:
-        html = _form(request, await state(console), login=login[:80], phone=phone, talks_elsewhere=True)
+        html = _form(request, await state(console), login=login[:80], phone=kind, talks_elsewhere=True)
         return HTMLResponse(html, 409)
     if user is None:
-        html = _form(request, await state(console), login=login[:80], phone=phone, failed=True)
+        html = _form(request, await state(console), login=login[:80], phone=kind, failed=True)
         return HTMLResponse(html, 401)
     if seated is not None:
         await console.bus.publish(AgentChanged(agent_id=seated), *([LoginTaken(agent_id=seated)] if taken else []))
     answer = RedirectResponse(rules.home(user.role), 303, headers={"X-CSRF-Token": csrf, "Cache-Control": "no-store"})
     secure = request.url.scheme == "https"
     answer.set_cookie(COOKIE, token, max_age=rules.LOGIN_HOURS * 3600, httponly=True, samesite="strict", secure=secure)
-    answer.set_cookie("phone", phone, max_age=30 * 86400, samesite="strict", secure=secure)
+    answer.set_cookie("phone", kind, max_age=30 * 86400, samesite="strict", secure=secure)
     answer.set_cookie("lang", user.language, max_age=365 * 86400, samesite="strict", secure=secure)
     return answer
 

@@ -19,6 +19,7 @@ from agent_console import live
 from agent_console.console import Console
 from agent_console.deps import ForeignRequest, LoginNeeded
 from agent_console.pages import (
+    abandoned,
     announcements,
     api,
     caller,
@@ -92,6 +93,7 @@ def create_app(
         unknown,
         announcements,
         campaigns,
+        abandoned,
     ):
         app.include_router(pages.router)
     app.state.api_limits = api.Limits()

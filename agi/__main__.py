@@ -30,7 +30,7 @@ async def main() -> None:
     connect = Connect(settings, database, bus, business, within_s)
     try:
         server = await serve(
-            "127.0.0.1", settings.ports.agi, connect
+            "127.0.0.1", settings.ports.agi, connect, request_limit_s=settings.calls_in_wait_s + 2.5
         )  # where the dialplan asks, whatever BACKOFFICE_BIND is
     except OSError as error:
         raise BadInput(

@@ -112,8 +112,9 @@ class Connect:
         deadline = now + within_s
         self._remember(call_id, deadline, now)
         while within_s > 0:
+            wall = self.clock.wall()
             async with self.database.begin() as s:
-                agent = await take(s, call_id, self.clock.wall())
+                agent = await take(s, call_id, wall)
                 attempt = await s.get(attempts.CallAttempt, call_id)
                 if agent and attempt and attempt.notice_rule and self.settings.recording_notice == "prompt":
                     attempt.notice, attempt.notice_language = (
@@ -124,7 +125,10 @@ class Connect:
                 pop = ScreenPop(agent_id=agent.user_id, case_id=attempt.case_id, call_id=call_id)
                 if attempt.notice:
                     await agi.run(agi.set_variable, "BO_NOTICE", "1")
-                await self._show_card(pop)
+                if not attempt.held:
+                    await self._show_card(pop)
+                else:  # his card has stood there since before the dial
+                    await self.bus.publish(AgentChanged(agent_id=agent.user_id), CallChanged(call_id=call_id))
                 await agi.run(agi.set_variable, "AGENT_CHANNEL", agent.line_id)
                 return
             left = deadline - asyncio.get_running_loop().time()

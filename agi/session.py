@@ -243,8 +243,8 @@ async def serve(
 ) -> AgiServer:
     """Listen and run `handler` in this event loop for each request, at most `at_once` together.
 
-    A handler that takes longer than `request_limit_s` is cancelled. Keep it below AGI_SILENCE_S of asterisk_conf: the
-    dialplan stops waiting then. Port 0 takes a free one. Raises OSError when the port is taken.
+    A handler that takes longer than `request_limit_s` is cancelled. The dialplan stops waiting after AGI_SILENCE_S of
+    asterisk_conf, or its longer limit for those who call us. Port 0 takes a free one. Raises OSError when the port is taken.
     """
     listener = socket.create_server((host, port), backlog=256)
     listener.setblocking(False)

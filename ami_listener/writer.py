@@ -115,7 +115,8 @@ class Writer:
             case CallAnswered(at, call_id):
                 return self._of(await attempts.heard(s, call_id, answered_at=at))
             case MessageHeard(at, call_id):
-                return self._of(await attempts.heard(s, call_id, message_at=at))
+                attempt, loser = await attempts.message_heard(s, call_id, at)
+                return self._of(attempt) + ([AgentChanged(agent_id=loser)] if loser else [])
             case VoicesMet(at, call_id, _):
                 return self._of(await attempts.heard(s, call_id, bridged_at=at))
             case CallEnded(_, call_id, found):

@@ -23,7 +23,7 @@ AMI_USERS = ("dialer", "listener", "console", "ear")
 TLS_PEM = "console.pem"  # certificate and key of browser phones' wss, in the folder of the configuration
 AGENTS_TRIED = 4  # for one call, while the rule's seconds last: each but the last had a line that died
 ECHO_S = 60  # the longest echo test of an agent's line
-AGI_SILENCE_S = 3  # the longest that an answered borrower waits for Python
+AGI_SILENCE_S = 2  # the longest that an answered borrower waits for Python: the seconds of the dialer_limit rules
 # the columns of the CEL file, in the order of templates/cel_custom.conf.j2; times are seconds.microseconds UTC
 CEL_COLUMNS = (
     "eventtype",

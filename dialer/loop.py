@@ -237,7 +237,8 @@ class Dialer:
             placed += 1
             self.spacing[taken.trunk.name].take(clock())
             if await self.caller.place(taken, began):
-                await self.bus.publish(CallChanged(call_id=taken.call_id))
+                held = [AgentChanged(agent_id=taken.agent_id)] if taken.agent_id else []
+                await self.bus.publish(CallChanged(call_id=taken.call_id, agent_id=taken.agent_id), *held)
         if passed >= MAX_PASSED:
             self.wake.set()
         return decision

@@ -14,7 +14,7 @@ from backoffice_core.clock import Clock
 from backoffice_core.config import Settings
 from backoffice_core.db import Database
 from backoffice_core.errors import BadInput
-from backoffice_core.events import CallChanged
+from backoffice_core.events import AgentChanged, CallChanged
 from backoffice_core.pbx.actions import (
     OUT_OF_ORDER,
     account_of,
@@ -64,7 +64,8 @@ class Caller:
             return True
         async with self.database.begin() as s:
             await settling.not_placed(s, placing.call_id, reason, self.clock.now(), self.clock.wall())
-        await self.bus.publish(CallChanged(call_id=placing.call_id))
+        freed = [AgentChanged(agent_id=placing.agent_id)] if placing.agent_id else []
+        await self.bus.publish(CallChanged(call_id=placing.call_id, agent_id=placing.agent_id), *freed)
         return False
 
     def _forbidden(self, placing: Placing, claimed_at: float) -> str | None:

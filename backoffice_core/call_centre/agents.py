@@ -247,18 +247,19 @@ async def talking(s: AsyncSession, session_id: UUID, call_id: UUID, wall: dateti
 
 
 async def call_over(
-    s: AsyncSession, session_id: UUID, call_id: UUID, wall: datetime, *, talked: bool, has_outcome: bool
-) -> UUID | None:
-    """The borrower's call ended: wrap-up after a talk, back to ready when the voices never met."""
+    s: AsyncSession, session_id: UUID, call_id: UUID, wall: datetime, *, talked: bool, has_outcome: bool = False,
+    reason: str = "CALL_ENDED",
+) -> UUID | None:  # fmt: skip
+    """The borrower's call ended, or is his no more: wrap-up after a talk, back to ready when the voices never met."""
     agent = await bulk.locked(s, AgentSession, session_id)
     if agent is None or agent.call_id != call_id or agent.state not in {"RESERVED", "TALKING"}:
         return None
     if talked:
         _release(agent)
     if talked and not has_outcome:
-        change(s, agent, "WRAP_UP", "CALL_ENDED", wall, call_id)
+        change(s, agent, "WRAP_UP", reason, wall, call_id)
     else:
-        free(s, agent, wall, "CALL_ENDED")
+        free(s, agent, wall, reason)
     return agent.user_id
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core import bulk
 from backoffice_core.borrowers.models import ContactPoint, Person, PersonFlag
-from backoffice_core.call_centre import agents, caller_ids, trunks
+from backoffice_core.call_centre import abandoned, agents, caller_ids, trunks
 from backoffice_core.call_centre.contacts import call_contact, notice_rule
 from backoffice_core.call_centre.models import AgentSession, CallAttempt, CallLeg, CallTask, Recording
 from backoffice_core.call_centre.queue_rules import HOUSE_BLOCKS
@@ -28,6 +28,7 @@ from backoffice_core.loans import stop_list
 CALLS_US_RECHECK = timedelta(minutes=1)
 UNDIALABLE = {"DEAD", "UNREACHABLE", "WRONG_PARTY"}
 CALLER_ID_RETRY = timedelta(minutes=5)  # business time
+AGENT_FIRST_RETRY = timedelta(seconds=30)  # business time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +46,7 @@ class Placing:
     language: str
     recording: str
     leg: int = 1  # the n-th trunk that this call tries
+    agent_id: UUID | None = None  # reserved before the dial and held for this call; his card shows it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,8 +68,14 @@ async def claim(
     others: Sequence[Trunk] = (),
     lease: Held | None = None,
     campaign: str = "collection",
+    task_id: UUID | None = None,
+    agent: AgentSession | None = None,
 ) -> Placing | Passed | None:
     """Takes the next callable task of `today` and this campaign. None = nothing is callable now. `now` is business time.
+
+    `task_id`: this task and no other, although it waits (a preview). `agent`: the seat, locked, of who is reserved for it
+    from now on, while it rings. A person whom we abandoned before is dialed only so: a free agent is taken here for him,
+    and without one the task waits.
 
     It goes by `trunk`, or by the first of `others` where that one may not call this number. A demo borrower is refused
     on a trunk that leads off this machine. `lease`: the dialer's own; raises LeaseLost when another leads. Only tests and
@@ -76,9 +84,12 @@ async def claim(
     terms = {"today": today, "campaign": campaign, "lease": "", "holder": "", "fence": 0}
     if lease is not None:
         terms |= {"lease": lease.name, "holder": lease.holder, "fence": lease.fence}
-    task = (await s.execute(_NEXT, terms)).one_or_none()
-    if task is None and await wake_due(s, today, now):
+    if task_id is not None:
+        task = (await s.execute(_THIS, terms | {"task": task_id})).one_or_none()
+    else:
         task = (await s.execute(_NEXT, terms)).one_or_none()
+        if task is None and await wake_due(s, today, now):
+            task = (await s.execute(_NEXT, terms)).one_or_none()
     if task is None:
         return None
     if not task.leads:
@@ -93,11 +104,16 @@ async def claim(
         return await _cancel(s, task.id, refused)
     if task.calls_us:
         return await _wait(s, task.id, "RETRY_WAIT", now + CALLS_US_RECHECK)
+    if agent is None and await abandoned.needs_agent(s, task.jurisdiction, task.abandoned_at, now):
+        agent = await agents.longest_waiting(s, campaign=task.campaign)
+        if agent is None:
+            return await _wait(s, task.id, "AGENT_FIRST", now + AGENT_FIRST_RETRY)
     call_id = new_key()
     contact = call_contact(
         settings, Person(id=task.person_id, jurisdiction=task.jurisdiction, time_zone=task.time_zone),
         ContactPoint(value=task.number, number_type=task.number_type, owner_kind=task.owner_kind), flags,
         purpose=task.purpose, campaign=task.campaign, stage=task.stage, caller_id=way.caller_id, declared=way.declared,
+        agent_guaranteed=agent is not None,
     )  # fmt: skip
     decision, slot = await compliance.ask_slot(
         s, contact, call_id, now, guard_minutes=settings.guard_minutes, gated=True
@@ -111,26 +127,32 @@ async def claim(
         "task_id": task.id, "case_id": task.case_id, "contact_point_id": task.contact_point_id,
         "trunk": way.trunk.name, "caller_id": way.caller_id, "language": task.language, "fence": task.fence + 1,
         "wall": wall, "recording": recording, "notice_rule": notice_rule(decision), "leg": 1,
-        "rate": trunks.rate_of(way, task.number),
+        "rate": trunks.rate_of(way, task.number), "agent_id": agent and agent.user_id,
+        "agent_session_id": agent and agent.id, "reserved_at": wall if agent else None,
+        "held": agent is not None,
     }  # fmt: skip
     await s.execute(_INTENT, slot | intent)
+    if agent is not None:
+        agents.change(s, agent, "RESERVED", "DIAL", wall, call_id)
     if way.trunk.name in task.trunks_out:
         await trunks.probes(s, call_id, way, wall)
     return Placing(
         call_id=call_id, task_id=task.id, case_id=task.case_id, contact_point_id=task.contact_point_id,
         number=task.number, extension=task.extension, trunk=way.trunk, caller_id=way.caller_id, language=task.language,
-        recording=recording,
+        recording=recording, agent_id=agent.user_id if agent else None,
     )  # fmt: skip
 
 
 # The next task, locked, with all that decides whether it may be dialed, in one question; and the locks behind which one
 # live attempt per person and number is decided. A task that waits for its hour is not looked at (see `wake_due`).
-_NEXT = text(f"""
+_FIRST = "t.campaign = :campaign AND t.earliest_at IS NULL ORDER BY t.position LIMIT 1 FOR UPDATE SKIP LOCKED"
+
+
+def _question(which: str) -> str:
+    return f"""
     WITH next AS MATERIALIZED (
         SELECT t.* FROM call_tasks t
-        WHERE t.business_date = :today AND t.campaign = :campaign AND t.state IN ('ELIGIBLE','RETRY_WAIT')
-              AND t.earliest_at IS NULL
-        ORDER BY t.position LIMIT 1 FOR UPDATE SKIP LOCKED
+        WHERE t.business_date = :today AND t.state IN ('ELIGIBLE','RETRY_WAIT') AND {which}
     )
     SELECT next.id, next.case_id, next.person_id, next.contact_point_id, next.campaign, next.purpose, next.fence,
            p.jurisdiction, p.time_zone, p.language, p.demo, c.value AS number, c.number_type, c.owner_kind, c.extension,
@@ -141,19 +163,23 @@ _NEXT = text(f"""
            EXISTS (SELECT FROM call_attempts a WHERE a.case_id = next.case_id AND a.outcome = 'NO_DISPOSITION') AS waits,
            EXISTS (SELECT FROM call_attempts a WHERE a.ended_at IS NULL AND a.direction = 'in'
                    AND (a.person_id = next.person_id OR a.number = c.value)) AS calls_us,
+           {abandoned.LAST_SQL} AS abandoned_at,
            {caller_ids.VIEWS_SQL} AS caller_ids,
            ARRAY(SELECT trunk FROM trunk_states WHERE breaker <> 'CLOSED') AS trunks_out,
            slot_gate(next.person_id, c.value) AS gate,
            CASE WHEN :lease = '' THEN true ELSE lease_holds(:lease, :holder, :fence) END AS leads
     FROM next JOIN persons p ON p.id = next.person_id JOIN contact_points c ON c.id = next.contact_point_id
          JOIN cases k ON k.id = next.case_id
-""")  # noqa: S608 (no value in it)
+"""  # noqa: S608 (no value in it)
 
+
+_NEXT, _THIS = text(_question(_FIRST)), text(_question("t.id = :task FOR UPDATE"))
 
 _ATTEMPT = insert_sql(
     CallAttempt,
     ("task_id", "case_id", "person_id", "contact_point_id", "number", "campaign", "purpose", "trunk", "caller_id",
-     "language", "fence", "decision_id", "recording", "notice_rule"),
+     "language", "fence", "decision_id", "recording", "notice_rule", "agent_id", "agent_session_id", "reserved_at",
+     "held"),
     id="call_id", business_at="at", claimed_at="wall",
 )  # fmt: skip
 _LEG = insert_sql(CallLeg, ("call_id", "trunk", "caller_id", "rate"), n="leg", placed_at="wall")
@@ -221,21 +247,41 @@ async def _wait(s: AsyncSession, task_id: UUID, reason: str, until: datetime | N
 
 
 async def connect(s: AsyncSession, call_id: UUID, wall: datetime, *, prefer: UUID | None = None) -> AgentSession | None:
-    """An answered borrower gets the agent who waits longest; he is written into the attempt before any bridge.
+    """An answered borrower gets the agent who waits longest; he is written into the attempt before any bridge. An agent
+    who was reserved before the dial is his, as long as the line is up.
 
     `prefer`: the agent (his user id) who gets it when he is free, however short he waits.
 
     None when nobody is free now, or when the call is over, unknown, or already has an agent.
     """
     attempt = await s.get(CallAttempt, call_id, with_for_update=True)
-    if attempt is None or attempt.ended_at is not None or attempt.agent_id is not None or attempt.abandoned:
+    if attempt is None or attempt.ended_at is not None or attempt.abandoned:
         return None
+    if attempt.agent_id is not None:
+        if not attempt.agent_held:
+            return None
+        if (held := await _the_held(s, attempt, wall)) is not None:
+            return held
     agent = await agents.longest_waiting(s, prefer, campaign=attempt.campaign)
     if agent is None:
         return None
     agents.change(s, agent, "RESERVED", "CALL", wall, call_id)
     attempt.agent_id, attempt.agent_session_id, attempt.reserved_at = agent.user_id, agent.id, wall
     return agent
+
+
+async def _the_held(s: AsyncSession, attempt: CallAttempt, wall: datetime) -> AgentSession | None:
+    """The agent who was reserved before the dial; None when his line is gone: then the call is anybody's."""
+    agent = await s.get(AgentSession, attempt.agent_session_id, with_for_update=True)
+    if agent is not None and agent.call_id == attempt.id and agent.state == "RESERVED":
+        if agent.line == "UP" and not agent.line_ending:
+            agents.change(s, agent, "RESERVED", "CALL", wall, attempt.id)
+            attempt.reserved_at = wall
+            return agent
+        agents.free(s, agent, wall, "LINE_LOST")
+    attempt.agent_id = attempt.agent_session_id = attempt.reserved_at = None
+    attempt.held = False
+    return None
 
 
 async def line_died(s: AsyncSession, call_id: UUID, line_id: str, wall: datetime, *, busy: bool) -> UUID | None:
@@ -264,6 +310,24 @@ async def give_up(s: AsyncSession, call_id: UUID) -> bool:
     return True
 
 
+async def message_heard(s: AsyncSession, call_id: UUID, at: datetime) -> tuple[CallAttempt | None, UUID | None]:
+    """The dialplan tells the borrower that nobody is free: from now on he gets no agent, and one who was chosen meanwhile is
+    free again. Also the user id of that agent. Hearing it twice changes nothing."""
+    attempt = await bulk.locked(s, CallAttempt, call_id)
+    if attempt is None:
+        return None, None
+    attempt.message_played = True
+    attempt.message_at = attempt.message_at or at
+    if attempt.bridged_at is not None or attempt.ended_at is not None:
+        return attempt, None
+    attempt.abandoned = True  # of a call that came in only until its end
+    if attempt.agent_session_id is None:
+        return attempt, None
+    loser = await agents.call_over(s, attempt.agent_session_id, call_id, at, talked=False, reason="MESSAGE")
+    attempt.agent_id = attempt.agent_session_id = attempt.reserved_at = None
+    return attempt, loser
+
+
 async def heard(
     s: AsyncSession,
     call_id: UUID,
@@ -271,7 +335,6 @@ async def heard(
     rang_at: datetime | None = None,
     answered_at: datetime | None = None,
     bridged_at: datetime | None = None,
-    message_at: datetime | None = None,
 ) -> CallAttempt | None:
     """Progress of a live call; hearing it twice changes nothing. None for a call that is not ours."""
     attempt = await bulk.locked(s, CallAttempt, call_id)
@@ -283,8 +346,6 @@ async def heard(
     if answered_at and attempt.answered_at is None:
         attempt.answered_at = answered_at
         attempt.state = "ANSWERED" if attempt.state in {"INTENT", "RINGING", "SETTLING"} else attempt.state
-    if message_at:
-        attempt.message_played = True
     if bridged_at and attempt.bridged_at is None:
         attempt.bridged_at = bridged_at
         if attempt.notice == "prompt":

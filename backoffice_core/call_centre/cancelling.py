@@ -6,7 +6,7 @@ A talk goes on. Whether it has become one is looked at once more by whoever hang
 from datetime import date
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.call_centre.models import CallAttempt
@@ -17,7 +17,8 @@ async def mark_stopped(s: AsyncSession, today: date) -> list[UUID]:
     """Writes into each outgoing attempt that nobody has answered, and that the stop-list forbids on this business date,
     why it is taken back; returns them, also those that were marked before and still live."""
     t = CallAttempt
-    unanswered = (t.ended_at.is_(None), t.answered_at.is_(None), t.agent_id.is_(None), t.direction == "out")
+    nobody_yet = or_(t.agent_id.is_(None), t.reserved_at == t.claimed_at)  # reserved before the dial is no answer
+    unanswered = (t.ended_at.is_(None), t.answered_at.is_(None), nobody_yet, t.direction == "out")
     calls = (await s.execute(select(t.id, t.person_id, t.number).where(*unanswered))).all()
     forbidden = await stop_list.reasons(s, [(call.person_id, call.number) for call in calls], today)
     found: list[UUID] = []

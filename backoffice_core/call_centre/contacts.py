@@ -37,8 +37,11 @@ def call_contact(
     stage: int,
     caller_id: str,
     declared: bool,
+    agent_guaranteed: bool = False,
 ) -> Contact:
-    """A call by the dialer to the person's own number. Strictest of the person's and the bank's jurisdiction applies."""
+    """A call by the dialer to the person's own number. Strictest of the person's and the bank's jurisdiction applies.
+
+    `agent_guaranteed`: an agent is reserved before the dial and held for it."""
     jurisdictions = dict.fromkeys((person.jurisdiction, settings.jurisdiction))  # ordered, without doubles
     return Contact(
         person=PersonView(
@@ -56,5 +59,6 @@ def call_contact(
         campaign=campaign,
         caller_id_hidden=not caller_id,
         caller_id_declared=declared and bool(caller_id),
+        agent_guaranteed=agent_guaranteed,
         subject="third_party" if phone.owner_kind in {"relative", "third_party"} else "debtor",
     )

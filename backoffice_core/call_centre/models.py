@@ -113,6 +113,7 @@ class CallAttempt(Base):
         Index(None, "number", "claimed_at"),
         Index("ix_call_attempts_live", "id", postgresql_where="ended_at IS NULL"),
         Index("ix_call_attempts_live_in", "person_id", postgresql_where="ended_at IS NULL AND direction = 'in'"),
+        Index("ix_call_attempts_abandoned", "business_at", postgresql_where="abandoned"),
         Index("ix_call_attempts_unknown", "claimed_at", postgresql_where="result = 'UNKNOWN' OR problem <> ''"),
         CheckConstraint(
             "state IN ('INTENT','RINGING','ANSWERED','CONNECTED','SETTLING','ENDED')",
@@ -149,12 +150,14 @@ class CallAttempt(Base):
     ended_at: Mapped[datetime | None]
     agent_id: Mapped[UUID | None]
     agent_session_id: Mapped[UUID | None]
+    held: Mapped[bool] = mapped_column(default=False, server_default=text("false"))  # reserved before the dial
     cause: Mapped[int | None]
     sip_code: Mapped[int | None]
     estimated: Mapped[bool] = mapped_column(default=False)  # nobody told the end: ended_at is the last evidence
     result: Mapped[str | None]  # telephony result, domain.md 2.3
     abandoned: Mapped[bool] = mapped_column(default=False)
     message_played: Mapped[bool] = mapped_column(default=False)
+    message_at: Mapped[datetime | None]
     cancelled: Mapped[str] = mapped_column(default="")  # STOP_LIST: taken back by us before an answer
     cancelled_why: Mapped[str] = mapped_column(default="")  # the reason of that entry
     identity_matches: Mapped[Json] = mapped_column(default=dict)
@@ -173,6 +176,11 @@ class CallAttempt(Base):
     # 0 = the library's very sound, 1 = another
     announcement_distance: Mapped[Decimal | None] = mapped_column(Numeric(4, 3))
     announcement_id: Mapped[int | None] = mapped_column(BigInteger)  # the library's entry, or the unnamed cluster
+
+    @property
+    def agent_held(self) -> bool:
+        """Whether its agent was reserved before the dial, and nobody has answered yet: both are one commit."""
+        return self.reserved_at is not None and self.reserved_at == self.claimed_at
 
     @property
     def whose(self) -> "Whose":

@@ -197,7 +197,7 @@ def _contact(choice: _Choice, material: _Material, settings: Settings) -> Contac
     return call_contact(
         settings, choice.person, choice.phone or _NO_NUMBER, material.flags.get(choice.person.id, []), purpose=PURPOSE,
         campaign=CAMPAIGN, stage=choice.stage, caller_id=material.shown[0] or NO_ID_YET,
-        declared=material.shown[1],
+        declared=material.shown[1], agent_guaranteed=True,  # whom we abandoned, the claim dials only so
     )  # fmt: skip
 
 

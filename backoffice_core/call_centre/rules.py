@@ -127,7 +127,7 @@ RETRY_AFTER = MappingProxyType(
     {
         "NO_ANSWER": timedelta(hours=2), "BUSY": timedelta(minutes=30), "REJECTED": timedelta(hours=4),
         "CONGESTION": timedelta(minutes=5), "FAILED": timedelta(minutes=15), "ANSWERED_MACHINE": timedelta(hours=3),
-        "ABANDONED": timedelta(hours=72), "SILENT": timedelta(hours=4), "ANNOUNCEMENT": timedelta(hours=4),
+        "ABANDONED": timedelta(hours=2), "SILENT": timedelta(hours=4), "ANNOUNCEMENT": timedelta(hours=4),
     }
 )  # fmt: skip
 SETTLED_BY_HAND = ("ANSWERED_HUMAN", "INVALID_NUMBER", "FAX", *RETRY_AFTER)  # what an UNKNOWN call may turn out to be

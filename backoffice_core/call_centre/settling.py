@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core import bulk
 from backoffice_core.audit import service as audit
-from backoffice_core.call_centre import agents, legs, trunks
+from backoffice_core.call_centre import abandoned, agents, legs, trunks
 from backoffice_core.call_centre.models import AgentSession, CallAttempt, CallTask, Recording
 from backoffice_core.call_centre.rules import (
     SETTLED_BY_HAND,
@@ -50,6 +50,8 @@ async def not_placed(s: AsyncSession, call_id: UUID, reason: str, now: datetime,
     task.state, task.state_reason = "RETRY_WAIT", reason
     task.attempts -= 1
     task.earliest_at = now + timedelta(seconds=0 if reason == "STOPPED" else 60)
+    if attempt.agent_session_id:
+        await agents.call_over(s, attempt.agent_session_id, call_id, wall, talked=False, reason="NOT_PLACED")
     await write_history(s, attempt, seconds=0)
 
 
@@ -71,6 +73,7 @@ async def settle(s: AsyncSession, call_id: UUID, facts: CallFacts, now: datetime
     attempt.cause, attempt.sip_code, attempt.estimated = facts.cause, facts.sip_code, facts.estimated
     attempt.ringing_at, attempt.answered_at = facts.rang_at, facts.answered_at
     attempt.bridged_at, attempt.message_played = facts.bridged_at, facts.message_at is not None
+    attempt.message_at = facts.message_at
     attempt.notice_at = attempt.notice_at or (facts.bridged_at if attempt.notice == "prompt" else None)
     attempt.abandoned = is_abandoned(facts, result)
     seconds = (facts.ended_at - facts.answered_at).total_seconds() if facts.answered_at else 0.0
@@ -204,7 +207,7 @@ def _with_what_is_known(attempt: CallAttempt, facts: CallFacts) -> CallFacts:
         rang_at=facts.rang_at or attempt.ringing_at,
         answered_at=facts.answered_at or attempt.answered_at,
         bridged_at=facts.bridged_at or attempt.bridged_at,
-        message_at=facts.message_at or (facts.ended_at if attempt.message_played else None),
+        message_at=facts.message_at or attempt.message_at or (facts.ended_at if attempt.message_played else None),
         ended_at=max(facts.ended_at, attempt.claimed_at),
         cause=facts.cause,
         sip_code=facts.sip_code,
@@ -243,6 +246,8 @@ async def write_history(s: AsyncSession, attempt: CallAttempt, *, seconds: float
     }  # fmt: skip
     if attempt.estimated:
         data["estimated"] = True
+    if attempt.abandoned:
+        data |= await abandoned.proof(s, attempt)
     if attempt.legs > 1:
         data["legs"] = await legs.story(s, attempt.id)
     if attempt.result == "CANCELLED":

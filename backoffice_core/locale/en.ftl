@@ -1828,6 +1828,29 @@ said-preview-progressive-power-predictive-agentless = preview, progressive, powe
 said-collection-marketing-survey-service-verification = collection, marketing, survey, service, verification
 said-as-mortgage = as mortgage
 
+## Abandoned, previews, machines, shelter
+
+abandoned-title = Abandoned calls
+abandoned-hint = A person answered and found no agent: what was heard and when, and how we called again
+abandoned-list = With proof
+abandoned-days = Of how many days
+abandoned-export = CSV file
+abandoned-none = Nobody was abandoned
+abandoned-late = message too late
+abandoned-answered = Answered
+abandoned-message = Message
+abandoned-after = after { $s } s
+abandoned-gone = hung up before it
+abandoned-locked = Not without an agent until
+abandoned-again = Next call
+abandoned-held = agent reserved before
+abandoned-not-held = no agent reserved
+hist-message-after = message after { $s } s
+hist-locked-until = without an agent reserved not before { $time }
+reason-AGENT_FIRST = Abandoned before: waits for a free agent
+reason-NOT_PLACED = The call did not leave us
+bar-calling = Calling…
+
 ## Errors
 
 error-SERVER = Something broke

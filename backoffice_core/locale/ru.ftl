@@ -1838,6 +1838,29 @@ said-preview-progressive-power-predictive-agentless = preview, progressive, powe
 said-collection-marketing-survey-service-verification = collection, marketing, survey, service, verification
 said-as-mortgage = например mortgage
 
+## Abandoned, previews, machines, shelter
+
+abandoned-title = Потерянные звонки
+abandoned-hint = Человек ответил, а агента не было: что он услышал и когда, и как звонили дальше
+abandoned-list = С доказательством
+abandoned-days = За сколько дней
+abandoned-export = Файл CSV
+abandoned-none = Никто не потерян
+abandoned-late = сообщение поздно
+abandoned-answered = Ответил
+abandoned-message = Сообщение
+abandoned-after = через { $s } с
+abandoned-gone = положил трубку раньше
+abandoned-locked = Без агента не раньше
+abandoned-again = Следующий звонок
+abandoned-held = агент ждал заранее
+abandoned-not-held = без агента заранее
+hist-message-after = сообщение через { $s } с
+hist-locked-until = без агента заранее не раньше { $time }
+reason-AGENT_FIRST = Потерян ранее: ждёт свободного агента
+reason-NOT_PLACED = Звонок не вышел
+bar-calling = Звоним…
+
 ## Errors
 
 error-SERVER = Что-то сломалось

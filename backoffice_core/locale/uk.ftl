@@ -1839,6 +1839,29 @@ said-preview-progressive-power-predictive-agentless = preview, progressive, powe
 said-collection-marketing-survey-service-verification = collection, marketing, survey, service, verification
 said-as-mortgage = наприклад mortgage
 
+## Abandoned, previews, machines, shelter
+
+abandoned-title = Покинуті дзвінки
+abandoned-hint = Людина відповіла, а агента не було: що вона почула і коли, та як дзвонили далі
+abandoned-list = З доказом
+abandoned-days = За скільки днів
+abandoned-export = Файл CSV
+abandoned-none = Нікого не покинуто
+abandoned-late = повідомлення запізно
+abandoned-answered = Відповів
+abandoned-message = Повідомлення
+abandoned-after = через { $s } с
+abandoned-gone = поклав слухавку раніше
+abandoned-locked = Без агента не раніше
+abandoned-again = Наступний дзвінок
+abandoned-held = агент чекав наперед
+abandoned-not-held = без агента наперед
+hist-message-after = повідомлення через { $s } с
+hist-locked-until = без агента наперед не раніше { $time }
+reason-AGENT_FIRST = Покинутий раніше: чекає на вільного агента
+reason-NOT_PLACED = Дзвінок не вийшов
+bar-calling = Дзвонимо…
+
 ## Errors
 
 error-SERVER = Щось зламалося

@@ -9,10 +9,11 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import select, text, update
 
-from backoffice_core.call_centre import queue
+from backoffice_core.call_centre import attempts, queue
 from backoffice_core.call_centre.models import CallAttempt, CallTask
 from backoffice_core.cases import service as cases
 from backoffice_core.cases.models import Task
+from backoffice_core.clock import Clock
 from backoffice_core.compliance.models import ContactLedger
 from backoffice_core.config import Settings
 from backoffice_core.db import Database
@@ -99,9 +100,25 @@ REASONS: list[tuple[dict[str, Any], Callable[[Bank], Any], tuple[str, str | None
     ({"phones": "+380671234567:relative"}, _nothing, ("NO_PHONE", None, "")),
     ({"region": "Крим", "place": ""}, _nothing, ("NO_TIME_ZONE", None, "")),
     ({}, _capped, ("CAP_REACHED", "04 09:00", "UA-DAY")),
-    ({}, _abandoned, ("COOLDOWN", "05 09:00", "ANY-ABANDON")),
     (MILITARY | {"phones": ""}, _nothing, ("STATUS_BLOCK", None, "UA-MILITARY")),
 ]
+
+
+async def test_who_was_abandoned_stays_in_the_queue_and_is_dialed_with_an_agent_in_hand_only(bank: Bank) -> None:
+    """Issue 5: the rule's 72 hours allow a redial with an agent guaranteed; nobody is at a desk, so the claim waits."""
+    await bank.file({"n": 1})
+    await bank.night()
+    await _abandoned(bank)
+    await bank.night(again=True)
+    (task,) = await bank.tasks()
+    bank.at(WEDNESDAY, 12)
+    async with bank.database.begin() as s:
+        now = bank.now
+        taken = await attempts.claim(
+            s, bank.settings, trunk=bank.settings.trunks[0], now=now, today=WEDNESDAY, wall=Clock.wall()
+        )
+    assert isinstance(taken, attempts.Passed)
+    assert (taken.task_id, taken.reason) == (task.id, "AGENT_FIRST")
 
 
 @pytest.mark.parametrize(("row", "happens", "reason"), REASONS)

@@ -84,16 +84,9 @@ async def claim(
     terms = {"today": today, "campaign": campaign, "lease": "", "holder": "", "fence": 0}
     if lease is not None:
         terms |= {"lease": lease.name, "holder": lease.holder, "fence": lease.fence}
-    if task_id is not None:
-        task = (await s.execute(_THIS, terms | {"task": task_id})).one_or_none()
-    else:
-        task = (await s.execute(_NEXT, terms)).one_or_none()
-        if task is None and await wake_due(s, today, now):
-            task = (await s.execute(_NEXT, terms)).one_or_none()
+    task = await _take(s, terms, task_id, now)
     if task is None:
         return None
-    if not task.leads:
-        raise LeaseLost
     flags = [PersonFlag(flag=name, valid_from=_day(since), valid_to=_day(till), evidence=proof)
              for name, since, till, proof in task.flags]  # fmt: skip
     ids = caller_ids.views_of(task.caller_ids)
@@ -141,6 +134,19 @@ async def claim(
         number=task.number, extension=task.extension, trunk=way.trunk, caller_id=way.caller_id, language=task.language,
         recording=recording, agent_id=agent.user_id if agent else None,
     )  # fmt: skip
+
+
+async def _take(s: AsyncSession, terms: dict[str, Any], task_id: UUID | None, now: datetime) -> Any:
+    """The row of `_question`. Raises LeaseLost."""
+    if task_id is not None:
+        task = (await s.execute(_THIS, terms | {"task": task_id})).one_or_none()
+    else:
+        task = (await s.execute(_NEXT, terms)).one_or_none()
+        if task is None and await wake_due(s, terms["today"], now):
+            task = (await s.execute(_NEXT, terms)).one_or_none()
+    if task is not None and not task.leads:
+        raise LeaseLost
+    return task
 
 
 # The next task, locked, with all that decides whether it may be dialed, in one question; and the locks behind which one

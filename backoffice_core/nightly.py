@@ -19,7 +19,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from backoffice_core.borrowers.models import ContactPoint
 from backoffice_core.borrowers.rules import UNUSABLE
-from backoffice_core.call_centre import queue
+from backoffice_core.call_centre import queue, requeue
 from backoffice_core.cases import service as cases
 from backoffice_core.cases.models import Case, Task
 from backoffice_core.cases.rules import REFRESH_CONTACT, next_working_day
@@ -31,7 +31,7 @@ from backoffice_core.db import Base, Database, Json
 from backoffice_core.errors import BadInput, Conflict
 from backoffice_core.loans.models import Import
 
-_LOCK = 0x6E696768  # "nigh": one night at a time in this database
+_LOCK = requeue.NIGHT  # one night at a time in this database
 DAYS_AHEAD = 7  # a queue may be built before a long week-end, not for next month
 log = structlog.get_logger()
 

@@ -1,6 +1,7 @@
 """`backoffice worker`: the night by schedule, the care for recordings (recordings/keeper.py), and the end of overdue wrap-ups."""
 
 import asyncio
+import time
 
 import asyncpg
 import structlog
@@ -14,7 +15,7 @@ from backoffice_core import clock as clocks
 from backoffice_core import config
 from backoffice_core.audit import service as audit
 from backoffice_core.bus import Bus
-from backoffice_core.call_centre import call_backs, caller_ids, wrap_up
+from backoffice_core.call_centre import call_backs, caller_ids, requeue, wrap_up
 from backoffice_core.clock import Clock
 from backoffice_core.compliance import elsewhere
 from backoffice_core.config import Settings
@@ -35,6 +36,8 @@ HOUR_S = 3600.0
 HOURLY_RETRY_S = 60.0
 SHIP_LOG_EVERY_S = 5.0
 CALL_BACK_LOOK_S = 1.0
+REQUEUE_LOOK_S = 0.25
+REQUEUE_SAY_S = 2.0
 
 
 class Worker:
@@ -51,6 +54,7 @@ class Worker:
             group.create_task(self._each_hour())
             group.create_task(self._ship_log())
             group.create_task(self._call_back())
+            group.create_task(self._requeue())
             group.create_task(Ears(self.settings, self.database, self.bus, self.clock).run())
 
     async def _jobs(self) -> None:
@@ -108,6 +112,31 @@ class Worker:
             except (DBAPIError, OSError, TimeoutError) as error:
                 log.warning("call-backs wait", error=type(error).__name__)
             await asyncio.sleep(CALL_BACK_LOOK_S)
+
+    async def _requeue(self) -> None:
+        """Cases of which a fact has changed are judged anew within a second: in a row while there are any, then by a look
+        every quarter of one, which nobody has to wake and no lost news can delay."""
+        said = 0.0
+        while True:
+            done: requeue.Requeued | None = None
+            try:
+                done = await self.requeue()
+            except AWAY as error:
+                log.warning("changed cases wait", error=type(error).__name__)
+            if done is not None and done.left and time.monotonic() - said > REQUEUE_SAY_S:
+                said = time.monotonic()
+                log.info("judging the queue anew", left=done.left)
+            if done is None or not done.left:
+                await asyncio.sleep(REQUEUE_LOOK_S)
+
+    async def requeue(self) -> requeue.Requeued | None:
+        """One step of it, and the news where the queue has changed."""
+        now = self.clock.now()
+        async with self.database.begin() as s:
+            done = await requeue.rejudge(s, self.settings, now=now, today=self.clock.today(), zone=self.clock.zone)
+        if done is not None and done.changed:
+            await self.bus.publish(QueueChanged())
+        return done
 
     async def _review_caller_ids(self) -> None:
         """Numbers that show the operators' signs of blocking leave the pool (FL-03)."""

@@ -1,12 +1,13 @@
 """The one place that turns a borrower and a number into the evaluator's `Contact`: for the night, the claim, the desk."""
 
 from collections.abc import Iterable
+from typing import Protocol
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backoffice_core.borrowers.models import ContactPoint, Person, PersonFlag
+from backoffice_core.borrowers.models import PersonFlag
 from backoffice_core.compliance.terms import Address, Contact, Decision, Flag, PersonView
 from backoffice_core.config import Settings
 
@@ -14,6 +15,26 @@ from backoffice_core.config import Settings
 STAGE_WORDS = (
     "pre_due", "soft_early", "soft_late", "hard", "pre_legal", "legal", "enforcement", "recovery", "agency", "sold",
 )  # fmt: skip
+
+
+class Whom(Protocol):
+    """A borrower, or as much of one."""
+
+    @property
+    def id(self) -> UUID: ...
+    @property
+    def jurisdiction(self) -> str: ...
+    @property
+    def time_zone(self) -> str: ...
+
+
+class Number(Protocol):
+    @property
+    def value(self) -> str: ...
+    @property
+    def number_type(self) -> str: ...
+    @property
+    def owner_kind(self) -> str: ...
 
 
 async def flags_of(s: AsyncSession, person_id: UUID) -> list[PersonFlag]:
@@ -28,8 +49,8 @@ def notice_rule(decision: Decision) -> str:
 
 def call_contact(
     settings: Settings,
-    person: Person,
-    phone: ContactPoint,
+    person: Whom,
+    phone: Number,
     flags: Iterable[PersonFlag],
     *,
     purpose: str,

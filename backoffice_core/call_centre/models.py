@@ -63,7 +63,7 @@ class NotCallable(Base):
     """A case that is not called on this business date: one reason, and when it ends (domain.md 2.3)."""
 
     __tablename__ = "not_callable"
-    __table_args__ = (UniqueConstraint("business_date", "case_id"),)
+    __table_args__ = (UniqueConstraint("business_date", "case_id"), Index(None, "business_date", "until"))
 
     id: Mapped[Serial]
     business_date: Mapped[date]

@@ -1,35 +1,18 @@
-"""Tonight's queue, pure: who is not called and why, by which phone, in what order and with which terms.
+"""The queue's rules, pure: who is not called and why, by which phone and from when, and what becomes of a task that stands
+in the queue when its case is judged anew."""
 
-The order is one that a manager can read. First the borrowers who asked for a call back, by their hour; then those whose
-promise went by unpaid; then all others by expected value: overdue sum × the chance that one call to a debt of this age
-ends in a kept promise. Currencies are not compared: each value is a multiple of the typical one (the median) of its
-own currency tonight.
-"""
-
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from statistics import median
-from types import MappingProxyType
-from typing import Any
+from typing import NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from backoffice_core.borrowers.rules import UNUSABLE
-from backoffice_core.cases.rules import CALLBACK, ELSEWHERE, FOLLOW_UP, HOLDS, OVER, WAITS
+from backoffice_core.cases.rules import CALLBACK, ELSEWHERE, HOLDS, OVER, WAITS
 from backoffice_core.compliance.terms import REASON_ORDER, Decision
 
-# Last day past due -> valid number, answer, right party of answers, promise of right parties, kept (domain.md 5.3)
-_CHANCES: tuple[tuple[float, tuple[str, ...]], ...] = (
-    (30, ("0.95", "0.42", "0.80", "0.60", "0.68")),
-    (60, ("0.91", "0.35", "0.72", "0.50", "0.55")),
-    (90, ("0.86", "0.29", "0.64", "0.42", "0.45")),
-    (180, ("0.78", "0.23", "0.55", "0.32", "0.35")),
-    (float("inf"), ("0.62", "0.17", "0.45", "0.22", "0.25")),
-)
-BUCKETS = ("1-30", "31-60", "61-90", "91-180", "181+")
-GROUPS = ("CALL_BACK", "BROKEN_PROMISE", "VALUE")
 # Protections that the house keeps whether or not a rule of this country names them (domain.md 3.1, rows of UA and RU).
 HOUSE_BLOCKS = frozenset({"deceased", "incapacitated", "inpatient", "minor"})
 
@@ -77,13 +60,13 @@ class CaseView:
     stop: str = ""  # the stop-list's reason (FL-08)
     stop_until: date | None = None  # its last day
     list_hold: str = ""  # NO_FILE, NOT_IN_FILE: the bank's list is not to be believed about this borrower (FL-07)
+    last_called: datetime | None = None  # of this date
     tasks: Sequence[TaskView] = ()
     flags: Sequence[FlagView] = ()
     phones: Sequence[PhoneView] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class NotToday:
+class NotToday(NamedTuple):
     """`until`: when this reason ends; None = only a person or new data ends it. `rule`: what says so."""
 
     reason: str
@@ -191,74 +174,78 @@ def earliest(case: CaseView, lawful_from: datetime, now: datetime) -> datetime |
     return at if at > now else None
 
 
-# --- order ---------------------------------------------------------------------------------------------------------
+# --- what becomes of a task ----------------------------------------------------------------------------------------
+
+JUDGED_ALONE = frozenset({"cancelled"})  # a mark by the cancelling itself: no fact speaks for calling again
 
 
-def chance(days_past_due: int) -> tuple[str, Decimal]:
-    """Bucket, and the chance that one call ends in a promise that is kept."""
-    for bucket, (last, factors) in zip(BUCKETS, _CHANCES, strict=True):
-        if days_past_due <= last:
-            product = Decimal(1)
-            for factor in factors:
-                product *= Decimal(factor)
-            return bucket, product
-    raise AssertionError("the last bucket has no end")
+class Stand(NamedTuple):
+    """A case's task as it stands in the queue of the date; nobody is dialing it."""
+
+    id: UUID
+    state: str
+    state_reason: str
+    attempts: int
+    fence: int
+    earliest_at: datetime | None
+
+    @property
+    def untouched(self) -> bool:
+        return self.state == "ELIGIBLE" and self.attempts == 0 and self.fence == 0
 
 
-_BY_BUCKET: Mapping[str, Decimal] = MappingProxyType(dict(chance(days) for days in (1, 31, 61, 91, 181)))
+class Change(NamedTuple):
+    """`act`: keep, place (a new or a standing task), withdraw (an untouched one), cancel. `refused`: the reason that stands
+    for the case; None = its task speaks for it."""
+
+    act: str
+    refused: NotToday | None = None
+    state: str = ""
+    state_reason: str = ""
+    earliest_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """A case with its place (1 = first) and the terms of it."""
+def change_of(
+    stand: Stand | None, case: CaseView, refused: NotToday | None, from_when: datetime | None, at: datetime,
+    whys: Collection[str],
+) -> Change:  # fmt: skip
+    """What the judgement (`refused`, or callable from `from_when`) does to the task that stands. `whys`: what has changed.
 
-    case: CaseView
-    position: int
-    why: dict[str, Any] = field(default_factory=dict)
-
-
-def order(cases: Sequence[CaseView], today: date) -> list[Placed]:
-    """Deterministic: equal terms go by case number."""
-    expected = {c.case_id: c.overdue * _BY_BUCKET[chance(c.days_past_due)[0]] for c in cases}
-    typical: dict[str, Decimal] = {}
-    for currency in {c.currency for c in cases}:
-        typical[currency] = median(expected[c.case_id] for c in cases if c.currency == currency)
-    keyed = []
-    for case in cases:
-        group, at = _group(case, today)
-        times = expected[case.case_id] / typical[case.currency] if typical[case.currency] else Decimal(0)
-        keyed.append(((GROUPS.index(group), at or _NEVER, -times, case.number), group, at, times, case))
-    keyed.sort(key=lambda k: k[0])
-    return [
-        Placed(case, position, _why(case, group, at, expected[case.case_id], times))
-        for position, (_, group, at, times, case) in enumerate(keyed, 1)
-    ]
-
-
-_NEVER = datetime.max.replace(tzinfo=ZoneInfo("UTC"))
+    A call that was made today leaves its wait, unless the borrower asked for an hour after it; so does a talk end the day.
+    """
+    if stand is None:
+        return Change("keep", refused) if refused else Change("place", None, "ELIGIBLE", "", from_when)
+    if stand.state == "UNKNOWN":  # a person must settle it
+        return Change("keep")
+    if stand.state in {"DONE", "EXHAUSTED"}:
+        if refused or not asked_since(case):
+            return Change("keep")
+        return Change("place", None, "ELIGIBLE", "", from_when)
+    if refused:
+        if stand.state == "CANCELLED":
+            return Change("keep", refused)
+        return Change("withdraw" if stand.untouched else "cancel", refused, "CANCELLED", refused.reason)
+    if stand.state == "CANCELLED":
+        if stand.state_reason not in REASON_ORDER or not (set(whys) - JUDGED_ALONE):
+            return Change("keep", NotToday(stand.state_reason))  # no trunk may take it: no fact of the case
+        return Change("place", None, "ELIGIBLE", "", from_when)
+    return _of_waiting(stand, case, from_when, at, whys)
 
 
-def _group(case: CaseView, today: date) -> tuple[str, datetime | None]:
-    for task in case.tasks:
-        if task.kind == CALLBACK:  # one that is not due today has been refused as NOT_DUE
-            return "CALL_BACK", task.earliest_at
-    if any(t.kind == FOLLOW_UP and t.control_date <= today for t in case.tasks):
-        return "BROKEN_PROMISE", None
-    return "VALUE", None
+def _of_waiting(
+    stand: Stand, case: CaseView, from_when: datetime | None, at: datetime, whys: Collection[str]
+) -> Change:
+    if asked_since(case):
+        return Change("place", None, stand.state, stand.state_reason, from_when)
+    lifted = stand.state_reason in REASON_ORDER or ("caller_id" in whys and stand.state_reason.startswith("CALLER_ID"))
+    if stand.state == "ELIGIBLE" or lifted:
+        return Change("place", None, "ELIGIBLE", "", from_when)
+    later = max(stand.earliest_at or at, from_when or at)
+    return Change("place", None, stand.state, stand.state_reason, later if later > at else None)
 
 
-def _why(case: CaseView, group: str, at: datetime | None, expected: Decimal, times: Decimal) -> dict[str, Any]:
-    bucket, share = chance(case.days_past_due)
-    why: dict[str, Any] = {
-        "group": group,
-        "overdue": str(case.overdue),
-        "currency": case.currency,
-        "days_past_due": case.days_past_due,
-        "bucket": bucket,
-        "chance": str(share.quantize(Decimal("0.0001"))),
-        "expected": str(expected.quantize(Decimal("0.01"))),
-        "times_typical": str(times.quantize(Decimal("0.01"))),
-    }
-    if at is not None:
-        why["call_back_at"] = at.isoformat()
-    return why
+def asked_since(case: CaseView) -> bool:
+    """Whether he asked for an hour that is after the last call of the date: that hour counts, whatever the call came to."""
+    return case.last_called is not None and any(
+        t.kind == CALLBACK and t.earliest_at is not None and t.earliest_at > case.last_called for t in case.tasks
+    )

@@ -41,7 +41,7 @@ async def debts(session: AsyncSession, person_ids: Iterable[UUID] | None = None)
         func.min(Loan.as_at),
     ).group_by(Loan.person_id, Loan.currency)
     if person_ids is not None:
-        query = query.where(Loan.person_id.in_(list(person_ids)))
+        query = query.where(Loan.person_id == func.any(list(person_ids)))
     found: dict[UUID, list[Debt]] = {}
     for person_id, currency, overdue, balance, dpd, as_at in await session.execute(query):
         found.setdefault(person_id, []).append(

@@ -160,7 +160,7 @@ async def held(session: AsyncSession, day: date, person_ids: Iterable[UUID] | No
         .group_by(Loan.person_id)
     )
     if person_ids is not None:
-        query = query.where(Loan.person_id.in_(list(person_ids)))
+        query = query.where(Loan.person_id == func.any(list(person_ids)))
     return {person: NOT_IN_FILE if missing else NO_FILE for person, missing in await session.execute(query)}
 
 

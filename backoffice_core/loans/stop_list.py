@@ -10,7 +10,7 @@ from datetime import date, datetime
 from pathlib import Path
 from uuid import UUID
 
-from sqlalchemy import and_, delete, or_, select, text, union_all
+from sqlalchemy import and_, delete, func, or_, select, text, union_all
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -186,14 +186,20 @@ def _in_force(day: date) -> object:
     return and_(StopEntry.since <= day, or_(StopEntry.until.is_(None), StopEntry.until >= day))
 
 
-async def stopped_persons(session: AsyncSession, day: date) -> dict[UUID, tuple[str, date | None]]:
-    """Persons stopped by themselves or by a contract: the reason and the last day, of the stop that lasts longest."""
+async def stopped_persons(
+    session: AsyncSession, day: date, person_ids: Sequence[UUID] | None = None
+) -> dict[UUID, tuple[str, date | None]]:
+    """Persons (of these, or of all) stopped by themselves or by a contract: the reason and the last day, of the stop that
+    lasts longest."""
     of_person = select(Person.id, StopEntry.reason, StopEntry.until).join(
         StopEntry, and_(StopEntry.kind == "person", StopEntry.value == Person.external_ref)
     )
     of_contract = select(Loan.person_id, StopEntry.reason, StopEntry.until).join(
         StopEntry, and_(StopEntry.kind == "contract", StopEntry.value == Loan.contract_no)
     )
+    if person_ids is not None:
+        of_person = of_person.where(Person.id == func.any(person_ids))
+        of_contract = of_contract.where(Loan.person_id == func.any(person_ids))
     found: dict[UUID, tuple[str, date | None]] = {}
     force = _in_force(day)
     query = union_all(of_person.where(force), of_contract.where(force))  # type: ignore[arg-type]
@@ -204,9 +210,13 @@ async def stopped_persons(session: AsyncSession, day: date) -> dict[UUID, tuple[
     return found
 
 
-async def stopped_numbers(session: AsyncSession, day: date) -> dict[str, date | None]:
-    """Numbers that are not dialed for anybody, with the last day."""
+async def stopped_numbers(
+    session: AsyncSession, day: date, numbers: Sequence[str] | None = None
+) -> dict[str, date | None]:
+    """Numbers (of these, or of all) that are not dialed for anybody, with the last day."""
     query = select(StopEntry.value, StopEntry.until).where(StopEntry.kind == "phone", _in_force(day))  # type: ignore[arg-type]
+    if numbers is not None:
+        query = query.where(StopEntry.value == func.any(numbers))
     found: dict[str, date | None] = {}
     for value, until in await session.execute(query):
         known = found.get(value, until)

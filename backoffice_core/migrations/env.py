@@ -18,7 +18,12 @@ LOCK = 0x6261636B  # "back"; any number that nothing else in this database uses
 for module in pkgutil.iter_modules(backoffice_core.__path__, "backoffice_core."):
     if module.ispkg and importlib.util.find_spec(f"{module.name}.models"):
         importlib.import_module(f"{module.name}.models")
-for name in ("nightly", "leases", "call_centre.campaign_models", "call_centre.queue_models"):  # tables outside a noun's models.py
+for name in (
+    "nightly",
+    "leases",
+    "call_centre.campaign_models",
+    "call_centre.queue_models",
+):  # tables outside a noun's models.py
     importlib.import_module(f"backoffice_core.{name}")
 
 

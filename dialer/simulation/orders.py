@@ -152,6 +152,9 @@ class Planned(Cases):
 
     REPLAN_S, AGAIN_S = 1200.0, 300.0  # a plan lasts so long; an exhausted one is not made again sooner
     GAP_H = 2  # between two attempts
+    ATTEMPT = (
+        0.01  # what a call must be worth, in contacts with the borrower of a typical case: phone, patience, caller id
+    )
     OVERBOOK = 1.15  # some of those planned will have promised by then
 
     def __init__(self, world: FiniteWorld, shown: Shown, knowledge: Knowledge) -> None:
@@ -222,7 +225,7 @@ class Planned(Cases):
             + w.ring_time / w.lines * w.agents * w.utilisation
         )
         cost = np.minimum.reduceat(np.where(right >= best[shown.case_of], cost, NEVER), self.starts, axis=0)
-        worth = best * self._worth()[:, None]
+        worth = np.maximum(best * self._worth()[:, None] - self.ATTEMPT, 0.0)
         allowed = np.where(self.resting() | (self.not_before == NEVER), 0, self._allowed())
         open_ = self.not_before[:, None] < (hours[None, :] + 1) * 3600.0
         worth = np.where(open_, worth, 0.0)

@@ -2,8 +2,8 @@
 
 A robot logs in by the console's own doors, goes ready, takes the screen pop, fetches the card, checks the speaker's
 identity, hangs up after its patience, waits, and saves a disposition. What it saw is written as JSON lines: `CARD` with
-the machine's time at which the whole card was in its hands, `VOICE` (with --chords: whom it heard), `RESULT`, `LOST` when
-the console was away.
+the machine's time at which the whole card was in its hands (`asked`: since when it wanted it) and `CARD_GONE` when the
+desk had that call no more, `VOICE` (with --chords: whom it heard), `RESULT`, `LOST` when the console was away.
 
     python -m far_end.robots --agents agents.json --log robots.jsonl [--talk 8-20] [--wrap 1-4] [--truth portfolio.csv]
 """
@@ -78,6 +78,7 @@ class Robot:
         self.dice = random.Random(seat.login)
         self.logged_in = False
         self.call_id: str | None = None  # whose card it holds
+        self.shows = False  # that card is before it now
         self.name = ""  # of the person on the card
         self.stranger: str | None = None  # the call of which nobody knows whose it is
         self.callers: list[str] = []  # cases that the card of such a call offers
@@ -150,17 +151,28 @@ class Robot:
         async with self._taking:
             if call_id == self.call_id:
                 return
+            asked = datetime.now(UTC)
             answer = await self.http.get("/desk/card", headers={"Accept": "text/html"})
             if answer.status_code != 200 or f'data-call-id="{call_id}"' not in answer.text:
                 return
-            self.call_id = call_id
+            self.call_id, self.shows = call_id, True
             self.name = answer.text.partition('class="who"')[2].partition(">")[2].partition("<")[0].strip()
             self.stranger = call_id if 'data-caller="unknown"' in answer.text else None
             self.callers = re.findall(r'name="case_number" value="(\d+)"', answer.text)
-            self.log.write("CARD", robot=self.seat.login, call_id=call_id, named=bool(self.name))
+            self.log.write(
+                "CARD", robot=self.seat.login, call_id=call_id, named=bool(self.name), asked=asked.isoformat()
+            )
 
     async def _state(self) -> dict[str, Any]:
-        """The desk's state, as the last news had it; asked for when there was none."""
+        """The desk's state, as the last news had it; asked for when there was none. Its card goes with its call."""
+        found = await self._told()
+        held = bool(found["call_id"]) and found["call_id"] == self.call_id
+        if self.shows and not held:
+            self.log.write("CARD_GONE", robot=self.seat.login, call_id=self.call_id)
+        self.shows = held
+        return found
+
+    async def _told(self) -> dict[str, Any]:
         said, self.known = self.known, ""
         if said:
             state, _, line, call_id, _ = said.split(":")

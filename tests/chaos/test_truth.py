@@ -40,7 +40,14 @@ def attempt(call: str, number: str, at: datetime, **fields: Any) -> Attempt:
 def good() -> Seen:
     """Two calls to two borrowers, a fault between them."""
     robots = [
-        {"event": "CARD", "robot": "robot200", "call_id": "a", "named": True, "at": T.isoformat()},
+        {
+            "event": "CARD",
+            "robot": "robot200",
+            "call_id": "a",
+            "named": True,
+            "asked": T.isoformat(),
+            "at": T.isoformat(),
+        },
         {"event": "VOICE", "robot": "robot200", "call_id": "a", "card": "a", "chord": str(tones.borrower("380671"))},
         {"event": "RESULT", "robot": "robot200", "call_id": "a", "outcome": "HANGUP", "status": 200},
     ]
@@ -76,10 +83,13 @@ def _at_once(seen: Seen) -> None:
     seen.attempts = [attempt("a", "380671", T), attempt("b", "380671", T + 2 * S)]
 
 
-def _first_choice(seen: Seen, event: str, at: datetime) -> None:
-    """robot201 was chosen first, for half a second: then his line died."""
+def _first_choice(seen: Seen, event: str, at: datetime, asked: datetime | None = None, *, gone: bool = True) -> None:
+    """robot201 was chosen first, for half a second: then his line died, and what his desk showed went."""
     seen.attempts[0].withdrawn = [("robot201", T, T + 0.5 * S)]
-    seen.robots.insert(0, seen.robots[event == "VOICE"] | {"event": event, "robot": "robot201", "at": at.isoformat()})
+    line = {"robot": "robot201", "at": at.isoformat(), "asked": (asked or at).isoformat()}
+    seen.robots.insert(0, seen.robots[event == "VOICE"] | {"event": event} | line)
+    if gone:
+        seen.robots.append({"event": "CARD_GONE", "robot": "robot201", "call_id": "a", "at": (at + S).isoformat()})
 
 
 HARMS: dict[str, tuple[str, Callable[[Seen], Any]]] = {
@@ -91,6 +101,7 @@ HARMS: dict[str, tuple[str, Callable[[Seen], Any]]] = {
     "two lines": ("history_double", lambda seen: setattr(seen.attempts[0], "lines", 2)),
     "another's card": ("mismatched", lambda seen: seen.robots[0].update(robot="robot201")),
     "a card that was not withdrawn": ("mismatched", lambda seen: _first_choice(seen, "CARD", T + 20 * S)),
+    "a withdrawn card that stays": ("mismatched", lambda seen: _first_choice(seen, "CARD", T + 0.3 * S, gone=False)),
     "a voice at the agent who lost the call": ("mismatched", lambda seen: _first_choice(seen, "VOICE", T + 0.3 * S)),
     "another's voice": ("mismatched", lambda seen: seen.robots[1].update(chord=str(tones.borrower("380672")))),
     "another's result": ("mismatched", lambda seen: seen.robots[2].update(outcome="REFUSE")),
@@ -124,6 +135,13 @@ def test_a_card_that_was_withdrawn_with_the_call_is_no_harm() -> None:
     """FL-10: the first agent's line died between the choice and the bridge; the call and its card went on to the next."""
     seen = good()
     _first_choice(seen, "CARD", T + 0.3 * S)
+    assert judge(seen).complaints == []
+
+
+def test_a_card_on_its_way_when_the_call_was_withdrawn_is_no_harm() -> None:
+    """FL-10: the console stood still for four seconds (or its database was slow) between the question and the answer."""
+    seen = good()
+    _first_choice(seen, "CARD", T + 4 * S, asked=T + 0.2 * S)
     assert judge(seen).complaints == []
 
 

@@ -19,6 +19,7 @@ NO_CONTACT = {500, 502, 503}  # refused by the network: the slot is given back
 SLACK = timedelta(seconds=0.5)  # two programs' stamps of one moment
 BEFORE_A_FAULT = timedelta(seconds=2)
 RECOVERY_LIMIT_S = 30.0
+CARD_GONE_LIMIT = timedelta(seconds=30)
 NEVER_S = 999.0  # stands for a recovery that did not come
 UNKNOWN_A_KILL = 0.2
 
@@ -227,9 +228,9 @@ def _mismatches(seen: Seen, verdict: Verdict) -> None:
         if attempt is None:
             verdict.blame("mismatched", str(line.get("call_id")), f"{event} of a call that is none, at {line['robot']}")
             continue
-        if event == "CARD" and _was_withdrawn(attempt, line):
-            continue
-        if attempt.agent != line["robot"]:
+        if event == "CARD" and attempt.agent != line["robot"]:
+            _card_elsewhere(attempt, line, seen, verdict)
+        elif attempt.agent != line["robot"]:
             verdict.blame("mismatched", attempt.id, f"{event} at {line['robot']}, but its agent is {attempt.agent}")
         elif event == "VOICE" and line["chord"] != str(tones.borrower(attempt.number)):
             verdict.blame("mismatched", attempt.id, f"{line['robot']} heard {line['chord']}: another borrower's voice")
@@ -245,12 +246,35 @@ def _mismatches(seen: Seen, verdict: Verdict) -> None:
     _one_call_at_a_time(seen.attempts, verdict)
 
 
+def _card_elsewhere(attempt: Attempt, card: Mapping[str, Any], seen: Seen, verdict: Verdict) -> None:
+    if not _was_withdrawn(attempt, card):
+        theirs = ", ".join(f"{who} {_clock(a)} to {_clock(b)}" for who, a, b in attempt.withdrawn)
+        reason = (
+            f"CARD at {card['robot']}, but its agent is {attempt.agent} (asked for {card['asked']}, there {card['at']};"
+        )
+        verdict.blame("mismatched", attempt.id, f"{reason} withdrawn: {theirs or 'from nobody'})")
+    elif not _went(seen.robots, card):
+        verdict.blame("mismatched", attempt.id, f"withdrawn from {card['robot']}, but its card stayed there")
+
+
 def _was_withdrawn(attempt: Attempt, card: Mapping[str, Any]) -> bool:
-    """The card lay before an agent while the call was his; then his line died, and the card went on with the call."""
+    """The desk asked for the card while the call was the agent's; then his line died, and the call went on to another.
+    A console that stands still, or a slow database, may give the answer when that is over."""
+    asked, at = datetime.fromisoformat(card["asked"]), datetime.fromisoformat(card["at"])
+    return any(
+        login == card["robot"] and since - SLACK <= at and asked <= until + SLACK
+        for login, since, until in attempt.withdrawn
+    )
+
+
+def _went(robots: Iterable[Mapping[str, Any]], card: Mapping[str, Any]) -> bool:
+    """The withdrawn card left that desk, whatever was broken just then."""
     at = datetime.fromisoformat(card["at"])
     return any(
-        login == card["robot"] and since - SLACK <= at <= until + SLACK for login, since, until in attempt.withdrawn
-    )
+        line["event"] == "CARD_GONE" and (line["robot"], line["call_id"]) == (card["robot"], card["call_id"])
+        and at <= datetime.fromisoformat(line["at"]) <= at + CARD_GONE_LIMIT
+        for line in robots
+    )  # fmt: skip
 
 
 def _one_call_at_a_time(attempts: Sequence[Attempt], verdict: Verdict) -> None:

@@ -23,7 +23,7 @@ from backoffice_core.borrowers.rules import read_phone
 from backoffice_core.clock import Clock
 from backoffice_core.compliance import service as compliance
 from backoffice_core.compliance.feeds import KEYS, Fed, by_id, facts_of, fed_json, fed_of, joined
-from backoffice_core.compliance.models import ContactLedger, ContactSource, ContactUnmatched
+from backoffice_core.compliance.models import ELSEWHERE, ContactLedger, ContactSource, ContactUnmatched
 from backoffice_core.compliance.terms import ACTORS, CHANNELS
 from backoffice_core.db import new_key
 from backoffice_core.errors import BadInput, NotFound
@@ -303,7 +303,7 @@ async def _write(s: AsyncSession, rows: list[dict[str, Any]]) -> tuple[int, int]
     differs = or_(*(getattr(t, name).is_distinct_from(value) for name, value in fields.items()))
     written = await s.execute(
         statement.on_conflict_do_update(
-            index_elements=["source", "source_id", "person_id"], set_=fields, where=differs
+            index_elements=["source", "source_id", "person_id"], index_where=ELSEWHERE, set_=fields, where=differs
         ).returning(text("xmax = 0"))
     )
     fresh = list(written.scalars())

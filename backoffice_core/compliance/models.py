@@ -8,13 +8,14 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, Numeric, UniqueConstraint, func, text
+from sqlalchemy import CheckConstraint, Index, Numeric, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backoffice_core.db import Base, Key, new_key
 
 LIVE_CALL = text("state = 'RESERVED' AND direction = 'outbound' AND channel IN ('call', 'robot')")
+ELSEWHERE = text("source IS NOT NULL")
 
 
 class ComplianceRule(Base):
@@ -75,8 +76,10 @@ class ContactLedger(Base):
         # FL-20, the last guard: one live attempt per person and per number, whatever the code above believes.
         Index("uq_contact_ledger_live_person", "person_id", unique=True, postgresql_where=LIVE_CALL),
         Index("uq_contact_ledger_live_number", "number", unique=True, postgresql_where=LIVE_CALL),
-        UniqueConstraint("source", "source_id", "person_id"),
-        Index("ix_contact_ledger_elsewhere", "source", "at", postgresql_where=text("source IS NOT NULL")),
+        Index(
+            "uq_contact_ledger_elsewhere", "source", "source_id", "person_id", unique=True, postgresql_where=ELSEWHERE
+        ),
+        Index("ix_contact_ledger_elsewhere", "source", "at", postgresql_where=ELSEWHERE),
         CheckConstraint("state IN ('RESERVED', 'COMMITTED', 'FREED')", name="state"),
         CheckConstraint("direction IN ('outbound', 'inbound')", name="direction"),
         CheckConstraint("(source IS NULL) = (source_id IS NULL)", name="source"),

@@ -30,6 +30,7 @@ from agent_console.pages import (
     health,
     lines,
     login,
+    preview,
     queue,
     recording,
     stop,
@@ -94,6 +95,7 @@ def create_app(
         announcements,
         campaigns,
         abandoned,
+        preview,
     ):
         app.include_router(pages.router)
     app.state.api_limits = api.Limits()

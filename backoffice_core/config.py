@@ -163,6 +163,7 @@ class Settings(BaseSettings):
     backup_keep_days: int = Field(default=14, ge=1, le=3650, description="the newest two backups are always kept")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     wrap_up_s: int = Field(default=45, ge=5, le=600)
+    preview_s: int = Field(default=60, ge=5, le=900, description="a previewed card goes back to the queue after")
     card_head_start_ms: int = Field(
         default=50, ge=0, le=150, description="the longest that the voice waits for the card; 0 = not at all"
     )

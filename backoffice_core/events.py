@@ -76,6 +76,14 @@ class LegWanted(News):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PreviewWanted(News):
+    """An agent wants the card before him dialed."""
+
+    kind = "preview_wanted"
+    agent_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrunksChanged(News):
     """A trunk's breaker or money, or a caller id's state, changed."""
 
@@ -107,7 +115,7 @@ class SoundChanged(News):
 
 _ALL = (
     ScreenPop, CardShown, CallChanged, AgentChanged, QueueChanged, StopChanged, StopListChanged, LegWanted, TrunksChanged,
-    SoundChanged, LoginTaken, CampaignsChanged,
+    SoundChanged, LoginTaken, CampaignsChanged, PreviewWanted,
 )  # fmt: skip
 KINDS: dict[str, type[News]] = {c.kind: c for c in _ALL}
 

@@ -25,6 +25,7 @@ from backoffice_core.events import (
     AgentChanged,
     CallChanged,
     LegWanted,
+    PreviewWanted,
     QueueChanged,
     StopChanged,
     StopListChanged,
@@ -39,6 +40,7 @@ from dialer.legs import Legs
 from dialer.line_watch import LineWatch
 from dialer.originate import Caller
 from dialer.pacing import Decision, progressive
+from dialer.previewed import Previewed
 from dialer.stop_list import StopListWatch
 
 log = structlog.get_logger()
@@ -48,7 +50,7 @@ GATHER_S = 0.04  # news come in flocks: one step serves them all
 STOP_LOOK_S = 0.2
 SWEEP_S = 5.0
 STEP_S = 1.0  # a step that dials longer than this observes again, so that a slow trunk's calls fit the agents of now
-_WAKES = (AgentChanged, QueueChanged, StopChanged, LegWanted, TrunksChanged)
+_WAKES = (AgentChanged, QueueChanged, StopChanged, LegWanted, PreviewWanted, TrunksChanged)
 MAX_PASSED = 200  # refused tasks looked at in one step, so that a long refused head of the queue cannot stall the loop
 
 
@@ -61,6 +63,7 @@ class Dialer:
         )  # fmt: skip
         self.caller = Caller(settings, database, bus, clock, self.ami)
         self.legs = Legs(settings, database, bus, clock, self.ami)
+        self.previewed = Previewed(settings, database, bus, clock, self.caller)
         self.line_watch = LineWatch(settings, database, bus, clock, self.ami)
         self.watch = ClockWatch(settings, database, bus, clock)
         self.wake = asyncio.Event()
@@ -139,6 +142,7 @@ class Dialer:
                 if self.ami.up:
                     await self._look_after_lines(lease)
                     await self.place_further()
+                    await self.previewed.step(lease, closed=self._closed() or self._speechless())
                 if self.ami.up and not self._closed() and not self._speechless():
                     await self.step()
             except LeaseLost:

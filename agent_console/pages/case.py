@@ -15,7 +15,7 @@ from agent_console import reads, search
 from agent_console.deps import CaseWork, CompleteWork, Work
 from agent_console.forms import Typed, typed_result
 from agent_console.view import page
-from backoffice_core.call_centre import desk, wrap_up
+from backoffice_core.call_centre import desk, preview, wrap_up
 from backoffice_core.call_centre.history import history
 from backoffice_core.call_centre.rules import OUTCOMES
 from backoffice_core.errors import BadInput, NotFound
@@ -63,7 +63,7 @@ async def _file(
     no_result = await wrap_up.case_waits(work.s, file.case.id)
     return page(
         work, "case.html", status=status, no_result=no_result, file=file, rows=rows[:PAGE], more=len(rows) > PAGE, before=before,
-        waiting=waiting, outcomes=OUTCOMES, typed=typed or Typed(),
+        waiting=waiting, looked_at=await preview.taken(work.s, file.case.id), outcomes=OUTCOMES, typed=typed or Typed(),
     )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ Programs (robot agents) use the same addresses as the page, with the cookie of P
     POST /desk/result      form: call_id, outcome, amount, due_date, call_back_at, note, wants = ready | pause
     POST /desk/caller…     whose call it is that came in: caller.py
     POST /desk/more        30 s more for the result, once a call (409 afterwards)
+    POST /desk/preview…    the card before the dial: preview.py
     POST /desk/hangup      ends the borrower's channel
 
 With `Accept: application/json` the POSTs answer JSON, otherwise the desk's HTML as it is now.
@@ -35,7 +36,7 @@ from agent_console.deps import DeskWork, Work
 from agent_console.forms import Typed, typed_result
 from agent_console.live import version
 from agent_console.view import page, toast
-from backoffice_core.call_centre import agents, callers, desk, line_check, stop, wrap_up
+from backoffice_core.call_centre import agents, callers, desk, line_check, preview, stop, wrap_up
 from backoffice_core.call_centre.history import day_figures, last_calls
 from backoffice_core.call_centre.models import AgentSession, CallAttempt
 from backoffice_core.call_centre.rules import OUTCOMES, STRANGER_OUTCOMES
@@ -66,9 +67,13 @@ async def _context(work: Work, typed: Typed | None = None) -> dict[str, Any]:
     stranger = await callers.stranger(work.s, work.user.id, call.id, _local(work)) if call and card is None else None
     context: dict[str, Any] = {"seat": seat, "card": card, "typed": typed or Typed(), "outcomes": OUTCOMES}
     context |= {"call": call, "stranger": stranger, "who": card.person.full_name if card else ""}
+    context |= {"shown": None, "nothing": None, "refused": None}
     context["stopped"] = stop.stopped(work.console.settings)
     context["v"] = f"{work.user.language}:{_version(seat)}"
-    if card is not None:
+    shown = await preview.card(work.s, work.user.id, work.now) if seat and seat.state == "PREVIEW" else None
+    if shown is not None:
+        context |= await _of_preview(work, shown)
+    elif card is not None:
         await _note_seen(work, card)
         context["mode"] = _mode(card, seat)
         context["case_waits"] = card.call.outcome is None
@@ -78,7 +83,23 @@ async def _context(work: Work, typed: Typed | None = None) -> dict[str, Any]:
     else:
         context["mode"] = "ready"
         context |= await _ready(work)
+        if seat is not None and seat.state == "READY":
+            today = work.console.clock.today()
+            context["nothing"] = await preview.standing(work.s, work.console.settings, work.user.id, today)
+            context["refused"] = await preview.last_refusal(work.s, work.user.id, work.wall)
     return context
+
+
+async def _of_preview(work: Work, shown: preview.PreviewCard) -> dict[str, Any]:
+    if not await reads.noted(work.s, work.user.id, "CARD_SHOWN", str(shown.preview.id)):
+        note_access(
+            work.s, work.user.id, "CARD_SHOWN", work.wall, case_id=shown.case.id, object_id=str(shown.preview.id),
+            preview=True,
+        )  # fmt: skip
+    return {
+        "mode": "preview", "shown": shown, "who": shown.person.full_name, "others": await preview.taken(work.s),
+        "refused": await preview.last_refusal(work.s, work.user.id, work.wall),
+    }  # fmt: skip
 
 
 def _local(work: Work) -> datetime:

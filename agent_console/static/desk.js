@@ -120,10 +120,12 @@
   document.addEventListener("keydown", (event) => {
     const key = event.code;
     if (document.querySelector("dialog[open]")) return;
-    if (["F2", "F4", "F9"].includes(key) && !event.ctrlKey && !event.altKey) {
+    if (["F2", "F3", "F4", "F6", "F9"].includes(key) && !event.ctrlKey && !event.altKey) {
       event.preventDefault();
       if (event.repeat) return;
-      if (key === "F2") press(document.querySelector('[data-act="ready"]') ? "ready" : "pause");
+      if (key === "F3") press("card");
+      else if (key === "F6") chooseSkip();
+      else if (key === "F2") press(document.querySelector('[data-act="ready"]') ? "ready" : "pause");
       else press(key === "F4" ? "mute" : "hangup");
       return;
     }
@@ -138,9 +140,17 @@
     else if (key === "KeyO" && $("pane-result")) document.querySelector("#result-form input[name=outcome]")?.focus();
     else if (/^(Digit|Numpad)\d$/.test(key)) { event.preventDefault(); digit(key.slice(-1)); }
   });
+  function chooseSkip() {
+    const menu = $("skip-menu");
+    if (!menu) return;
+    if (!menu.matches(":popover-open")) menu.showPopover();
+    menu.querySelector("button").focus();
+  }
   let pane = "";  // where the hand was last; Esc leaves a field to its pane
   document.addEventListener("focusin", (event) => { pane = event.target.closest(".panel")?.id || ""; });
   function digit(n) {
+    const skip = document.querySelector(`#skip-menu:popover-open [data-skip="${n}"]`);
+    if (skip) { skip.click(); return; }
     const nowhere = document.activeElement === document.body;
     const inTalk = $("pane-talk") && ($("pane-talk").contains(document.activeElement) || (nowhere && pane === "pane-talk"));
     const field = inTalk && document.querySelector(`#pane-talk [data-row="${n}"]:not([disabled])`);

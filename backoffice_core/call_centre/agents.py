@@ -10,12 +10,13 @@ from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
-from sqlalchemy import and_, literal, or_, select, text
+from sqlalchemy import and_, func, literal, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core import bulk
 from backoffice_core.borrowers.models import Person
 from backoffice_core.call_centre.models import AgentSession, AgentStateChange, CallAttempt
+from backoffice_core.call_centre.preview_models import Preview
 from backoffice_core.cases.models import Case
 from backoffice_core.errors import BadInput, Conflict, Refused
 from backoffice_core.staff.models import User
@@ -131,7 +132,7 @@ async def take_over(s: AsyncSession, user: User, wall: datetime) -> None:
         if agent.phone == "browser" and agent.line == "UP":
             raise TalksElsewhere
         return
-    if agent.state in {"READY", "UNREACHABLE"}:
+    if agent.state in {"READY", "UNREACHABLE", "PREVIEW"}:
         change(s, agent, "PAUSED", "LOGIN", wall)
         _release(agent)
     if agent.phone == "browser":
@@ -411,8 +412,9 @@ async def board(s: AsyncSession, user_id: UUID | None = None) -> list[AgentRow]:
         select(AgentSession, User, CallAttempt.case_id, CallAttempt.campaign, Case.number, Person)
         .join(User, User.id == AgentSession.user_id)
         .outerjoin(CallAttempt, CallAttempt.id == AgentSession.call_id)
-        .outerjoin(Case, Case.id == CallAttempt.case_id)
-        .outerjoin(Person, Person.id == CallAttempt.person_id)
+        .outerjoin(Preview, and_(Preview.id == AgentSession.call_id, AgentSession.state == "PREVIEW"))
+        .outerjoin(Case, Case.id == func.coalesce(CallAttempt.case_id, Preview.case_id))
+        .outerjoin(Person, Person.id == Case.person_id)
         .where(AgentSession.ended_at.is_(None), and_(User.id == user_id) if user_id else and_(True))
         .order_by(User.full_name, User.id)
     )
@@ -429,6 +431,6 @@ async def board(s: AsyncSession, user_id: UUID | None = None) -> list[AgentRow]:
 async def require_in_call(s: AsyncSession, user_id: UUID) -> AgentSession:
     """The seat of an agent who is with a call now. Raises NoSession, Conflict."""
     agent = await seat(s, user_id)
-    if agent.call_id is None:
+    if agent.call_id is None or agent.state == "PREVIEW":
         raise Conflict("There is no call at your desk.", remedy="The call has ended meanwhile.")
     return agent

@@ -151,7 +151,10 @@ async def _take(s: AsyncSession, terms: dict[str, Any], task_id: UUID | None, no
 
 # The next task, locked, with all that decides whether it may be dialed, in one question; and the locks behind which one
 # live attempt per person and number is decided. A task that waits for its hour is not looked at (see `wake_due`).
-_FIRST = "t.campaign = :campaign AND t.earliest_at IS NULL ORDER BY t.position LIMIT 1 FOR UPDATE SKIP LOCKED"
+# of a campaign in preview mode nothing is dialed but what its agent has seen
+_FIRST = """t.campaign = :campaign AND t.earliest_at IS NULL
+              AND NOT EXISTS (SELECT FROM campaigns c WHERE c.name = :campaign AND c.mode = 'preview')
+        ORDER BY t.position LIMIT 1 FOR UPDATE SKIP LOCKED"""
 
 
 def _question(which: str) -> str:

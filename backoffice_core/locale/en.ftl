@@ -1827,6 +1827,7 @@ said-take-it-away = take it away
 said-preview-progressive-power-predictive-agentless = preview, progressive, power, predictive, agentless
 said-collection-marketing-survey-service-verification = collection, marketing, survey, service, verification
 said-as-mortgage = as mortgage
+said-choose-why-you-skip-this-card = Choose why you skip this card.
 
 ## Abandoned, previews, machines, shelter
 
@@ -1850,6 +1851,39 @@ hist-locked-until = without an agent reserved not before { $time }
 reason-AGENT_FIRST = Abandoned before: waits for a free agent
 reason-NOT_PLACED = The call did not leave us
 bar-calling = Calling…
+agent-state-PREVIEW = Card
+pause-PREVIEW_LEFT = Card left alone
+preview-next = Next
+preview-hint = Look at the card: dial or skip
+preview-law = Before the dial the permission is asked once more.
+preview-dial = Dial
+preview-skip = Skip
+preview-skip-why = Why do you skip
+preview-show = Next card
+preview-others = Looked at now
+preview-mode-hint = Preview before the dial
+preview-nothing-NEXT = The card is coming
+preview-nothing-EMPTY = The queue is empty: nobody to call
+preview-nothing-WAITING = Nobody can be called now: { $n } wait
+preview-nothing-STOPPED = Dialing is stopped
+preview-waiting-why = Most often: { $reason }. The first at { $time }
+preview-refused = Case { $number } was not dialed: { $reason }
+case-looked-at = { $name } looks at it since { $time }
+skip-SPOKE_LATELY = Spoke a moment ago
+skip-NEEDS_STUDY = The case must be studied
+skip-NOT_NOW = Not the right time
+skip-KNOWS_HIM = I know the person
+skip-OTHER_LANGUAGE = Needs another language
+skip-OTHER = Other
+reason-PREVIEW = An agent looks at the card
+reason-SKIPPED = Skipped by an agent
+reason-TOO_LATE = The dial came too late
+reason-NO_LINE = No free line
+reason-TAKEN = The case was taken away
+error-NOTHING_SHOWN = There is no card any more
+remedy-NOTHING_SHOWN = It went back to the queue; wait for the next one.
+error-NOT_READY_FOR_CARDS = No card for you yet
+remedy-NOT_READY_FOR_CARDS = Go ready with your line up; dialing must not be stopped.
 
 ## Errors
 

@@ -1837,6 +1837,7 @@ said-take-it-away = забрать
 said-preview-progressive-power-predictive-agentless = preview, progressive, power, predictive, agentless
 said-collection-marketing-survey-service-verification = collection, marketing, survey, service, verification
 said-as-mortgage = например mortgage
+said-choose-why-you-skip-this-card = Выберите, почему пропускаете эту карточку.
 
 ## Abandoned, previews, machines, shelter
 
@@ -1860,6 +1861,39 @@ hist-locked-until = без агента заранее не раньше { $time
 reason-AGENT_FIRST = Потерян ранее: ждёт свободного агента
 reason-NOT_PLACED = Звонок не вышел
 bar-calling = Звоним…
+agent-state-PREVIEW = Карточка
+pause-PREVIEW_LEFT = Карточка без действия
+preview-next = Следующий
+preview-hint = Посмотрите карточку: набрать или пропустить
+preview-law = Перед набором разрешение спрашивают ещё раз.
+preview-dial = Набрать
+preview-skip = Пропустить
+preview-skip-why = Почему пропускаете
+preview-show = Следующая карточка
+preview-others = Сейчас смотрят
+preview-mode-hint = Просмотр перед набором
+preview-nothing-NEXT = Карточка сейчас появится
+preview-nothing-EMPTY = Очередь пуста: звонить некому
+preview-nothing-WAITING = Сейчас звонить некому: ждут { $n }
+preview-nothing-STOPPED = Звонки остановлены
+preview-waiting-why = Чаще всего: { $reason }. Раньше всех в { $time }
+preview-refused = Дело { $number } не набрано: { $reason }
+case-looked-at = { $name } смотрит с { $time }
+skip-SPOKE_LATELY = Только что говорили
+skip-NEEDS_STUDY = Нужно изучить дело
+skip-NOT_NOW = Не ко времени
+skip-KNOWS_HIM = Знакомый человек
+skip-OTHER_LANGUAGE = Нужен другой язык
+skip-OTHER = Другое
+reason-PREVIEW = Агент смотрит карточку
+reason-SKIPPED = Агент пропустил
+reason-TOO_LATE = Набор не успел
+reason-NO_LINE = Нет свободной линии
+reason-TAKEN = Дело уже забрали
+error-NOTHING_SHOWN = Карточки уже нет
+remedy-NOTHING_SHOWN = Она вернулась в очередь; подождите следующую.
+error-NOT_READY_FOR_CARDS = Карточка ещё не для вас
+remedy-NOT_READY_FOR_CARDS = Встаньте в готовность, линия должна быть поднята, звонки не остановлены.
 
 ## Errors
 

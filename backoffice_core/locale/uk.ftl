@@ -1838,6 +1838,7 @@ said-take-it-away = забрати
 said-preview-progressive-power-predictive-agentless = preview, progressive, power, predictive, agentless
 said-collection-marketing-survey-service-verification = collection, marketing, survey, service, verification
 said-as-mortgage = наприклад mortgage
+said-choose-why-you-skip-this-card = Виберіть, чому пропускаєте цю картку.
 
 ## Abandoned, previews, machines, shelter
 
@@ -1861,6 +1862,39 @@ hist-locked-until = без агента наперед не раніше { $time
 reason-AGENT_FIRST = Покинутий раніше: чекає на вільного агента
 reason-NOT_PLACED = Дзвінок не вийшов
 bar-calling = Дзвонимо…
+agent-state-PREVIEW = Картка
+pause-PREVIEW_LEFT = Картка без дії
+preview-next = Наступний
+preview-hint = Подивіться картку: набрати або пропустити
+preview-law = Перед набором дозвіл питають ще раз.
+preview-dial = Набрати
+preview-skip = Пропустити
+preview-skip-why = Чому пропускаєте
+preview-show = Наступна картка
+preview-others = Зараз переглядають
+preview-mode-hint = Перегляд перед набором
+preview-nothing-NEXT = Картка зараз з’явиться
+preview-nothing-EMPTY = Черга порожня: дзвонити нікому
+preview-nothing-WAITING = Зараз дзвонити нікому: чекають { $n }
+preview-nothing-STOPPED = Дзвінки зупинено
+preview-waiting-why = Найчастіше: { $reason }. Найраніше о { $time }
+preview-refused = Справу { $number } не набрано: { $reason }
+case-looked-at = { $name } переглядає з { $time }
+skip-SPOKE_LATELY = Щойно говорили
+skip-NEEDS_STUDY = Треба вивчити справу
+skip-NOT_NOW = Не на часі
+skip-KNOWS_HIM = Знайома людина
+skip-OTHER_LANGUAGE = Потрібна інша мова
+skip-OTHER = Інше
+reason-PREVIEW = Агент переглядає картку
+reason-SKIPPED = Агент пропустив
+reason-TOO_LATE = Набір не встиг
+reason-NO_LINE = Немає вільної лінії
+reason-TAKEN = Справу вже забрали
+error-NOTHING_SHOWN = Картки вже немає
+remedy-NOTHING_SHOWN = Вона повернулася в чергу; зачекайте наступну.
+error-NOT_READY_FOR_CARDS = Картка ще не для вас
+remedy-NOT_READY_FOR_CARDS = Станьте в готовність, лінія має бути піднята, дзвінки не зупинено.
 
 ## Errors
 

@@ -23,6 +23,7 @@ for name in (
     "leases",
     "call_centre.campaign_models",
     "call_centre.queue_models",
+    "call_centre.preview_models",
 ):  # tables outside a noun's models.py
     importlib.import_module(f"backoffice_core.{name}")
 

@@ -13,6 +13,7 @@ from backoffice_core.borrowers.rules import FLAGS, OWNER_KINDS
 from backoffice_core.call_centre.agents import PAUSE_REASONS
 from backoffice_core.call_centre.caller_id_rules import SIGNS, SPANS
 from backoffice_core.call_centre.campaign_rules import CHOICES
+from backoffice_core.call_centre.preview import SKIP_REASONS
 from backoffice_core.call_centre.rules import BY_CAUSE, BY_SIP, OUTCOMES
 from backoffice_core.catalogue import FOLDER, Catalogue, phone, short_name
 from backoffice_core.compliance.terms import REASON_ORDER
@@ -26,6 +27,7 @@ FAMILIES = (  # keys made of a stored code; the words of a code stand in the cat
     "phone-state", "promise", "task", "pause", "role", "recording", "speech", "campaign", "event", "error", "remedy", "input",
     "phone-refused", "rule", "problem", "stop-cause", "announcement", "trunk-state", "trunk-why", "sign", "span",
     "caller-id-state", "sound", "said", "one-way", "mode", "abandon-window", "denominator", "machines", "purpose",
+    "skip", "preview-nothing",
 )  # fmt: skip
 
 
@@ -91,6 +93,7 @@ def test_every_code_has_words(catalogue: Catalogue, lang: str) -> None:
             "FAX",
         ],
         "reason": [*REASON_ORDER, "RETRY_WAIT", "EXHAUSTED"],
+        "skip": SKIP_REASONS,
         "task": [rule.task for rule in OUTCOMES.values() if rule.task],
         "pause": [*PAUSE_REASONS, "LOGIN", "LINE_LOST", "PHONE_HUNG_UP", "NO_DISPOSITION"],
         "flag": FLAGS,

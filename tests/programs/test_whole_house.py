@@ -14,10 +14,11 @@ from uuid import UUID
 import httpx
 import pytest
 import soundfile
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from backoffice_core.borrowers.models import ContactPoint, PhoneEvidence
 from backoffice_core.call_centre import stop
+from backoffice_core.call_centre.campaign_models import Campaign
 from backoffice_core.call_centre.models import AgentSession, CallAttempt, CallTask, Recording
 from backoffice_core.cases.models import CaseEvent
 from backoffice_core.compliance.models import ContactLedger
@@ -428,3 +429,33 @@ async def test_fl08_the_stop_list_cancels_what_rings_within_5_s_and_leaves_talks
             assert (slot.state, slot.conversation) == ("COMMITTED", False)  # it rang: an attempt that counts
             task = await s.get_one(CallTask, call.task_id)
             assert (task.state, task.state_reason) == ("CANCELLED", "STOP_LIST")
+
+
+async def test_a_previewed_card_is_dialed_by_its_agents_key_and_connected_to_him(running: RunningHouse) -> None:
+    """Issue 5, preview: the next card comes by itself, nothing is dialed before the key; then the call is that agent's."""
+    async with running.database() as database, database.begin() as s:
+        await s.execute(update(Campaign).values(mode="preview"))
+    try:
+        async with running.robots(1, talk="60"), httpx.AsyncClient(base_url=running.console) as http:
+            async with running.database() as database, database.begin() as s:
+                robot = await staff.find_user(s, "robot200")
+                cookie, login = await staff.start_login(s, robot, running.clock.wall())
+            http.cookies.set("backoffice_login", cookie)
+            (task,) = await running.dial("030")
+
+            async def shown() -> bool:
+                return [seat.state for seat in await running.seats()] == ["PREVIEW"]
+
+            await until(shown, 10, every=0.05, what="the card is shown")
+            assert await running.attempt(task) is None, "nothing is dialed before the key"
+            card = (await http.get("/desk/view")).text.partition('data-preview-id="')[2].partition('"')[0]
+            form, token = {"preview_id": card}, {"X-CSRF-Token": login.csrf}
+            assert (await http.post("/desk/preview/dial", data=form, headers=token)).status_code == 200
+            call = await running.ended(task)
+            assert (call.result, call.held, call.agent_id) == ("ANSWERED_HUMAN", True, robot.id)
+            assert call.bridged_at is not None
+            assert call.answered_at is not None
+            assert (call.bridged_at - call.answered_at).total_seconds() < 1.0
+    finally:
+        async with running.database() as database, database.begin() as s:
+            await s.execute(update(Campaign).values(mode="progressive"))

@@ -70,7 +70,7 @@ async def _context(work: Work, typed: Typed | None = None) -> dict[str, Any]:
     context |= {"shown": None, "nothing": None, "refused": None}
     context["stopped"] = stop.stopped(work.console.settings)
     context["v"] = f"{work.user.language}:{_version(seat)}"
-    shown = await preview.card(work.s, work.user.id, work.now) if seat and seat.state == "PREVIEW" else None
+    shown = await preview.card(work.s, work.user.id, work.now) if seat and seat.previewing else None
     if shown is not None:
         context |= await _of_preview(work, shown)
     elif card is not None:

@@ -128,11 +128,11 @@ async def take_over(s: AsyncSession, user: User, wall: datetime) -> None:
     agent = await current(s, user.id, lock=True)
     if agent is None:
         return
-    if agent.state in {"RESERVED", "TALKING"}:
+    if agent.state in {"RESERVED", "TALKING"} and not agent.previewing:
         if agent.phone == "browser" and agent.line == "UP":
             raise TalksElsewhere
         return
-    if agent.state in {"READY", "UNREACHABLE", "PREVIEW"}:
+    if agent.state in {"READY", "UNREACHABLE"} or agent.previewing:
         change(s, agent, "PAUSED", "LOGIN", wall)
         _release(agent)
     if agent.phone == "browser":
@@ -170,7 +170,7 @@ async def pause(s: AsyncSession, user_id: UUID, reason: str, wall: datetime) -> 
     if reason not in PAUSE_REASONS:
         raise BadInput(f"Unknown reason of a pause: {reason!r}.", remedy="Choose one of the list.", field="reason")
     agent = await seat(s, user_id)
-    if agent.state in {"RESERVED", "TALKING", "WRAP_UP"}:
+    if agent.state in {"RESERVED", "TALKING", "WRAP_UP"} and not agent.previewing:
         agent.wants_pause = reason
     else:
         change(s, agent, "PAUSED", reason, wall)
@@ -185,7 +185,7 @@ async def close_session(s: AsyncSession, user_id: UUID, wall: datetime) -> None:
         return
     if agent.state == "WRAP_UP":
         raise NoDisposition
-    if agent.state in {"RESERVED", "TALKING"}:
+    if agent.state in {"RESERVED", "TALKING"} and not agent.previewing:
         raise InCall
     change(s, agent, "OFF", "LOGOUT", wall)
     agent.ended_at, agent.line_wanted = wall, False
@@ -412,7 +412,7 @@ async def board(s: AsyncSession, user_id: UUID | None = None) -> list[AgentRow]:
         select(AgentSession, User, CallAttempt.case_id, CallAttempt.campaign, Case.number, Person)
         .join(User, User.id == AgentSession.user_id)
         .outerjoin(CallAttempt, CallAttempt.id == AgentSession.call_id)
-        .outerjoin(Preview, and_(Preview.id == AgentSession.call_id, AgentSession.state == "PREVIEW"))
+        .outerjoin(Preview, and_(Preview.id == AgentSession.call_id, AgentSession.reason == "PREVIEW"))
         .outerjoin(Case, Case.id == func.coalesce(CallAttempt.case_id, Preview.case_id))
         .outerjoin(Person, Person.id == Case.person_id)
         .where(AgentSession.ended_at.is_(None), and_(User.id == user_id) if user_id else and_(True))
@@ -431,6 +431,6 @@ async def board(s: AsyncSession, user_id: UUID | None = None) -> list[AgentRow]:
 async def require_in_call(s: AsyncSession, user_id: UUID) -> AgentSession:
     """The seat of an agent who is with a call now. Raises NoSession, Conflict."""
     agent = await seat(s, user_id)
-    if agent.call_id is None or agent.state == "PREVIEW":
+    if agent.call_id is None or agent.previewing:
         raise Conflict("There is no call at your desk.", remedy="The call has ended meanwhile.")
     return agent

@@ -320,9 +320,7 @@ class AgentSession(Base):
     __tablename__ = "agent_sessions"
     __table_args__ = (
         Index("uq_agent_sessions_open", "user_id", unique=True, postgresql_where="ended_at IS NULL"),
-        CheckConstraint(
-            "state IN ('READY','RESERVED','TALKING','WRAP_UP','PAUSED','UNREACHABLE','OFF','PREVIEW')", name="state"
-        ),
+        CheckConstraint("state IN ('READY','RESERVED','TALKING','WRAP_UP','PAUSED','UNREACHABLE','OFF')", name="state"),
         CheckConstraint("line IN ('NONE','CALLING','UP')", name="line"),
         CheckConstraint("line_check IN ('','WANTED','ECHO','BACK')", name="line_check"),
     )
@@ -336,7 +334,7 @@ class AgentSession(Base):
     reason: Mapped[str] = mapped_column(default="LOGIN")
     since: Mapped[datetime]
     wants_pause: Mapped[str] = mapped_column(default="")  # the reason of the pause asked for during a call
-    call_id: Mapped[UUID | None]  # whom he is with; in PREVIEW the preview
+    call_id: Mapped[UUID | None]  # whom he is with; before a dial the preview (`previewing`)
     line: Mapped[str] = mapped_column(default="NONE")
     line_wanted: Mapped[bool] = mapped_column(default=False)
     line_ending: Mapped[bool] = mapped_column(default=False, server_default=text("false"))  # we hang it up
@@ -349,6 +347,11 @@ class AgentSession(Base):
     line_checked_at: Mapped[datetime | None]  # he heard himself: passed for this shift
     started_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
+
+    @property
+    def previewing(self) -> bool:
+        """He looks at a card before the dial: reserved for a borrower, with no call yet."""
+        return self.state == "RESERVED" and self.reason == "PREVIEW"
 
     @property
     def line_id(self) -> str:

@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import exists, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.borrowers.models import ContactPoint, Person
@@ -100,7 +100,7 @@ async def offer(
     time. Raises NoSession, NotReadyForCards."""
     seat = await agents.seat(s, user_id)
     shown = await open_of(s, user_id)
-    if shown is not None and seat.state == "PREVIEW":
+    if shown is not None and seat.previewing:
         return shown
     if seat.state != "READY" or seat.line_check:
         raise NotReadyForCards
@@ -124,6 +124,7 @@ async def _next(s: AsyncSession, settings: Settings, campaign: str, *, now: date
             select(CallTask)
             .where(CallTask.business_date == today, CallTask.campaign == campaign, CallTask.state.in_(_OPEN))
             .where(CallTask.earliest_at.is_(None))
+            .where(~exists().where(Preview.task_id == CallTask.id, Preview.ended_at.is_(None)))
             .order_by(CallTask.position)
             .limit(1)
             .with_for_update(skip_locked=True)
@@ -173,7 +174,7 @@ async def _show(
     )  # fmt: skip
     s.add(shown)
     await s.flush()
-    agents.change(s, seat, "PREVIEW", "PREVIEW", wall, shown.id)
+    agents.change(s, seat, "RESERVED", "PREVIEW", wall, shown.id)
     return shown
 
 
@@ -240,7 +241,7 @@ async def skip(s: AsyncSession, user_id: UUID, preview_id: UUID, reason: str, *,
         raise NothingShown
     await _back(s, shown, now + SKIPPED_FOR, "SKIPPED")
     _end(shown, "SKIPPED", wall, reason)
-    agents.change(s, seat, "READY", "SKIPPED", wall)
+    agents.free(s, seat, wall, "SKIPPED")
 
 
 async def want_dial(s: AsyncSession, settings: Settings, user_id: UUID, preview_id: UUID, wall: datetime) -> None:
@@ -289,7 +290,7 @@ async def claim(
     if taken is None:
         await _back(s, shown, None, "")
     _end(shown, "REFUSED", wall, reason)
-    agents.change(s, seat, "READY", "REFUSED", wall)
+    agents.free(s, seat, wall, "REFUSED")
     return None, seat.user_id
 
 
@@ -315,9 +316,11 @@ async def sweep(s: AsyncSession, wall: datetime) -> list[UUID]:
         left = shown.until < wall and state in _OPEN
         await _back(s, shown, None, "")
         _end(shown, "LEFT" if left else "WITHDRAWN", wall)
-        if seat.state == "PREVIEW" and seat.call_id == shown.id:
-            to, reason = ("PAUSED", "PREVIEW_LEFT") if left else ("READY", "WITHDRAWN")
-            agents.change(s, seat, to, reason, wall)
+        if seat.previewing and seat.call_id == shown.id:
+            if left:
+                agents.change(s, seat, "PAUSED", "PREVIEW_LEFT", wall)
+            else:
+                agents.free(s, seat, wall, "WITHDRAWN")
             told.append(seat.user_id)
     return told
 

@@ -11,7 +11,7 @@ from backoffice_core.db import Base, Key, new_key
 
 class Preview(Base):
     """One task that was shown to one agent before the dial. Open while `ended_at` is empty: then nobody else gets the task,
-    and the agent's seat (state PREVIEW) has this id in `call_id`. Stamps are the machine's unless said."""
+    and the agent's seat (`AgentSession.previewing`) has this id in `call_id`. Stamps are the machine's unless said."""
 
     __tablename__ = "previews"
     __table_args__ = (

@@ -36,7 +36,7 @@ async def test_the_next_card_is_dialed_or_skipped_by_keys_and_others_see_who_has
     assert first.loan.contract_no not in card
     assert "1800" not in card.replace("\u00a0", "")
     state = (await anna.get("/desk/state")).json()
-    assert state["state"] == "PREVIEW"
+    assert (state["state"], state["reason"], state["call_id"]) == ("RESERVED", "PREVIEW", None)
     other = (await bohdan.send_form("/desk/preview")).text
     assert str(first.case.number) in other
     assert "Anna" in other, "the colleague sees who has it"

@@ -149,7 +149,7 @@ async def test_skipped_left_alone_or_taken_away_it_goes_back(floor: Floor) -> No
 
     await floor.shown(1)
     async with floor.database.begin() as s:
-        await s.execute(update(AgentSession).values(state="PAUSED", call_id=None))
+        await s.execute(update(AgentSession).values(state="PAUSED", reason="BREAK", call_id=None))
     assert await floor.sweep() == []
     assert (await floor.task(2)).earliest_at is None
     async with floor.database.begin() as s:

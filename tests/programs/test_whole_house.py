@@ -444,7 +444,7 @@ async def test_a_previewed_card_is_dialed_by_its_agents_key_and_connected_to_him
             (task,) = await running.dial("030")
 
             async def shown() -> bool:
-                return [seat.state for seat in await running.seats()] == ["PREVIEW"]
+                return all(seat.previewing for seat in await running.seats())
 
             await until(shown, 10, every=0.05, what="the card is shown")
             assert await running.attempt(task) is None, "nothing is dialed before the key"

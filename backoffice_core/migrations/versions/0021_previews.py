@@ -10,7 +10,6 @@ branch_labels = None
 depends_on = None
 
 _STAMP = postgresql.TIMESTAMP(timezone=True)
-_STATES = "'READY','RESERVED','TALKING','WRAP_UP','PAUSED','UNREACHABLE','OFF'"
 
 
 def upgrade() -> None:
@@ -40,12 +39,7 @@ def upgrade() -> None:
         op.create_index(
             f"uq_previews_{name}", "previews", [f"{name}_id"], unique=True, postgresql_where=sa.text("ended_at IS NULL")
         )
-    op.drop_constraint(op.f("ck_agent_sessions_state"), "agent_sessions")
-    op.create_check_constraint(op.f("ck_agent_sessions_state"), "agent_sessions", f"state IN ({_STATES},'PREVIEW')")
 
 
 def downgrade() -> None:
-    op.execute("UPDATE agent_sessions SET state = 'PAUSED', call_id = NULL WHERE state = 'PREVIEW'")
-    op.drop_constraint(op.f("ck_agent_sessions_state"), "agent_sessions")
-    op.create_check_constraint(op.f("ck_agent_sessions_state"), "agent_sessions", f"state IN ({_STATES})")
     op.drop_table("previews")

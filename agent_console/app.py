@@ -34,6 +34,7 @@ from agent_console.pages import (
     queue,
     recording,
     stop,
+    tasks,
     unknown,
 )
 from agent_console.view import STATIC, render, warm_up
@@ -96,6 +97,7 @@ def create_app(
         campaigns,
         abandoned,
         preview,
+        tasks,
     ):
         app.include_router(pages.router)
     app.state.api_limits = api.Limits()

@@ -14,7 +14,7 @@ from backoffice_core.call_centre.models import CallAttempt, CallTask, NotCallabl
 from backoffice_core.cases.models import Case, Task
 from backoffice_core.collection.models import Promise
 from backoffice_core.loans.models import Loan
-from backoffice_core.staff.models import AccessEntry, User
+from backoffice_core.staff.models import AccessEntry, Unit, User
 
 _TIME_IN_STATES = text(
     """
@@ -81,6 +81,15 @@ async def zone_of_call(s: AsyncSession, user_id: UUID, call_id: UUID) -> ZoneInf
     return ZoneInfo(name) if name else None
 
 
+async def names(s: AsyncSession) -> dict[UUID, str]:
+    """Who works or has worked here, by id."""
+    return {key: name for key, name in (await s.execute(select(User.id, User.full_name))).all()}
+
+
+async def units_headed(s: AsyncSession, user_id: UUID) -> list[str]:
+    return list(await s.scalars(select(Unit.code).where(Unit.head_id == user_id).order_by(Unit.code)))
+
+
 # --- one case ----------------------------------------------------------------------------------------------------
 
 
@@ -101,14 +110,17 @@ class CaseFile:
 
 
 async def case_file(s: AsyncSession, number: int, user: User, *, any_case: bool) -> CaseFile | None:
-    """One case. An agent sees those on which he has spoken with the confirmed right party, and not while the present
-    call on it is unconfirmed: what may not be said is not handed out by another door."""
+    """One case. An agent sees those on which he has spoken with the confirmed right party or has an open task, and not
+    while the present call on it is unconfirmed: what may not be said is not handed out by another door."""
     query = select(Case, Person, User.full_name).join(Person, Person.id == Case.person_id)
     query = query.outerjoin(User, User.id == Case.owner_id).where(Case.number == number)
     if not any_case:
         own = (CallAttempt.case_id == Case.id, CallAttempt.agent_id == user.id)
         query = query.where(
-            exists().where(*own, CallAttempt.identity_confirmed_at.is_not(None)),
+            or_(
+                exists().where(*own, CallAttempt.identity_confirmed_at.is_not(None)),
+                exists().where(Task.case_id == Case.id, Task.owner_id == user.id, Task.state == "OPEN"),
+            ),
             ~exists().where(*own, CallAttempt.identity_confirmed_at.is_(None), CallAttempt.outcome.is_(None)),
         )
     row = (await s.execute(query)).one_or_none()

@@ -57,7 +57,8 @@ def environment() -> Environment:
     )  # fmt: skip
     env.globals.update(
         static=static_url, icons=ICONS, phone=catalogue.phone, short_name=catalogue.short_name,
-        may=rules.may, zone=ZoneInfo, iso=datetime.fromisoformat,
+        may=rules.may, permissions=lambda role: rules.PERMISSIONS.get(role, frozenset()),
+        zone=ZoneInfo, iso=datetime.fromisoformat,
         why=_why, reason_of=_reason_of, wrap_limit=wrap_up_limit, fast_s=FAST_RESULT_S,
     )  # fmt: skip
     env.filters["stamp"] = lambda at: int(at.timestamp() * 1000)

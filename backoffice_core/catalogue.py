@@ -164,6 +164,15 @@ class Words:
         """Without the year, for narrow columns."""
         return day.strftime("%d.%m") if self._dotted else format_date(day, "d MMM", locale=self._locale)
 
+    def month(self, day: dt.date) -> str:
+        """November 2026, with its capital."""
+        said = str(format_date(day, "LLLL y", locale=self._locale))
+        return said[:1].upper() + said[1:]
+
+    def weekday(self, day: dt.date) -> str:
+        """Two or three letters, for the head of a calendar."""
+        return str(format_date(day, "ccc", locale=self._locale))
+
     def long_date(self, day: dt.date) -> str:
         return str(format_date(day, "EEEE, d MMMM", locale=self._locale))
 

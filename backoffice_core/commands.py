@@ -19,6 +19,7 @@ from backoffice_core.commands_prompts import prompts
 from backoffice_core.commands_recordings import recordings
 from backoffice_core.commands_restore import restore
 from backoffice_core.commands_simulate import simulate
+from backoffice_core.commands_tasks import tasks, unit
 from backoffice_core.commands_tls import tls
 from backoffice_core.errors import BadInput
 from backoffice_core.said import said, word
@@ -256,7 +257,7 @@ def register(app: typer.Typer) -> None:
     """Adds them to `backoffice`."""
     commands_lists.register(app, _as_help)
     commands_trunks.register(app)
-    for command in (nightly, queue, calls, agents, stop, drain, simulate):
+    for command in (nightly, queue, calls, agents, stop, drain, simulate, tasks):
         app.command()(command)
     app.add_typer(case, name="case")
     app.add_typer(call, name="call")
@@ -272,6 +273,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(restore, name="restore")
     app.add_typer(recordings, name="recordings")
     app.add_typer(campaign, name="campaign")
+    app.add_typer(unit, name="unit")
 
 
 def _as_help(text: str) -> str:

@@ -21,6 +21,7 @@ from backoffice_core.borrowers.models import ContactPoint
 from backoffice_core.borrowers.rules import UNUSABLE
 from backoffice_core.call_centre import queue, requeue
 from backoffice_core.cases import service as cases
+from backoffice_core.cases import tasks
 from backoffice_core.cases.models import Case, Task
 from backoffice_core.cases.rules import REFRESH_CONTACT, next_working_day
 from backoffice_core.clock import Clock
@@ -186,6 +187,8 @@ async def _due_tasks(session: AsyncSession, night: Night) -> dict[str, int]:
     """Closes what a talk has served, and asks for fresh contact data where a number fell out without a task (CC-12)."""
     served = await queue.close_served(session, night.now)
     calendar = await compliance.working_days(session, night.settings.jurisdiction, night.business_date, days=60)
+    before = night.business_date - timedelta(days=90)
+    working = await compliance.working_days(session, night.settings.jurisdiction, before, days=90)
     control = next_working_day(night.business_date, lambda day: calendar.get(day, day.weekday() < 5))
     asked_before = (
         select(Task.id)
@@ -202,10 +205,14 @@ async def _due_tasks(session: AsyncSession, night: Night) -> dict[str, int]:
     for case_id, state in (await session.execute(lost)).all():
         task = await cases.refresh_contact(session, case_id, control, at=night.now, state=state)
         raised += task is not None
+    placed = await tasks.place(session, night.business_date)
+    went_up = await tasks.escalate(
+        session, night.business_date, lambda day: working.get(day, day.weekday() < 5), at=night.now
+    )
     due = await session.scalar(
         select(func.count()).where(Task.state == "OPEN", Task.control_date <= night.business_date)
     )
-    return {"served": served, "refresh_contact": raised, "due": due or 0}
+    return {"served": served, "refresh_contact": raised, "placed": placed, "escalated": went_up, "due": due or 0}
 
 
 async def _build_queue(session: AsyncSession, night: Night) -> dict[str, int]:

@@ -18,8 +18,10 @@ from agent_console.view import page
 from backoffice_core.call_centre import desk, preview, wrap_up
 from backoffice_core.call_centre.history import history
 from backoffice_core.call_centre.rules import OUTCOMES
+from backoffice_core.cases.task_rules import BY_HAND
 from backoffice_core.errors import BadInput, NotFound
 from backoffice_core.events import CallChanged
+from backoffice_core.staff import units
 from backoffice_core.staff.service import note_access
 
 router = APIRouter()
@@ -46,12 +48,14 @@ async def find(work: CaseWork, q: str = "") -> Response:
 
 @router.get("/case/{number}")
 async def case(work: CaseWork, number: int, before: datetime | None = None) -> HTMLResponse:
-    return await _file(work, number, before=before)
+    return await show(work, number, before=before)
 
 
-async def _file(
-    work: Work, number: int, *, before: datetime | None = None, typed: Typed | None = None, status: int = 200
-) -> HTMLResponse:
+async def show(
+    work: Work, number: int, *, before: datetime | None = None, typed: Typed | None = None, status: int = 200,
+    new_task: dict[str, str] | None = None, bad: str = "",
+) -> HTMLResponse:  # fmt: skip
+    """`new_task`, `bad`: the form of a new task as it was typed, and its refused field."""
     file = await reads.case_file(work.s, number, work.user, any_case=work.may("case_any"))
     if file is None:
         raise NotFound
@@ -64,6 +68,8 @@ async def _file(
     return page(
         work, "case.html", status=status, no_result=no_result, file=file, rows=rows[:PAGE], more=len(rows) > PAGE, before=before,
         waiting=waiting, looked_at=await preview.taken(work.s, file.case.id), outcomes=OUTCOMES, typed=typed or Typed(),
+        new_task=new_task or {}, bad=bad, act="new", kinds=BY_HAND, people=await units.people(work.s),
+        units={u.code: u.name for u in await units.listed(work.s)},
     )  # fmt: skip
 
 
@@ -97,7 +103,7 @@ async def complete(
     except (BadInput, desk.OutcomeNeedsConfirmation) as error:
         field = str(error.details.get("field", "outcome"))
         typed.errors.setdefault(field, f"{field}-{error.code}")
-        return await _file(work, number, typed=typed, status=422)
+        return await show(work, number, typed=typed, status=422)
     note_access(work.s, work.user.id, "RESULT_COMPLETED", work.wall, case_id=file.case.id, object_id=str(call_id))
     work.news.append(CallChanged(call_id=call_id))
     return RedirectResponse(f"/case/{number}", 303)

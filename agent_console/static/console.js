@@ -197,10 +197,24 @@
     if (event.code === "Slash" && field) { event.preventDefault(); field.focus(); }
     else if (event.code === "KeyG") goes = Date.now();
     else if (Date.now() - goes < 1200) {
-      const to = { KeyD: "/desk", KeyF: "/floor", KeyQ: "/queue", KeyL: "/lines", KeyU: "/unknown", KeyA: "/announcements" }[event.code];
+      const to = { KeyD: "/desk", KeyF: "/floor", KeyQ: "/queue", KeyL: "/lines", KeyU: "/unknown", KeyA: "/announcements",
+        KeyW: "/tasks", KeyS: "/strategies", KeyP: "/proof" }[event.code];
       const link = to && document.querySelector(`.nav a[href="${to}"]`);
       if (link) { event.preventDefault(); link.click(); }
     }
+  });
+
+  // --- tables whose rows open: the whole row, and by arrows ----------------------------------------------------------
+  document.addEventListener("click", (event) => {
+    const row = event.target.closest("table[data-rows] tbody tr");
+    if (row && !event.target.closest("a, button, input") && !String(getSelection())) row.querySelector("a.rowlink").click();
+  });
+  document.addEventListener("keydown", (event) => {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.code], table = document.querySelector("table[data-rows]");
+    if (!step || !table || ui.typing() || document.querySelector("dialog[open], [popover]:popover-open")) return;
+    const links = [...table.querySelectorAll("a.rowlink")], at = links.indexOf(document.activeElement);
+    const to = links[at < 0 ? Math.max(0, links.findIndex((one) => one.closest("tr[aria-selected=true]"))) : at + step];
+    if (to) { event.preventDefault(); to.focus(); to.closest("tr").scrollIntoView({ block: "nearest" }); }
   });
 
   if ($("app")) {

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backoffice_core.db import Base, Json, Key, Serial, new_key
@@ -58,6 +58,7 @@ class Task(Base):
     __tablename__ = "tasks"
     __table_args__ = (
         Index(None, "case_id"),
+        Index("ix_tasks_open", "control_date", postgresql_where="state = 'OPEN'"),
         Index(
             "uq_tasks_open_dedupe", "dedupe_key", unique=True, postgresql_where="state = 'OPEN' AND dedupe_key <> ''"
         ),
@@ -71,7 +72,54 @@ class Task(Base):
     control_date: Mapped[date]
     earliest_at: Mapped[datetime | None]  # a call back is not due before this
     owner_id: Mapped[UUID | None]
+    unit: Mapped[str] = mapped_column(default="", server_default="")  # whose it is while nobody owns it
     dedupe_key: Mapped[str] = mapped_column(default="")
     data: Mapped[Json] = mapped_column(default=dict)
     created_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]
+    closed_by: Mapped[UUID | None]
+    result: Mapped[str] = mapped_column(default="", server_default="")  # task_rules.RESULTS; "" = closed by a program
+    note: Mapped[str] = mapped_column(default="", server_default="")  # of the closing, or why it was cancelled
+    escalate_days: Mapped[int | None]  # working days late until it goes up; None = as its kind's rule says
+    escalated_at: Mapped[datetime | None]  # business time
+
+
+class TaskMove(Base):
+    """Append-only: who took, handed over, closed, cancelled a task, and when it went up. The id is the number of the act."""
+
+    __tablename__ = "task_moves"
+    __table_args__ = (
+        Index(None, "task_id"),
+        CheckConstraint("act IN ('RAISE','TAKE','HAND_OVER','CLOSE','CANCEL','ESCALATE')", name="act"),
+    )
+
+    id: Mapped[Serial]
+    task_id: Mapped[UUID] = mapped_column(ForeignKey("tasks.id"))
+    at: Mapped[datetime]  # business time
+    by: Mapped[UUID | None]  # None = the night
+    act: Mapped[str]
+    from_owner: Mapped[UUID | None]
+    from_unit: Mapped[str] = mapped_column(default="")
+    to_owner: Mapped[UUID | None]
+    to_unit: Mapped[str] = mapped_column(default="")
+    note: Mapped[str] = mapped_column(default="")
+
+
+class TaskRule(Base):
+    """From a day on: whose list tasks of a kind fall to, and after how many working days late they go up to its head.
+
+    `kind` empty = all others. Later rows take the place of earlier ones, which stay.
+    """
+
+    __tablename__ = "task_rules"
+    __table_args__ = (
+        CheckConstraint("escalate_days >= 0", name="escalate_days"),
+        UniqueConstraint("kind", "valid_from"),
+    )
+
+    id: Mapped[Serial]
+    kind: Mapped[str] = mapped_column(default="")
+    unit: Mapped[str] = mapped_column(default="")
+    escalate_days: Mapped[int]
+    valid_from: Mapped[date]
+    set_by: Mapped[str] = mapped_column(default="")

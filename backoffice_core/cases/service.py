@@ -5,14 +5,14 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, text, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core import bulk
 from backoffice_core.borrowers import service as borrowers
 from backoffice_core.borrowers.models import ContactPoint, Person
-from backoffice_core.cases.models import Case, CaseEvent, Task
+from backoffice_core.cases.models import Case, CaseEvent, Task, TaskRule
 from backoffice_core.cases.rules import CHECK_NUMBER, REFRESH_CONTACT, may_move, next_working_day, one_per_case
 from backoffice_core.db import new_key
 from backoffice_core.errors import Conflict, NotFound
@@ -131,17 +131,30 @@ async def raise_task(
     data: Mapping[str, Any] | None = None,
     *,
     at: datetime,
+    unit: str = "",
+    owned: bool = True,
+    escalate_days: int | None = None,
 ) -> UUID | None:
     """A new open task, or None when an open one with this key is already there (CC-12). `at` is business time.
 
-    Without `owner_id` it falls to the case's owner; without one of these either, to nobody yet.
+    Without `owner_id` it falls to the case's owner (not with `owned` False); without one of these either, it stands on
+    the list of `unit`, by default the one that the rule of its kind names (TaskRule).
     """
-    owner = owner_id or select(Case.owner_id).where(Case.id == case_id).scalar_subquery()
+    owner: Any = owner_id
+    if owner is None and owned:
+        owner = select(Case.owner_id).where(Case.id == case_id).scalar_subquery()
+    ruled = (
+        select(TaskRule.unit)
+        .where(TaskRule.kind.in_((kind, "")), TaskRule.valid_from <= at.date())
+        .order_by(TaskRule.kind.desc(), TaskRule.valid_from.desc())
+        .limit(1)
+    )
     row = (
         insert(Task)
         .values(
             id=new_key(), case_id=case_id, kind=kind, state="OPEN", control_date=control_date, dedupe_key=dedupe_key,
-            earliest_at=earliest_at, owner_id=owner, data=dict(data or {}), created_at=at,
+            earliest_at=earliest_at, owner_id=owner, data=dict(data or {}), created_at=at, escalate_days=escalate_days,
+            unit=unit or func.coalesce(ruled.scalar_subquery(), ""),
         )
         .on_conflict_do_nothing(
             index_elements=["dedupe_key"], index_where=text("state = 'OPEN' AND dedupe_key <> ''")

@@ -10,6 +10,17 @@ from sqlalchemy.orm import Mapped, mapped_column
 from backoffice_core.db import Base, Json, Key, Serial, new_key
 
 
+class Unit(Base):
+    """A part of the house that works cases: contact centre, letters, visits, legal … `name` empty = the catalogue's words."""
+
+    __tablename__ = "staff_units"
+
+    code: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(default="", server_default="")
+    head_id: Mapped[UUID | None]  # whose list late tasks go up to
+    active: Mapped[bool] = mapped_column(default=True, server_default="true")
+
+
 class User(Base):
     """One login. `extension` is the phone number inside the house: desk phone `agent-101`, browser phone `agent-101-web`;
     `bank_number` that of his phone on the bank's own exchange. `line`: kept up all shift, or rung for each call."""
@@ -25,6 +36,7 @@ class User(Base):
     full_name: Mapped[str]
     role: Mapped[str]
     password_hash: Mapped[str]
+    unit: Mapped[str | None] = mapped_column(ForeignKey("staff_units.code"))
     language: Mapped[str] = mapped_column(default="uk")
     extension: Mapped[int | None] = mapped_column(unique=True)
     bank_number: Mapped[str | None] = mapped_column(unique=True)

@@ -2,8 +2,8 @@
 
 from types import MappingProxyType
 
-_AGENT = frozenset({"desk", "case", "hear"})
-_VIEW = frozenset({"floor", "queue", "case", "case_any", "hear", "hear_any"})
+_AGENT = frozenset({"desk", "case", "hear", "tasks"})
+_VIEW = frozenset({"floor", "queue", "case", "case_any", "hear", "hear_any", "tasks", "tasks_all"})
 
 PERMISSIONS = MappingProxyType(
     {

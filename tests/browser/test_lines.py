@@ -83,10 +83,10 @@ async def test_fl03_a_number_leaves_the_pool_and_comes_back_with_a_reason(page: 
 async def test_the_menu_leads_where_the_role_may_go(page: Page, console: RunningConsole) -> None:
     """An agent sees the desk alone; an administrator no page with borrowers; every link opens."""
     wanted = {
-        "supervisor": ["/floor", "/queue", "/lines", "/unknown", "/announcements"],
-        "manager": ["/floor", "/queue", "/lines", "/announcements"],
-        "admin": ["/floor", "/lines"],
-        "agent": ["/desk"],
+        "supervisor": ["/floor", "/queue", "/tasks", "/campaigns", "/lines", "/unknown", "/announcements"],
+        "manager": ["/floor", "/queue", "/tasks", "/campaigns", "/lines", "/announcements"],
+        "admin": ["/floor", "/campaigns", "/lines"],
+        "agent": ["/desk", "/tasks"],
     }
     for role, links in wanted.items():
         await console.person(role, role, extension=101 if role == "agent" else None)

@@ -138,6 +138,23 @@ async def lists(page: Page, console: RunningConsole, look: Look) -> None:
     await page.keyboard.press("Escape")
 
 
+async def work(page: Page, console: RunningConsole, look: Look) -> None:
+    """The work list: as a table with a task open, as a calendar, and empty; a new task in a case."""
+    number = await world.work(console)
+    await page.goto(f"{console.url}/tasks?list=all")
+    await page.click("table[data-rows] a.rowlink >> nth=0")
+    await page.wait_for_selector("#task")
+    await look(page, "10-work")
+    await page.goto(f"{console.url}/tasks?list=all&view=calendar")
+    await look(page, "10-work-calendar")
+    await page.goto(f"{console.url}/tasks?list=mine")
+    await look(page, "10-work-empty", languages=("uk",))
+    await page.goto(f"{console.url}/case/{number}")
+    await page.click("[popovertarget=new-task]")
+    await look(page, "10-work-new", languages=())
+    await page.keyboard.press("Escape")
+
+
 async def aside(page: Page, console: RunningConsole, look: Look) -> None:
     """Pages without the console's frame: they speak the language of the person's login."""
     for lang in ("ru", "en", "uk"):

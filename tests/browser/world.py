@@ -22,6 +22,7 @@ from backoffice_core.call_centre.models import (
     TrunkState,
     UnknownCaller,
 )  # fmt: skip
+from backoffice_core.cases import service as cases
 from backoffice_core.cases.models import Case, CaseEvent, Task
 from backoffice_core.collection.models import Promise
 from backoffice_core.db import new_key
@@ -31,6 +32,7 @@ from backoffice_core.loans.sources import Source
 from backoffice_core.staff.models import User
 from far_end.announcements import sound
 from recordings.fingerprint import fingerprint
+from tests import house
 from tests.console.conftest import RunningConsole
 
 NAMES = [
@@ -258,3 +260,22 @@ async def heard_announcements(console: RunningConsole) -> None:
         await announcements.name(
             s, number, "switched_off", language="uk", carrier="Kyivstar", by="Ольга Тест", wall=wall
         )  # fmt: skip
+
+
+async def work(console: RunningConsole) -> int:
+    """Tasks of all kinds on all lists, some late, one with its head; the number of a case that has some."""
+    clock, today = console.clock, console.clock.today()
+    kinds = ("LETTER", "SMS", "VISIT", "LEGAL_STEP", "DISPUTE", "REFRESH_CONTACT_DATA", "CALLBACK", "CHECK_POSTING")
+    owner = await console.person("halyna", "agent", extension=131, name="Литвиненко Галина Степанівна")
+    async with console.database.begin() as s:
+        owner.unit = "letters"
+        await s.merge(owner)
+        made = [await house.borrower(s, clock) for _ in range(4)]
+        for n in range(16):
+            key = await cases.raise_task(
+                s, made[n % 4].case.id, kinds[n % 8], today + timedelta(days=n - 5), owned=False, at=clock.now(),
+                owner_id=owner.id if n % 3 == 0 else None, data={"note": "Перевірити адресу: лист повернувся."},
+            )  # fmt: skip
+            if n == 0:
+                (await s.get_one(Task, key)).escalated_at = clock.now()
+    return made[0].case.number

@@ -1,0 +1,95 @@
+"""The work list page: who sees what, filters, forms that lose nothing, the second click, the files."""
+
+import io
+from datetime import timedelta
+
+from openpyxl import load_workbook
+from sqlalchemy import select, update
+
+from backoffice_core.cases import service as cases
+from backoffice_core.cases.models import Case, Task
+from backoffice_core.staff.models import User
+from tests import house
+from tests.console.conftest import RunningConsole
+
+
+async def a_task(console: RunningConsole, kind: str = "LETTER", *, unit: str = "", late: int = 0) -> tuple[Task, Case]:
+    async with console.database.begin() as s:
+        borrower = await house.borrower(s, console.clock)
+        on = console.clock.today() - timedelta(days=late)
+        key = await cases.raise_task(s, borrower.case.id, kind, on, unit=unit, owned=False, at=console.clock.now())
+        task = await s.get_one(Task, key)
+        return task, borrower.case
+
+
+async def in_unit(console: RunningConsole, login: str, unit: str) -> None:
+    async with console.database.begin() as s:
+        await s.execute(update(User).where(User.login == login).values(unit=unit))
+
+
+async def test_cc14_a_worker_takes_and_closes_what_waits_in_his_unit(console: RunningConsole) -> None:
+    late, case = await a_task(console, late=3)
+    foreign, _ = await a_task(console, "LEGAL_STEP")
+    agent = await console.logged_in("anna", "agent", extension=101)
+    await in_unit(console, "anna", "letters")
+    assert "Тут порожньо" in (await agent.get("/tasks")).text
+    assert (await agent.get(f"/case/{case.number}")).status_code == 404, "not his yet"
+    page = (await agent.get("/tasks?list=unit")).text
+    assert f'id="task-{late.id}"' in page
+    assert "chip crit" in page, "overdue is red, with its shape and days"
+    assert f'id="task-{foreign.id}"' not in page
+    assert f'id="task-{foreign.id}"' not in (await agent.get("/tasks?list=all")).text, "all is not his to ask for"
+    for _ in range(2):
+        assert (await agent.send_form(f"/tasks/{late.id}/take?list=unit")).status_code == 303
+    assert (await agent.send_form(f"/tasks/{foreign.id}/take")).status_code == 403
+    assert (await agent.get(f"/case/{case.number}")).status_code == 200, "who has the task reads the case"
+    bad = await agent.send_form(f"/tasks/{late.id}/close?list=mine", result="OTHER", note="")
+    assert bad.status_code == 422
+    assert 'value="OTHER" selected' in bad.text
+    assert "наступний почне з них" in bad.text
+    for _ in range(2):
+        done = await agent.send_form(f"/tasks/{late.id}/close?list=mine", result="DONE", note="Лист № 7")
+        assert done.status_code == 303
+    async with console.database.begin() as s:
+        one = await s.get_one(Task, late.id)
+        assert (one.state, one.result, one.note) == ("DONE", "DONE", "Лист № 7")
+
+
+async def test_a_manager_sees_all_filters_and_exports(console: RunningConsole) -> None:
+    first, case = await a_task(console, "SMS")
+    await a_task(console, "VISIT", late=1)
+    boss = await console.logged_in("boss", "manager")
+    everything = (await boss.get("/tasks?list=all")).text
+    assert everything.count("rowlink") == 2
+    assert (await boss.get("/tasks?list=managers")).text.count("rowlink") == 2, "no unit has anybody yet"
+    assert (await boss.get("/tasks?list=all&kind=SMS")).text.count("rowlink") == 1
+    assert (await boss.get("/tasks?list=all&when=overdue")).text.count("rowlink") == 1
+    assert (await boss.get(f"/tasks?list=all&q={case.number}")).text.count("rowlink") == 1
+    assert (await boss.get("/tasks?list=all&q=ковал")).text.count("rowlink") == 2
+    for odd in ("/tasks?on=x", "/tasks?task=1", "/tasks?after=1", "/tasks?month=x&view=calendar", "/tasks?person=1"):
+        assert (await boss.get(odd)).status_code == 200, odd
+    calendar = (await boss.get("/tasks?list=all&view=calendar")).text
+    assert f"on={console.clock.today()}" in calendar
+    book = load_workbook(io.BytesIO((await boss.get("/tasks/export.xlsx?list=all")).content))
+    assert [row[0] for row in book.active.iter_rows(min_row=2, values_only=True)].count(case.number) == 1  # type: ignore[union-attr]
+    assert (await boss.get("/tasks/export.csv?list=all&kind=SMS")).text.count("\n") == 2
+    given = await boss.send_form(f"/tasks/{first.id}/hand-over?list=all", to="unit:legal", note="до суду")
+    assert given.status_code == 303
+    async with console.database.begin() as s:
+        assert await s.scalar(select(Task.unit).where(Task.id == first.id)) == "legal"
+
+
+async def test_cc05_a_task_by_hand_in_a_case(console: RunningConsole) -> None:
+    async with console.database.begin() as s:
+        case = (await house.borrower(s, console.clock)).case
+    boss = await console.logged_in("boss", "supervisor")
+    bad = await boss.send_form("/tasks", case=case.number, kind="VISIT", control_date="учора", note="двір")
+    assert bad.status_code == 422
+    assert 'value="учора"' in bad.text, "nothing is lost"
+    for _ in range(2):
+        assert (await boss.send_form("/tasks", case=case.number, kind="VISIT", control_date="+2")).status_code == 303
+    async with console.database.begin() as s:
+        found = (await s.scalars(select(Task).where(Task.case_id == case.id))).all()
+    assert [(t.kind, t.unit, t.control_date) for t in found] == [
+        ("VISIT", "visits", console.clock.today() + timedelta(days=2))
+    ]

@@ -198,7 +198,7 @@ class RunningHouse:
             for child in children:
                 child.terminate()
             for child in children:
-                await asyncio.to_thread(child.wait, 10)
+                await asyncio.to_thread(child.wait, 30)
             async with self.database() as database, database.begin() as s:
                 open_seats = update(AgentSession).where(AgentSession.ended_at.is_(None))
                 await s.execute(

@@ -94,7 +94,7 @@
       if (event.code === 4401) location.href = "/login?expired=1";
       if (event.code === 4403) return;
       connect.timer = setTimeout(connect, wait * (0.8 + Math.random() * 0.4));
-      wait = Math.min(wait * 2, 1000); // a desk is back within two seconds of the console
+      wait = Math.min(wait * 2, 500); // a desk is back within a second of the console
     };
   }
   ui.tell = (message) => { if (socket && socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message)); };

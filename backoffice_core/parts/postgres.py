@@ -12,7 +12,7 @@ from backoffice_core.config import Settings
 from backoffice_core.errors import BadInput, PartMissing
 from backoffice_core.parts import wal
 from backoffice_core.parts.part import Part
-from backoffice_core.parts.process import NOBODY, alive, cannot_write, need_space, own_folder, unprivileged
+from backoffice_core.parts.process import NOBODY, alive, at_work_in, cannot_write, need_space, own_folder, unprivileged
 
 USER = DATABASE = "backoffice"
 STOP_SIGN = signal.SIGINT  # "fast shutdown": sessions are ended, what was committed is kept
@@ -176,7 +176,8 @@ def _same_version(cluster: Path) -> None:
 
 
 def _no_other_server(cluster: Path) -> None:
-    """A postmaster.pid whose process is gone, or whose pid now is something else, is only a leftover."""
+    """A postmaster.pid whose process is gone, or whose pid now is something else, is only a leftover; not while sessions
+    of a server that was killed still write into the cluster."""
     try:
         pid = int((cluster / "postmaster.pid").read_text().split("\n", 1)[0])
     except (OSError, ValueError):
@@ -186,6 +187,11 @@ def _no_other_server(cluster: Path) -> None:
         raise PartMissing(
             f"A PostgreSQL already runs on {cluster}: pid {pid}.",
             remedy="Run `backoffice down`, or end that process.",
+        )
+    if left := at_work_in(cluster, "postgres"):
+        raise PartMissing(
+            f"Sessions of a PostgreSQL that was killed still work on {cluster}: {', '.join(map(str, left))}.",
+            remedy="They end by themselves in a moment; end those that do not.",
         )
 
 

@@ -27,7 +27,7 @@ from backoffice_core.parts.part import Part
 from backoffice_core.parts.state import Failure, PartState, State
 
 TICK_S = 0.1
-BACK_OFF_S = (1.0, 2.0, 5.0)  # and then 5 s for ever
+BACK_OFF_S = (0.2, 1.0, 2.0, 5.0)  # and then 5 s for ever
 STEADY_S = 60.0  # a part that ran that long begins the back-off anew
 LOG_LIMIT = 50 * 2**20
 STOP_ORDER = ((tuple(catalogue.PROGRAMS), 3.5), (("asterisk", "valkey"), 2.0), (("postgres",), 2.5))  # seconds

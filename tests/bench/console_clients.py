@@ -16,7 +16,7 @@ from typing import Any
 import uvloop
 import websockets
 
-FIRST_WAIT_S, LONGEST_WAIT_S = 0.25, 1.0  # as agent_console/static/console.js tries again
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.25, 0.5  # as agent_console/static/console.js tries again
 LINE_BYTES = 1 << 26
 
 

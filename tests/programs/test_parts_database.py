@@ -3,20 +3,22 @@
 import asyncio
 import os
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
+import psutil
 import pytest
 from sqlalchemy import text
 
 from backoffice_core.bus import Bus
 from backoffice_core.config import Settings
 from backoffice_core.db import Database
-from backoffice_core.errors import BadInput
+from backoffice_core.errors import BadInput, PartMissing
 from backoffice_core.events import News, QueueChanged
 from backoffice_core.parts import postgres
 from backoffice_core.parts.process import NOBODY, unprivileged
-from tests.conftest import fresh_settings
+from tests.conftest import fresh_settings, running, until
 
 
 async def test_database_is_utf8_and_listens_on_a_unix_socket_only(database: Database) -> None:
@@ -80,3 +82,33 @@ def test_a_cluster_of_another_major_version_is_not_touched(tmp_path: Path) -> No
     with pytest.raises(BadInput, match="was made by PostgreSQL 15"):
         postgres.prepare(settings)
     assert [file.name for file in cluster.iterdir()] == ["PG_VERSION"]
+
+
+async def test_no_second_server_while_a_session_of_a_killed_one_still_works(tmp_path: Path) -> None:
+    """Issue 4, "nothing lost": the server is killed, a session of it hangs and could still write: nothing is started on
+    the cluster until it is gone."""
+    settings = fresh_settings(tmp_path / "data")
+    with running(postgres.part(settings, fast=True), tmp_path / "postgres.log") as server:
+        database = Database(settings, pool=1)
+        async with database.engine.connect() as connection:
+            session = psutil.Process(await connection.scalar(text("SELECT pg_backend_pid()")))
+            session.suspend()
+            try:
+                server.kill()
+                await asyncio.to_thread(server.wait)
+                with pytest.raises(PartMissing, match=f"still work on .*{session.pid}"):
+                    postgres.prepare(settings)
+            finally:
+                session.send_signal(signal.SIGCONT)
+            await until(lambda: not session.is_running(), 10, what="the session sees that its server is gone")
+            await connection.invalidate()
+        await database.close()
+
+        def free() -> bool:
+            try:
+                postgres.prepare(settings)
+            except PartMissing:  # its other processes end as well
+                return False
+            return True
+
+        await until(free, 10, what="the cluster may be started again")

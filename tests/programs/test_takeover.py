@@ -1,13 +1,17 @@
 """A new release takes over from a running one, or leaves it as it was (FL-14). The whole with talks: tests/drills."""
 
+import getpass
 import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
+from backoffice_core.audit.models import AuditEntry
 from backoffice_core.config import Settings
+from backoffice_core.db import Database
 from backoffice_core.parts import control, process
 from backoffice_core.parts import state as states
 from tests.conftest import ROOT, command, fresh_settings, until
@@ -85,6 +89,11 @@ async def test_programs_are_replaced_and_servers_stay(settings: Settings, tmp_pa
         )
 
     await until(started_again, 60, what="PostgreSQL started again by the new supervisor")
+    database = Database(settings, pool=1)
+    async with database.begin() as s:  # the one that failed is none
+        (noted,) = await s.scalars(select(AuditEntry).where(AuditEntry.act == "UPGRADED"))
+    await database.close()
+    assert (noted.who, set(noted.data["parts"])) == (f"os:{getpass.getuser()}", set(PARTS))
     control.down(settings, say=lambda _: None)
     assert control.look(settings) == []
     assert not process.alive(after["worker"], None)

@@ -68,6 +68,15 @@ def insert_sql(model: type[Base], given: Iterable[str], **named: str) -> str:
     return f"INSERT INTO {model.__tablename__} ({', '.join(values)}) VALUES ({', '.join(values.values())})"  # noqa: S608
 
 
+async def fetch(session: AsyncSession, query: str, *values: Any) -> list[Any]:
+    """Many rows, past SQLAlchemy's own handling of each, in the session's transaction. `query`: PostgreSQL's ($1 …)."""
+    connection = await session.connection()
+    await connection.execute(text("SELECT 1"))  # the driver's transaction begins with the first statement
+    link = (await connection.get_raw_connection()).driver_connection
+    assert link is not None  # noqa: S101
+    return list(await link.fetch(query, *values))
+
+
 _DIALECT = postgresql.dialect()
 
 AWAY = (DBAPIError, PoolTimeout, OSError, TimeoutError)

@@ -15,7 +15,7 @@ from backoffice_core import clock as clocks
 from backoffice_core import config
 from backoffice_core.audit import service as audit
 from backoffice_core.bus import Bus
-from backoffice_core.call_centre import call_backs, caller_ids, requeue, wrap_up
+from backoffice_core.call_centre import call_backs, caller_ids, queue, requeue, wrap_up
 from backoffice_core.clock import Clock
 from backoffice_core.compliance import elsewhere
 from backoffice_core.config import Settings
@@ -54,7 +54,8 @@ class Worker:
             group.create_task(self._each_hour())
             group.create_task(self._ship_log())
             group.create_task(self._call_back())
-            group.create_task(self._requeue())
+            for share in range(queue.SHARES):
+                group.create_task(self._requeue(share))
             group.create_task(Ears(self.settings, self.database, self.bus, self.clock).run())
 
     async def _jobs(self) -> None:
@@ -113,14 +114,14 @@ class Worker:
                 log.warning("call-backs wait", error=type(error).__name__)
             await asyncio.sleep(CALL_BACK_LOOK_S)
 
-    async def _requeue(self) -> None:
+    async def _requeue(self, share: int) -> None:
         """Cases of which a fact has changed are judged anew within a second: in a row while there are any, then by a look
         every quarter of one, which nobody has to wake and no lost news can delay."""
         said = 0.0
         while True:
             done: requeue.Requeued | None = None
             try:
-                done = await self.requeue()
+                done = await self.requeue(share)
             except AWAY as error:
                 log.warning("changed cases wait", error=type(error).__name__)
             if done is not None and done.left and time.monotonic() - said > REQUEUE_SAY_S:
@@ -129,7 +130,7 @@ class Worker:
             if done is None or not done.left:
                 await asyncio.sleep(REQUEUE_LOOK_S)
 
-    async def requeue(self) -> requeue.Requeued | None:
+    async def requeue(self, share: int) -> requeue.Requeued | None:
         """One step of it, and the news where the queue has changed."""
         now = self.clock.now()
         async with self.database.begin() as s:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.borrowers.models import PersonFlag
@@ -38,6 +38,7 @@ from backoffice_core.collection.service import OPEN_PROMISE, promise_ends
 from backoffice_core.compliance import service as compliance
 from backoffice_core.compliance.terms import Contact
 from backoffice_core.config import Settings
+from backoffice_core.db import fetch
 from backoffice_core.loans import service as loans
 from backoffice_core.loans import sources, stop_list
 from backoffice_core.loans.service import Debt
@@ -138,20 +139,20 @@ class _Material:
     shown: tuple[str, bool] = ("", False)  # the caller id of this campaign, and whether it is declared
 
 
-_CASES = text("""
+_CASES = """
     -- judged_cases: open cases with their borrowers
     SELECT c.id, c.number, c.state, c.stage, c.hold_until, p.id, p.jurisdiction, p.time_zone, p.demo
     FROM cases c JOIN persons p ON p.id = c.person_id
-    WHERE c.id = ANY(:ids) AND c.closed_at IS NULL ORDER BY c.number
-""")
-_PHONES = text("""
+    WHERE c.id = ANY($1) AND c.closed_at IS NULL ORDER BY c.number
+"""
+_PHONES = """
     SELECT id, person_id, value, owner_kind, number_type, rank, state FROM contact_points
-    WHERE kind = 'phone' AND person_id = ANY(:ids)
-""")
+    WHERE kind = 'phone' AND person_id = ANY($1)
+"""
 
 
 async def _read(session: AsyncSession, case_ids: Sequence[UUID], terms: Terms) -> _Material:
-    material = _Material([Whom(*row) for row in await session.execute(_CASES, {"ids": list(case_ids)})])
+    material = _Material([Whom(*row) for row in await fetch(session, _CASES, list(case_ids))])
     persons = [whom.id for whom in material.cases]
     cases = [whom.case_id for whom in material.cases]
     if not cases:
@@ -159,7 +160,7 @@ async def _read(session: AsyncSession, case_ids: Sequence[UUID], terms: Terms) -
     material.debts = await loans.debts(session, persons)
     for flag in await session.scalars(select(PersonFlag).where(PersonFlag.person_id == func.any(persons))):
         material.flags.setdefault(flag.person_id, []).append(flag)
-    for row in await session.execute(_PHONES, {"ids": persons}):
+    for row in await fetch(session, _PHONES, persons):
         material.phones.setdefault(row[1], []).append(Phone(*row))
     material.missed = await _missed(session, [p.id for some in material.phones.values() for p in some], terms.at)
     await _read_work(session, cases, material)
@@ -226,14 +227,16 @@ def _judge(whom: Whom, material: _Material, terms: Terms) -> Judged:
     return Judged(view, whom, phones[best.id] if best else None, own_refusal(view, terms.day, terms.zone))
 
 
-async def _ask_the_law(
-    session: AsyncSession, judged: Iterable[Judged], material: _Material, terms: Terms
-) -> None:  # fmt: skip
+async def _ask_the_law(session: AsyncSession, judged: Iterable[Judged], material: _Material, terms: Terms) -> None:
     """One question for each case that is ours to call. A reason of the law may stand before our own."""
     asked = [one for one in judged if one.view.state not in OVER | ELSEWHERE]
-    contacts = [_contact(one, material, terms.settings) for one in asked]
     guard = terms.settings.guard_minutes
-    decisions = await compliance.ask_many(session, contacts, terms.at, store=terms.store, guard_minutes=guard)
+    if terms.store:
+        contacts = [_contact(one, material, terms.settings) for one in asked]
+        decisions = await compliance.ask_many(session, contacts, terms.at, guard_minutes=guard)
+    else:
+        questions = [_question(one, material, terms.settings) for one in asked]
+        decisions = await compliance.answer_many(session, questions, terms.at, guard_minutes=guard)
     for one, decision in zip(asked, decisions, strict=True):
         one.refused = first_of(one.refused, lawful_refusal(decision, terms.day_ends))
         lawful_from = terms.at if decision.allow else decision.next_allowed_at
@@ -241,6 +244,14 @@ async def _ask_the_law(
             one.from_when = earliest(one.view, lawful_from, terms.at)
             if one.from_when is not None and one.from_when > lawful_from:
                 one.refused = await _still_lawful(session, one, material, terms)
+
+
+def _question(one: Judged, material: _Material, settings: Settings) -> compliance.Question:
+    """Contacts of one campaign by one dialer differ in what is named here, and in the person (`call_contact`)."""
+    whom, phone = one.whom, one.phone or _NO_NUMBER
+    flags = tuple((f.flag, f.valid_from, f.valid_to, bool(f.evidence)) for f in material.flags.get(whom.id, ()))
+    alike = (whom.jurisdiction, whom.time_zone, whom.stage, phone.number_type, phone.owner_kind, flags)
+    return compliance.Question(whom.id, alike, lambda: _contact(one, material, settings))
 
 
 def _contact(one: Judged, material: _Material, settings: Settings) -> Contact:

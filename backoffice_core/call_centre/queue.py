@@ -22,11 +22,12 @@ from backoffice_core.call_centre.rules import OUTCOMES
 from backoffice_core.cases.models import Case, Task
 from backoffice_core.cases.rules import CALLBACK, FOLLOW_UP
 from backoffice_core.config import Settings
-from backoffice_core.db import new_key
+from backoffice_core.db import fetch, new_key
 from backoffice_core.loans import sources
 
 AT_ONCE = 2000  # cases
-JUDGING = 0x71756575  # "queu": one judgement of the queue at a time in this database
+JUDGING = 0x71756575  # "queu": a lock for each share of the cases; nobody else judges these
+SHARES = 2  # one may wait for PostgreSQL while the other thinks
 
 T = TypeVar("T")
 Progress = Callable[[int, int], None]
@@ -80,7 +81,8 @@ def _in_parts(rows: Sequence[T]) -> Iterable[Sequence[T]]:
 
 async def begin_judging(session: AsyncSession) -> None:
     """Waits until nobody else judges; what this transaction does to tasks marks no case."""
-    await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": JUDGING})
+    for share in range(SHARES):
+        await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": JUDGING + share})
     await session.execute(text("SELECT set_config('queue.judging', 'yes', true)"))
 
 
@@ -98,7 +100,7 @@ async def write(
         case_id = one.view.case_id
         if case_id in dialing:
             continue
-        stand, said = stands.get(case_id, (None, {}))
+        stand, said = stands.get(case_id, (None, None))
         why = {"night"} if whys is None else whys.get(case_id, ())
         change = change_of(stand, one.view, one.refused, one.from_when, terms.at, why)
         changes.task(one, stand, said, change, norms, terms)
@@ -107,33 +109,37 @@ async def write(
     return len(changes.changed)
 
 
-_STANDS = text("""
+_STANDS = """
     -- task_stands: nobody dials these while they are looked at; those in a call are left out
-    SELECT case_id, id, state, state_reason, attempts, fence, earliest_at, contact_point_id, position, why, demo
-    FROM call_tasks WHERE business_date = :day AND case_id = ANY(:cases) AND state NOT IN ('DIALING','SETTLING')
+    SELECT case_id, id, state, state_reason, attempts, fence, earliest_at, contact_point_id, position, why::text, demo
+    FROM call_tasks WHERE business_date = $1 AND case_id = ANY($2) AND state NOT IN ('DIALING','SETTLING')
     ORDER BY id FOR UPDATE
-""")
-_DIALING = text("""
-    SELECT case_id FROM call_tasks WHERE business_date = :day AND case_id = ANY(:cases) AND state IN ('DIALING','SETTLING')
-""")
+"""
+_DIALING = """
+    SELECT case_id FROM call_tasks WHERE business_date = $1 AND case_id = ANY($2) AND state IN ('DIALING','SETTLING')
+"""
+_REFUSED = "SELECT case_id, reason, until, rule FROM not_callable WHERE business_date = $1 AND case_id = ANY($2)"
+Said = tuple[UUID, int, str, bool]  # number, position, terms as PostgreSQL writes them, demo
 
 
 async def _stands(
     session: AsyncSession, day: date, cases: list[UUID]
-) -> tuple[dict[UUID, tuple[Stand, dict[str, Any]]], set[UUID]]:
-    terms = {"day": day, "cases": cases}
+) -> tuple[dict[UUID, tuple[Stand, Said]], set[UUID]]:
     found = {}
-    for row in await session.execute(_STANDS, terms):
-        said = {"contact_point_id": row[7], "position": row[8], "why": row[9], "demo": row[10]}
-        found[row[0]] = (Stand(*row[1:7]), said)
-    dialing = set(await session.scalars(_DIALING, terms)) - found.keys()
+    for row in await fetch(session, _STANDS, day, cases):
+        case_id, task_id, state, reason, attempts, fence, hour, *said = row
+        found[case_id] = (Stand(task_id, state, reason, attempts, fence, hour), tuple(said))
+    dialing = {row[0] for row in await fetch(session, _DIALING, day, cases)} - found.keys()
     return found, dialing
 
 
 async def _refused(session: AsyncSession, day: date, cases: list[UUID]) -> dict[UUID, NotToday]:
-    n = NotCallable
-    query = select(n.case_id, n.reason, n.until, n.rule).where(n.business_date == day, n.case_id == func.any(cases))
-    return {case_id: NotToday(reason, until, rule) for case_id, reason, until, rule in await session.execute(query)}
+    return {row[0]: NotToday(row[1], row[2], row[3]) for row in await fetch(session, _REFUSED, day, cases)}
+
+
+def _as_stored(why: Mapping[str, Any]) -> str:
+    """As PostgreSQL writes a jsonb: keys by length, then by letters. So terms that have not changed are not written."""
+    return json.dumps(dict(sorted(why.items(), key=lambda one: (len(one[0]), one[0]))), ensure_ascii=False)
 
 
 class _Changes:
@@ -149,28 +155,22 @@ class _Changes:
         self.changed: set[UUID] = set()
 
     def task(
-        self, one: Judged, stand: Stand | None, said: dict[str, Any], change: Change, norms: Norms, terms: Terms
+        self, one: Judged, stand: Stand | None, said: Said | None, change: Change, norms: Norms, terms: Terms
     ) -> None:
         if change.act == "withdraw" and stand is not None:
             self.gone.append(stand.id)
-        elif change.act == "cancel" and stand is not None:
-            rest = (said["contact_point_id"], said["position"], json.dumps(said["why"]), said["demo"])
-            self.moved.append((stand.id, change.state, change.state_reason, None, *rest))
+        elif change.act == "cancel" and stand is not None and said is not None:
+            self.moved.append((stand.id, change.state, change.state_reason, None, *said))
         elif change.act == "place" and one.phone is not None:
             placed = place(one.view, norms, terms.day, terms.zone)
-            now = {
-                "contact_point_id": one.phone.id,
-                "position": placed.position,
-                "why": placed.why,
-                "demo": one.whom.demo,
-            }
             if stand is None:
+                now = {"contact_point_id": one.phone.id, "position": placed.position, "why": placed.why}
                 self.new.append(self._new(one, change) | now)
-            elif said != now or (stand.state, stand.state_reason, stand.earliest_at) != change[2:]:
-                rest = (one.phone.id, placed.position, json.dumps(placed.why), one.whom.demo)
-                self.moved.append((stand.id, change.state, change.state_reason, change.earliest_at, *rest))
             else:
-                return
+                meant = (one.phone.id, placed.position, _as_stored(placed.why), one.whom.demo)
+                if said == meant and (stand.state, stand.state_reason, stand.earliest_at) == change[2:]:
+                    return
+                self.moved.append((stand.id, change.state, change.state_reason, change.earliest_at, *meant))
         else:
             return
         self.changed.add(one.view.case_id)
@@ -179,6 +179,7 @@ class _Changes:
         return {
             "id": new_key(), "business_date": self.day, "case_id": one.view.case_id, "person_id": one.whom.id,
             "campaign": CAMPAIGN, "purpose": PURPOSE, "state": change.state, "earliest_at": change.earliest_at,
+            "demo": one.whom.demo,
         }  # fmt: skip
 
     def reason(self, case_id: UUID, stands: NotToday | None, refused: NotToday | None) -> None:

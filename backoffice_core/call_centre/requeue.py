@@ -13,12 +13,11 @@ from datetime import date, datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Select, delete, exists, func, insert, select, text
+from sqlalchemy import delete, func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.call_centre import queue
 from backoffice_core.call_centre.judging import Terms, judge
-from backoffice_core.call_centre.models import NotCallable
 from backoffice_core.call_centre.ordering import Norms
 from backoffice_core.call_centre.queue_models import QueueDay, QueueMark
 from backoffice_core.config import Settings
@@ -53,16 +52,20 @@ class Requeued:
 
 
 async def rejudge(
-    session: AsyncSession, settings: Settings, *, now: datetime, today: date, zone: ZoneInfo, most: int = queue.AT_ONCE
-) -> Requeued | None:
+    session: AsyncSession, settings: Settings, *, now: datetime, today: date, zone: ZoneInfo, share: int | None = None,
+    most: int = queue.AT_ONCE,
+) -> Requeued | None:  # fmt: skip
     """Judges up to `most` marked cases of today's queue, single ones before those of a change that marked very many.
 
     None = nothing to do: no marks, no queue of today yet (the night will judge all), or a night or another worker is at it.
-    `now` is business time, `zone` the bank's.
+    `now` is business time, `zone` the bank's. `share`: of `queue.SHARES` parts of the cases only this one, so that as many
+    may judge at a time and no case is judged by two; None = all.
     """
     if not await _something_waits(session, today, now):
         return None
-    if not await session.scalar(_MAY_JUDGE, {"night": NIGHT, "judging": queue.JUDGING}):
+    shares = list(range(queue.SHARES)) if share is None else [share]
+    locks = {"night": NIGHT, "judging": [queue.JUDGING + one for one in shares]}
+    if not await session.scalar(_MAY_JUDGE, locks):
         return None
     await session.execute(text("SELECT set_config('queue.judging', 'yes', true)"))
     day = await session.get(QueueDay, today)
@@ -71,9 +74,10 @@ async def rejudge(
         return None
     await session.execute(_SPREAD)
     whys: dict[UUID, set[str]] = {}
-    for marked, why in await session.execute(_TAKE, {"most": most}):
+    mine = {"shares": shares, "of": queue.SHARES}
+    for marked, why in await session.execute(_TAKE, {"most": most, **mine}):
         whys.setdefault(marked, set()).add(why)
-    for due in await session.scalars(_over(today, now).limit(most)):
+    for due in await session.scalars(_OVER, {"today": today, "now": now, "most": most, **mine}):
         whys.setdefault(due, set()).add("time")
     if served := [case_id for case_id, why in whys.items() if why & ENDED]:
         await queue.close_served(session, now, served)
@@ -88,7 +92,10 @@ async def marks_left(session: AsyncSession) -> int:
     return await session.scalar(select(func.count()).select_from(QueueMark)) or 0
 
 
-_MAY_JUDGE = text("SELECT pg_try_advisory_xact_lock_shared(:night) AND pg_try_advisory_xact_lock(:judging)")
+_MAY_JUDGE = text("""
+    SELECT pg_try_advisory_xact_lock_shared(:night)
+        AND (SELECT bool_and(pg_try_advisory_xact_lock(one)) FROM unnest(CAST(:judging AS bigint[])) one)
+""")
 _SPREAD = text("""
     -- spread_marks: a mark of everybody becomes one of each open case
     WITH everybody AS (DELETE FROM queue_marks WHERE case_id IS NULL RETURNING why)
@@ -98,15 +105,21 @@ _SPREAD = text("""
 """)
 _TAKE = text("""
     DELETE FROM queue_marks WHERE id = ANY(ARRAY(
-        SELECT id FROM queue_marks WHERE case_id IS NOT NULL ORDER BY bulk, id LIMIT :most FOR UPDATE SKIP LOCKED
+        SELECT id FROM queue_marks
+        WHERE case_id IS NOT NULL AND abs(uuid_hash(case_id) % :of) = ANY(CAST(:shares AS int[]))
+        ORDER BY bulk, id LIMIT :most FOR UPDATE SKIP LOCKED
     )) RETURNING case_id, why
+""")
+_OVER = text("""
+    -- over_by_now: cases whose reason has come to its end during the day
+    SELECT case_id FROM not_callable WHERE business_date = :today AND until <= :now
+        AND abs(uuid_hash(case_id) % :of) = ANY(CAST(:shares AS int[])) LIMIT :most
+""")
+_WAITS = text("""
+    SELECT EXISTS (SELECT FROM queue_marks)
+        OR EXISTS (SELECT FROM not_callable WHERE business_date = :today AND until <= :now)
 """)
 
 
-def _over(today: date, now: datetime) -> Select[UUID]:
-    """Cases whose reason has come to its end during the day."""
-    return select(NotCallable.case_id).where(NotCallable.business_date == today, NotCallable.until <= now)
-
-
 async def _something_waits(session: AsyncSession, today: date, now: datetime) -> bool:
-    return bool(await session.scalar(select(exists().select_from(QueueMark) | _over(today, now).exists())))
+    return bool(await session.scalar(_WAITS, {"today": today, "now": now}))

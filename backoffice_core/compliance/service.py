@@ -18,6 +18,7 @@ from backoffice_core.compliance.books import (
     working_days,
 )
 from backoffice_core.compliance.dialer_limits import AbandonAccount, DialerLimits, dialer_limits
+from backoffice_core.compliance.many import Question, answer_many
 from backoffice_core.compliance.models import ContactLedger
 from backoffice_core.compliance.rulebook import RuleBook
 from backoffice_core.compliance.slots import (
@@ -33,9 +34,10 @@ from backoffice_core.compliance.terms import Contact, Decision, Entry, PersonVie
 from backoffice_core.db import new_key
 
 __all__ = [
-    "DECISION", "SLOT", "AbandonAccount", "ContactsOfDay", "Decision", "DialerLimits", "Entry", "RuleBook", "ask",
-    "ask_and_reserve", "ask_many", "ask_slot", "calendar", "commit_slot", "contacts_of_day", "dialer_limits", "free_slot",
-    "hold_slots", "last_working_day", "load_rules", "record", "rulebook", "seed_calendar", "working_days",
+    "DECISION", "SLOT", "AbandonAccount", "ContactsOfDay", "Decision", "DialerLimits", "Entry", "Question",
+    "RuleBook", "answer_many", "ask", "ask_and_reserve", "ask_many", "ask_slot", "calendar", "commit_slot",
+    "contacts_of_day", "dialer_limits", "free_slot", "hold_slots", "last_working_day", "load_rules", "record",
+    "rulebook", "seed_calendar", "working_days",
 ]  # fmt: skip
 
 

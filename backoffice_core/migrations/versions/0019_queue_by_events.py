@@ -62,9 +62,11 @@ def _function(name: str, body: str) -> None:
 
 def _facts(table: str, key: str, columns: tuple[str, ...], mark: str) -> None:
     """Three triggers, once for each statement: rows that came, rows that differ, rows that went."""
-    differ = " OR ".join(f"n.{one} IS DISTINCT FROM o.{one}" for one in columns)
-    both = f"(SELECT n.* FROM came n JOIN gone o ON o.{key} = n.{key} WHERE {differ} UNION ALL " + (
-        f"SELECT o.* FROM came n JOIN gone o ON o.{key} = n.{key} WHERE {differ})"
+    deciding = ", ".join((key, *(one for one in columns if one != key)))
+    # Set operations, not a join: nothing is known of how many rows came, and a join may go row by row through them.
+    both = (
+        f"(SELECT {deciding} FROM came EXCEPT SELECT {deciding} FROM gone UNION"
+        f" (SELECT {deciding} FROM gone EXCEPT SELECT {deciding} FROM came))"
     )
     for event, rows, tables in (
         ("insert", "came", "NEW TABLE AS came"),

@@ -5,7 +5,8 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -281,6 +282,38 @@ def shared_command(
         say_json([asdict(one) for one in found])
         return
     table("shared numbers", ("number", "borrowers", "who"), [(s.value, s.persons, ", ".join(s.refs)) for s in found])
+
+
+@phones.command("terms")
+def terms_command(
+    change: Annotated[str, typer.Option("--set", help="name=value, as needed=2.5")] = "",
+    since: Annotated[str, typer.Option(help="the first day, as 2026-12-01; default: today")] = "",
+    source: Annotated[str, typer.Option(help="who decided it, and why")] = "",
+    as_json: Json = False,
+) -> None:
+    """Weights and thresholds by which numbers become suspect, dead or unreachable, as in force; --set changes one."""
+    from backoffice_core.borrowers import evidence
+
+    name, _, value = change.partition("=")
+
+    async def work(house: House) -> dict[str, float]:
+        day = house.clock.today()
+        async with house.database.begin() as session:
+            if change:
+                try:
+                    number, first = Decimal(value.strip()), date.fromisoformat(since) if since else day
+                except (ArithmeticError, ValueError):
+                    raise BadInput(
+                        f"“{change}” from “{since}” is not understood.", remedy="Write --set needed=2.5."
+                    ) from None
+                await evidence.set_term(session, name.strip(), number, since=first, source=source)
+            return asdict(await evidence.terms(session, day))
+
+    found = run(work)
+    if as_json:
+        say_json(found)
+        return
+    table("terms of verdicts", ("term", "value"), [(term, f"{v:g}") for term, v in found.items()])
 
 
 def register(app: typer.Typer, as_help: Callable[[str], str]) -> None:

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from backoffice_core.borrowers.models import ContactPoint
 from backoffice_core.borrowers.rules import UNUSABLE
-from backoffice_core.call_centre import queue, requeue
+from backoffice_core.call_centre import absence, queue, requeue
 from backoffice_core.cases import service as cases
 from backoffice_core.cases import tasks
 from backoffice_core.cases.models import Case, Task
@@ -184,8 +184,10 @@ async def _judge_promises(session: AsyncSession, night: Night) -> dict[str, int]
 
 
 async def _due_tasks(session: AsyncSession, night: Night) -> dict[str, int]:
-    """Closes what a talk has served, and asks for fresh contact data where a number fell out without a task (CC-12)."""
+    """Closes what a talk has served, gives up numbers that nobody answers (CC-11), and asks for fresh contact data where a
+    number fell out without a task (CC-12)."""
     served = await queue.close_served(session, night.now)
+    absent = await absence.judge_absence(session, night.now)
     calendar = await compliance.working_days(session, night.settings.jurisdiction, night.business_date, days=60)
     before = night.business_date - timedelta(days=90)
     working = await compliance.working_days(session, night.settings.jurisdiction, before, days=90)
@@ -212,7 +214,14 @@ async def _due_tasks(session: AsyncSession, night: Night) -> dict[str, int]:
     due = await session.scalar(
         select(func.count()).where(Task.state == "OPEN", Task.control_date <= night.business_date)
     )
-    return {"served": served, "refresh_contact": raised, "placed": placed, "escalated": went_up, "due": due or 0}
+    return {
+        "served": served,
+        **absent,
+        "refresh_contact": raised,
+        "placed": placed,
+        "escalated": went_up,
+        "due": due or 0,
+    }
 
 
 async def _build_queue(session: AsyncSession, night: Night) -> dict[str, int]:

@@ -1,9 +1,12 @@
 """People who borrowed, how they can be reached, and what is known about each number."""
 
 from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Numeric, UniqueConstraint
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backoffice_core.db import Base, Key, Serial, new_key
@@ -75,20 +78,40 @@ class ContactPoint(Base):
     state: Mapped[str] = mapped_column(default="UNVERIFIED")
     state_reason: Mapped[str] = mapped_column(default="")
     state_since: Mapped[datetime | None]
+    state_facts: Mapped[dict[str, Any] | None] = mapped_column(JSONB)  # what led to it (`verdicts.Judged.facts`)
 
 
 class PhoneEvidence(Base):
     """One observation for or against a number. A verdict is made from many (CC-10), never from one."""
 
     __tablename__ = "phone_evidence"
-    __table_args__ = (Index(None, "contact_point_id", "at"),)
+    __table_args__ = (
+        Index(None, "contact_point_id", "at"),
+        Index("ix_phone_evidence_trunk", "trunk", "at", postgresql_where="trunk <> ''"),
+    )
 
     id: Mapped[Serial]
     contact_point_id: Mapped[UUID] = mapped_column(ForeignKey("contact_points.id"))
     at: Mapped[datetime]  # business time
-    sign: Mapped[str]  # dead, alive, right_party, wrong_party; trunk and announcement count for nothing
+    # dead, alive, right_party, wrong_party, revived, rings (of suspects only); trunk and announcement count for nothing
+    sign: Mapped[str]
     sip_code: Mapped[int | None]
     cause: Mapped[int | None]
     trunk: Mapped[str] = mapped_column(default="")
     announcement: Mapped[str] = mapped_column(default="")  # what the network said, as `switched_off`
     call_id: Mapped[UUID | None] = mapped_column(unique=True)
+    rang_s: Mapped[int | None]  # seconds of ringing before a refusal
+    lived: Mapped[bool] = mapped_column(default=False)  # of a refusal: the number had been answered within sixty days
+
+
+class NumberTerm(Base):
+    """A dated weight or threshold of the verdicts on numbers; what has no row is as in `verdicts.Terms` (CC-10, CC-11)."""
+
+    __tablename__ = "number_terms"
+
+    id: Mapped[Serial]
+    name: Mapped[str]
+    value: Mapped[Decimal] = mapped_column(Numeric(12, 4))
+    valid_from: Mapped[date]
+    valid_to: Mapped[date | None]
+    source: Mapped[str] = mapped_column(default="")  # who decided it, and why

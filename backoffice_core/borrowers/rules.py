@@ -1,62 +1,16 @@
-"""What makes a number dead, and where a person's clock stands; how it is read is in phones.py. Pure."""
+"""Statuses of people, and where a person's clock stands. Pure. Numbers: phones.py reads them, verdicts.py judges them."""
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import date
 from functools import lru_cache
 
 from backoffice_core.borrowers.phones import OWNER_KINDS, Phone, read_phone
+from backoffice_core.borrowers.verdicts import UNUSABLE
 
-__all__ = [
-    "DEAD_SIGNS_NEEDED", "FLAGS", "OWNER_KINDS", "UNUSABLE", "Phone", "Sign", "phone_state", "read_phone", "time_zone_of",
-    "trunk_refuses_everybody",
-]  # fmt: skip
+__all__ = ["FLAGS", "OWNER_KINDS", "UNUSABLE", "Phone", "read_phone", "time_zone_of"]
 FLAGS = (
     "bankrupt", "incapacitated", "inpatient", "minor", "disability_group_1", "protected_military", "close_to_protected",
     "deceased", "vulnerable", "representative_only", "refused_interaction", "breathing_space", "breathing_space_mh",
 )  # fmt: skip
-UNUSABLE = frozenset({"DEAD", "UNREACHABLE", "WRONG_PARTY"})  # never dialed
-DEAD_SIGNS_NEEDED = 2  # on so many different business days (domain.md 4.2 Phone)
-
-
-@dataclass(frozen=True, slots=True)
-class Sign:
-    """One observation of a number on one day: dead, alive, right_party, wrong_party; others are not counted."""
-
-    day: date
-    sign: str
-
-
-def phone_state(signs: Iterable[Sign], dead_signs_needed: int = DEAD_SIGNS_NEEDED) -> str:
-    """The verdict on all evidence, oldest first (domain.md 4.2 Phone; CC-10).
-
-    One sign of death makes a number SUSPECT, signs on enough different days DEAD; any answer wipes them out, and a
-    talk with the right person makes the number VERIFIED for good. WRONG_PARTY is an agent's word and yields only to
-    another talk with the right person: whoever lives behind a wrong number, the machine hears him as "alive".
-    """
-    state, verified = "UNVERIFIED", False
-    dead_days: set[date] = set()
-    for one in signs:
-        if one.sign == "right_party":
-            verified, state = True, "VERIFIED"
-            dead_days.clear()
-        elif one.sign == "wrong_party":
-            verified, state = False, "WRONG_PARTY"
-        elif state == "WRONG_PARTY":
-            continue
-        elif one.sign == "alive":
-            dead_days.clear()
-            state = "VERIFIED" if verified else "UNVERIFIED"
-        elif one.sign == "dead":
-            dead_days.add(one.day)
-            state = "DEAD" if len(dead_days) >= dead_signs_needed else "SUSPECT"
-    return state
-
-
-def trunk_refuses_everybody(dead: int, alive: int) -> bool:
-    """Whether recent signs of one trunk speak of the trunk and not of the numbers: nearly all of many are "dead"."""
-    return dead >= 30 and dead > 4 * alive
 
 
 # Regions by the beginning of their names, in the languages that files use. What is not here is unknown, and an unknown

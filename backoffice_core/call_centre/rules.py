@@ -94,6 +94,11 @@ def evidence(result: str, facts: CallFacts) -> str | None:
     return "alive" if facts.answered_at is not None else None
 
 
+def rang(result: str, facts: CallFacts) -> bool:
+    """Nobody answered, but it rang or was busy: that speaks for a number under suspicion."""
+    return facts.answered_at is None and (result == "BUSY" or (result == "NO_ANSWER" and facts.rang_at is not None))
+
+
 MISSED = "MISSED"  # he called us and nobody took it
 
 

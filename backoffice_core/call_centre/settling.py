@@ -27,6 +27,7 @@ from backoffice_core.call_centre.rules import (
     is_abandoned,
     is_taken_back,
     is_trunks_own,
+    rang,
     task_after_call,
     telephony_result,
 )
@@ -81,7 +82,7 @@ async def settle(s: AsyncSession, call_id: UUID, facts: CallFacts, now: datetime
     if facts.answered_at is None and result != "UNKNOWN":
         await _no_recording(s, call_id)
     await legs.close(s, attempt, facts.ended_at)
-    sign = evidence(result, facts)
+    sign = evidence(result, facts) or ("rings" if rang(result, facts) else "")
     doubted = sign == "dead" and await trunks.suspect(s, attempt.trunk)  # the trunk's word counts for nothing now
     counts = not (doubted or is_trunks_own(result, facts))
     await close_task(s, attempt, "CONGESTION" if doubted else result, now, counts=counts)
@@ -89,7 +90,7 @@ async def settle(s: AsyncSession, call_id: UUID, facts: CallFacts, now: datetime
     if sign:
         await cases.number_evidence(
             s, attempt.whose.case_id, attempt.whose.contact_point_id, "trunk" if doubted else sign, at=now, call_id=call_id,
-            trunk=attempt.trunk, sip_code=facts.sip_code, cause=facts.cause,
+            trunk=attempt.trunk, sip_code=facts.sip_code, cause=facts.cause, rang_s=_rang_s(facts) if sign == "dead" else None,
         )  # fmt: skip
     if attempt.agent_session_id:
         await agents.call_over(
@@ -97,6 +98,10 @@ async def settle(s: AsyncSession, call_id: UUID, facts: CallFacts, now: datetime
             has_outcome=attempt.outcome is not None,
         )  # fmt: skip
     return attempt
+
+
+def _rang_s(facts: CallFacts) -> int | None:
+    return None if facts.rang_at is None else max(int((facts.ended_at - facts.rang_at).total_seconds()), 0)
 
 
 _CALLS = select(CallAttempt).where(bulk.among(CallAttempt.id)).order_by(CallAttempt.id).with_for_update()

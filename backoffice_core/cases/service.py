@@ -227,8 +227,9 @@ async def write_kept(session: AsyncSession) -> None:
     plain = await borrowers.note_alive(
         session, [(point, at, seen) for _, point, sign, at, seen in kept if sign == "alive"]
     )
+    suspect = await borrowers.suspects(session, [point for _, point, sign, _, _ in kept if sign == "rings"])
     for case_id, point, sign, at, seen in kept:
-        if seen["call_id"] not in plain:
+        if seen["call_id"] not in plain and (sign != "rings" or point in suspect):
             await number_evidence(session, case_id, point, sign, at=at, **seen)
 
 

@@ -1,6 +1,5 @@
 # Every word a person sees. A language is a file: a further .ftl in this folder is offered by itself.
 
-
 ## Frame
 
 skip-to-main = Skip to main
@@ -596,11 +595,9 @@ stop-cause-CLOCK_JUMPED = The clock jumped by { $seconds } s
 stop-cause-CLOCK_DATABASE = The database's clock differs from ours by { $seconds } s
 stop-cause-CLOCK_SHIFTED = The bank’s clock in the system was moved by { $seconds } s
 
-
 ## Listener
 
 hist-estimated = end estimated from the last evidence
-
 
 ## Backup, restore, drain
 
@@ -609,7 +606,6 @@ drain-title = No new calls begin
 drain-do = An operator lets the talks end. “backoffice drain --lift” lets new calls begin again.
 error-RESTORE_UNSETTLED = The database was restored, and the calls since then are not accounted for
 remedy-RESTORE_UNSETTLED = The operator sees what is missing with “backoffice restore findings”; then the stop can be lifted.
-
 
 ## Recordings at rest
 
@@ -630,7 +626,6 @@ remedy-RECORDINGS_FULL = Free space or enlarge the volume; nobody is dialed befo
 error-KEY_MISSING = The recording cannot be opened: its key is missing
 remedy-KEY_MISSING = Tell an administrator: an older key of recordings is needed.
 
-
 ## Audit, clients, contacts elsewhere
 
 hist-stop-list = by the bank's stop list: { $why }
@@ -640,7 +635,6 @@ api-field = Field
 api-type = Kind
 api-meaning = Meaning
 sources-late = Sources of contacts are silent: { $names }. Daily limits are lowered by rule.
-
 
 ## Trunks and caller ids
 
@@ -715,7 +709,6 @@ sign-NO_CALL_BACK = nobody can call it back
 sign-COMPLAINTS = complaints
 sign-ANSWERS_BELOW_POOL = answered less than others
 
-
 ## Announcements
 
 hist-announcement = The network said: { $meaning }
@@ -747,7 +740,6 @@ announcements-name = Save the name
 announcements-by = named by { $by }
 announcements-dead = Only “number not in service” speaks against a number: two such days and nobody calls it. When in doubt, choose another.
 announcements-sound-gone = The sound is kept no more.
-
 
 ## Call-backs
 
@@ -1982,6 +1974,23 @@ said-whether-tasks-may-wait-there = whether tasks may wait there
 said-working-days-late = working days late
 said-working-days-late-after-which-a-task-goes-up-to-th = working days late after which a task goes up to the head
 
+said-cannot-be-a-term = { $a } cannot be a term.
+said-is-no-term-of-verdicts = “{ $a }” is no term of verdicts.
+said-give-a-number-0-to-10000 = Give a number from 0 to 10000.
+said-no-contact-point = No contact point { $a }.
+said-nobody-has-decided-this = Nobody has decided this.
+said-this-number-is-not-lost = This number is not lost.
+said-only-a-dead-number-needs-a-test = Only a dead or unreachable number needs a test.
+said-say-who-decided-it = Say who decided it, and why, in --source.
+said-write-set-needed = Write --set needed=2.5.
+said-from-is-not-understood = “{ $a }” from “{ $b }” is not understood.
+said-term = term
+said-terms-of-verdicts = terms of verdicts
+said-name-value-as-needed = name=value, as needed=2.5
+said-the-first-day-default-today = the first day, as 2026-12-01; default: today
+said-who-decided-it-and-why = who decided it, and why
+said-weights-and-thresholds-by-which-numbers = Weights and thresholds by which numbers become suspect, dead or unreachable, as in force; --set changes one.
+
 ## Abandoned, previews, machines, shelter
 
 abandoned-title = Abandoned calls
@@ -2037,6 +2046,35 @@ error-NOTHING_SHOWN = There is no card any more
 remedy-NOTHING_SHOWN = It went back to the queue; wait for the next one.
 error-NOT_READY_FOR_CARDS = No card for you yet
 remedy-NOT_READY_FOR_CARDS = Go ready with your line up; dialing must not be stopped.
+
+## Numbers: verdicts
+
+event-number = Number
+hist-number-works = The number works: a person's word
+hist-number-try = The number is tried once more
+number-code-sip = refused ({ $code })
+number-code-cause = refused (cause { $code })
+number-code-said = told by a person to be dead
+number-over = on { $trunks } trunks in { $days ->
+    [one] { $days } day
+   *[other] { $days } days
+ }
+number-days = in { $days ->
+    [one] { $days } day
+   *[other] { $days } days
+ }
+number-absent = no answer to { $attempts ->
+    [one] { $attempts } call
+   *[other] { $attempts } calls
+ } in { $days ->
+    [one] { $days } day
+   *[other] { $days } days
+ }
+number-tested = being tried again
+number-works = It works
+number-works-question = { $number } works and is the borrower's?
+number-try = Try once more
+number-try-question = Call { $number } once more?
 
 ## Errors
 

@@ -1,6 +1,5 @@
 # Все слова, которые видит человек. Язык — это файл: ещё один .ftl в этой папке предлагается сам.
 
-
 ## Frame
 
 skip-to-main = К основному
@@ -603,11 +602,9 @@ stop-cause-CLOCK_JUMPED = Часы прыгнули на { $seconds } с
 stop-cause-CLOCK_DATABASE = Часы базы данных расходятся с нашими на { $seconds } с
 stop-cause-CLOCK_SHIFTED = Часы банка в системе переставили на { $seconds } с
 
-
 ## Listener
 
 hist-estimated = конец по последнему свидетельству
-
 
 ## Backup, restore, drain
 
@@ -616,7 +613,6 @@ drain-title = Новые звонки не начинаются
 drain-do = Оператор системы даёт разговорам закончиться. «backoffice drain --lift» снова разрешает звонки.
 error-RESTORE_UNSETTLED = База восстановлена из копии, звонки с того момента ещё не сверены
 remedy-RESTORE_UNSETTLED = Чего не хватает, оператор системы увидит командой «backoffice restore findings»; потом остановку можно снять.
-
 
 ## Recordings at rest
 
@@ -637,7 +633,6 @@ remedy-RECORDINGS_FULL = Освободите место или увеличьт
 error-KEY_MISSING = Запись не открывается: нет её ключа
 remedy-KEY_MISSING = Сообщите администратору: нужен прежний ключ записей.
 
-
 ## Audit, clients, contacts elsewhere
 
 hist-stop-list = по стоп-листу банка: { $why }
@@ -647,7 +642,6 @@ api-field = Поле
 api-type = Вид
 api-meaning = Что означает
 sources-late = Молчат источники контактов: { $names }. Дневные пределы снижены по правилу.
-
 
 ## Trunks and caller ids
 
@@ -722,7 +716,6 @@ sign-NO_CALL_BACK = на номер не перезвонить
 sign-COMPLAINTS = жалобы
 sign-ANSWERS_BELOW_POOL = отвечают реже, чем другим
 
-
 ## Announcements
 
 hist-announcement = Сеть сказала: { $meaning }
@@ -756,7 +749,6 @@ announcements-name = Сохранить название
 announcements-by = назвал(а) { $by }
 announcements-dead = Против номера говорит только «номер не обслуживается»: два таких дня — и туда больше не звонят. Сомневаетесь — выберите другое.
 announcements-sound-gone = Запись больше не хранится.
-
 
 ## Call-backs
 
@@ -1992,6 +1984,23 @@ said-whether-tasks-may-wait-there = могут ли задачи там ждат
 said-working-days-late = рабочих дней опоздания
 said-working-days-late-after-which-a-task-goes-up-to-th = после скольких рабочих дней опоздания задача идёт к руководителю
 
+said-cannot-be-a-term = { $a } не может быть условием.
+said-is-no-term-of-verdicts = «{ $a }» — не условие приговоров.
+said-give-a-number-0-to-10000 = Дайте число от 0 до 10000.
+said-no-contact-point = Номера { $a } в карточке нет.
+said-nobody-has-decided-this = Этого никто не решал.
+said-this-number-is-not-lost = Этот номер не потерян.
+said-only-a-dead-number-needs-a-test = Проверка нужна только недействительному или недоступному номеру.
+said-say-who-decided-it = Скажите в --source, кто это решил и почему.
+said-write-set-needed = Пишите --set needed=2.5.
+said-from-is-not-understood = «{ $a }» с «{ $b }» непонятно.
+said-term = условие
+said-terms-of-verdicts = условия приговоров
+said-name-value-as-needed = название=значение, как needed=2.5
+said-the-first-day-default-today = первый день, как 2026-12-01; по умолчанию сегодня
+said-who-decided-it-and-why = кто решил и почему
+said-weights-and-thresholds-by-which-numbers = Веса и пороги, по которым номера становятся подозрительными, недействительными или недоступными; --set меняет один.
+
 ## Abandoned, previews, machines, shelter
 
 abandoned-title = Потерянные звонки
@@ -2047,6 +2056,39 @@ error-NOTHING_SHOWN = Карточки уже нет
 remedy-NOTHING_SHOWN = Она вернулась в очередь; подождите следующую.
 error-NOT_READY_FOR_CARDS = Карточка ещё не для вас
 remedy-NOT_READY_FOR_CARDS = Встаньте в готовность, линия должна быть поднята, звонки не остановлены.
+
+## Numbers: verdicts
+
+event-number = Номер
+hist-number-works = Номер работает: слово человека
+hist-number-try = Номер набираем ещё раз
+number-code-sip = отказ ({ $code })
+number-code-cause = отказ (причина { $code })
+number-code-said = человек сказал, что номер не действует
+number-over = через { $trunks } транка за { $days ->
+    [one] { $days } день
+    [few] { $days } дня
+   *[many] { $days } дней
+ }
+number-days = за { $days ->
+    [one] { $days } день
+    [few] { $days } дня
+   *[many] { $days } дней
+ }
+number-absent = без ответа { $attempts ->
+    [one] { $attempts } звонок
+    [few] { $attempts } звонка
+   *[many] { $attempts } звонков
+ } за { $days ->
+    [one] { $days } день
+    [few] { $days } дня
+   *[many] { $days } дней
+ }
+number-tested = набираем ещё раз
+number-works = Работает
+number-works-question = { $number } работает и принадлежит должнику?
+number-try = Набрать ещё раз
+number-try-question = Набрать { $number } ещё раз?
 
 ## Errors
 

@@ -1,7 +1,6 @@
 # Усі слова, які бачить людина. Мова — це файл: інший .ftl у цій теці пропонується сам.
 # Ключі однакові в усіх мовах; коди (outcome-…, reason-…) лежать у базі, слова тут.
 
-
 ## Frame
 
 skip-to-main = До основного
@@ -604,11 +603,9 @@ stop-cause-CLOCK_JUMPED = Годинник стрибнув на { $seconds } с
 stop-cause-CLOCK_DATABASE = Годинник бази даних розходиться з нашим на { $seconds } с
 stop-cause-CLOCK_SHIFTED = Годинник банку в системі переставили на { $seconds } с
 
-
 ## Listener
 
 hist-estimated = кінець за останнім свідченням
-
 
 ## Backup, restore, drain
 
@@ -617,7 +614,6 @@ drain-title = Нові дзвінки не починаються
 drain-do = Оператор системи дає розмовам закінчитися. «backoffice drain --lift» знову дозволяє дзвінки.
 error-RESTORE_UNSETTLED = Базу відновлено з копії, дзвінки з того моменту ще не звірено
 remedy-RESTORE_UNSETTLED = Чого бракує, оператор системи побачить командою «backoffice restore findings»; потім зупинку можна зняти.
-
 
 ## Recordings at rest
 
@@ -638,7 +634,6 @@ remedy-RECORDINGS_FULL = Звільніть місце або збільшіть
 error-KEY_MISSING = Запис не відкривається: немає його ключа
 remedy-KEY_MISSING = Повідомте адміністратора: потрібен давніший ключ записів.
 
-
 ## Audit, clients, contacts elsewhere
 
 hist-stop-list = за стоп-листом банку: { $why }
@@ -648,7 +643,6 @@ api-field = Поле
 api-type = Вид
 api-meaning = Що означає
 sources-late = Мовчать джерела контактів: { $names }. Денні межі знижено за правилом.
-
 
 ## Trunks and caller ids
 
@@ -723,7 +717,6 @@ sign-NO_CALL_BACK = на номер не передзвонити
 sign-COMPLAINTS = скарги
 sign-ANSWERS_BELOW_POOL = відповідають рідше, ніж іншим
 
-
 ## Announcements
 
 hist-announcement = Мережа сказала: { $meaning }
@@ -757,7 +750,6 @@ announcements-name = Зберегти назву
 announcements-by = назвав(-ла) { $by }
 announcements-dead = Проти номера говорить лише «номер не обслуговується»: два такі дні — і туди більше не дзвонять. Маєте сумнів — оберіть інше.
 announcements-sound-gone = Запис більше не зберігається.
-
 
 ## Call-backs
 
@@ -1993,6 +1985,23 @@ said-whether-tasks-may-wait-there = чи можуть задачі там чек
 said-working-days-late = робочих днів запізнення
 said-working-days-late-after-which-a-task-goes-up-to-th = після скількох робочих днів запізнення задача йде до керівника
 
+said-cannot-be-a-term = { $a } не може бути умовою.
+said-is-no-term-of-verdicts = «{ $a }» — не умова присудів.
+said-give-a-number-0-to-10000 = Дайте число від 0 до 10000.
+said-no-contact-point = Номера { $a } в картці немає.
+said-nobody-has-decided-this = Цього ніхто не вирішував.
+said-this-number-is-not-lost = Цей номер не втрачено.
+said-only-a-dead-number-needs-a-test = Перевірки потребує лише недійсний або недосяжний номер.
+said-say-who-decided-it = Скажіть у --source, хто це вирішив і чому.
+said-write-set-needed = Пишіть --set needed=2.5.
+said-from-is-not-understood = «{ $a }» від «{ $b }» незрозуміло.
+said-term = умова
+said-terms-of-verdicts = умови присудів
+said-name-value-as-needed = назва=значення, як needed=2.5
+said-the-first-day-default-today = перший день, як 2026-12-01; типово сьогодні
+said-who-decided-it-and-why = хто вирішив і чому
+said-weights-and-thresholds-by-which-numbers = Ваги й пороги, за якими номери стають підозрілими, недійсними чи недосяжними; --set змінює один.
+
 ## Abandoned, previews, machines, shelter
 
 abandoned-title = Покинуті дзвінки
@@ -2048,6 +2057,39 @@ error-NOTHING_SHOWN = Картки вже немає
 remedy-NOTHING_SHOWN = Вона повернулася в чергу; зачекайте наступну.
 error-NOT_READY_FOR_CARDS = Картка ще не для вас
 remedy-NOT_READY_FOR_CARDS = Станьте в готовність, лінія має бути піднята, дзвінки не зупинено.
+
+## Numbers: verdicts
+
+event-number = Номер
+hist-number-works = Номер працює: слово людини
+hist-number-try = Номер набираємо ще раз
+number-code-sip = відмова ({ $code })
+number-code-cause = відмова (причина { $code })
+number-code-said = людина сказала, що номер недійсний
+number-over = через { $trunks } транки за { $days ->
+    [one] { $days } день
+    [few] { $days } дні
+   *[many] { $days } днів
+ }
+number-days = за { $days ->
+    [one] { $days } день
+    [few] { $days } дні
+   *[many] { $days } днів
+ }
+number-absent = без відповіді { $attempts ->
+    [one] { $attempts } дзвінок
+    [few] { $attempts } дзвінки
+   *[many] { $attempts } дзвінків
+ } за { $days ->
+    [one] { $days } день
+    [few] { $days } дні
+   *[many] { $days } днів
+ }
+number-tested = набираємо ще раз
+number-works = Працює
+number-works-question = { $number } працює і належить боржнику?
+number-try = Набрати ще раз
+number-try-question = Набрати { $number } ще раз?
 
 ## Errors
 

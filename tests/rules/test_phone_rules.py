@@ -1,10 +1,8 @@
 """Numbers as banks write them (FL-05), the verdict on a number (CC-10), and the clock of a place."""
 
-from datetime import date
-
 import pytest
 
-from backoffice_core.borrowers.rules import Sign, phone_state, read_phone, time_zone_of, trunk_refuses_everybody
+from backoffice_core.borrowers.rules import read_phone, time_zone_of
 
 MESSY = [
     ("0671234567", "+380671234567", "self"),
@@ -42,36 +40,6 @@ def test_fl05_extension_and_type_are_read() -> None:
 def test_fl05_impossible_number_is_refused_with_a_reason(cell: str) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         read_phone(cell, "UA")
-
-
-def signs(*said: tuple[int, str]) -> list[Sign]:
-    return [Sign(date(2026, 11, day), sign) for day, sign in said]
-
-
-VERDICTS = [
-    ((), "UNVERIFIED"),
-    (((1, "dead"),), "SUSPECT"),
-    (((1, "dead"), (1, "dead"), (1, "dead")), "SUSPECT"),  # one day is one sign
-    (((1, "dead"), (2, "dead")), "DEAD"),
-    (((1, "dead"), (2, "alive"), (3, "dead")), "SUSPECT"),  # an answer wipes out what was before
-    (((1, "dead"), (2, "dead"), (3, "alive")), "UNVERIFIED"),
-    (((1, "right_party"), (2, "dead"), (3, "alive")), "VERIFIED"),
-    (((1, "right_party"), (2, "dead"), (3, "dead")), "DEAD"),
-    (((1, "dead"), (2, "trunk"), (3, "trunk")), "SUSPECT"),  # what a broken trunk says does not count
-    (((1, "wrong_party"), (2, "alive"), (3, "dead"), (4, "dead")), "WRONG_PARTY"),
-    (((1, "wrong_party"), (2, "right_party")), "VERIFIED"),
-]
-
-
-@pytest.mark.parametrize(("said", "state"), VERDICTS)
-def test_cc10_verdict_needs_signs_on_two_days(said: tuple[tuple[int, str], ...], state: str) -> None:
-    assert phone_state(signs(*said)) == state
-
-
-def test_a_trunk_that_refuses_everybody_condemns_nobody() -> None:
-    assert trunk_refuses_everybody(dead=30, alive=3)
-    assert not trunk_refuses_everybody(dead=30, alive=20)
-    assert not trunk_refuses_everybody(dead=12, alive=0)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from backoffice_core.commands_prompts import prompts
 from backoffice_core.commands_recordings import recordings
 from backoffice_core.commands_restore import restore
 from backoffice_core.commands_simulate import simulate
+from backoffice_core.commands_strategy import strategy
 from backoffice_core.commands_tasks import tasks, unit
 from backoffice_core.commands_tls import tls
 from backoffice_core.errors import BadInput
@@ -274,6 +275,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(recordings, name="recordings")
     app.add_typer(campaign, name="campaign")
     app.add_typer(unit, name="unit")
+    app.add_typer(strategy, name="strategy")
 
 
 def _as_help(text: str) -> str:

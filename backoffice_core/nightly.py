@@ -31,6 +31,7 @@ from backoffice_core.config import Settings
 from backoffice_core.db import Base, Database, Json
 from backoffice_core.errors import BadInput, Conflict
 from backoffice_core.loans.models import Import
+from backoffice_core.strategy import night as strategy
 
 _LOCK = requeue.NIGHT  # one night at a time in this database
 DAYS_AHEAD = 7  # a queue may be built before a long week-end, not for next month
@@ -224,6 +225,15 @@ async def _due_tasks(session: AsyncSession, night: Night) -> dict[str, int]:
     }
 
 
+async def _strategy_steps(session: AsyncSession, night: Night) -> dict[str, int]:
+    """Which steps fall due by the strategies in force, and what became of those that did (CK-25)."""
+    calendar = await compliance.working_days(session, night.settings.jurisdiction, night.business_date, days=400)
+    return await strategy.run(
+        session, night.business_date, now=night.now, settings=night.settings, zone=night.clock.zone,
+        is_working=lambda day: calendar.get(day, day.weekday() < 5), progress=night.progress,
+    )  # fmt: skip
+
+
 async def _build_queue(session: AsyncSession, night: Night) -> dict[str, int]:
     return await queue.build_queue(
         session, night.business_date, now=night.now, settings=night.settings, zone=night.clock.zone,
@@ -236,5 +246,6 @@ STEPS: tuple[tuple[str, Step], ...] = (
     ("judge_promises", _judge_promises),
     ("move_stages", _move_stages),
     ("due_tasks", _due_tasks),
+    ("strategy_steps", _strategy_steps),
     ("build_queue", _build_queue),
 )

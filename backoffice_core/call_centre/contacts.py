@@ -8,13 +8,9 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.borrowers.models import PersonFlag
+from backoffice_core.cases.rules import STAGE_WORDS
 from backoffice_core.compliance.terms import Address, Contact, Decision, Flag, PersonView
 from backoffice_core.config import Settings
-
-# domain.md 4.1: stages 0–9
-STAGE_WORDS = (
-    "pre_due", "soft_early", "soft_late", "hard", "pre_legal", "legal", "enforcement", "recovery", "agency", "sold",
-)  # fmt: skip
 
 
 class Whom(Protocol):

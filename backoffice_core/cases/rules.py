@@ -37,6 +37,11 @@ def may_move(state: str, to: str) -> bool:
     return to in MOVES.get(state, frozenset())
 
 
+# domain.md 4.1: stages 0–9, as the rules of compliance name them
+STAGE_WORDS = (
+    "pre_due", "soft_early", "soft_late", "hard", "pre_legal", "legal", "enforcement", "recovery", "agency", "sold",
+)  # fmt: skip
+
 CALLBACK = "CALLBACK"  # the borrower named the hour: data and `earliest_at` carry it
 FOLLOW_UP = "FOLLOW_UP"  # a promise was not kept on its day (CC-14)
 CHECK_PROMISE = "CHECK_PROMISE"  # waits for the promise's last day; judged by the night, no work for a person

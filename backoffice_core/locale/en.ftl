@@ -978,6 +978,29 @@ unit-security = Security
 unit-legal = Legal
 unit = Unit
 
+## Strategies and proof
+
+strategy-state-DRAFT = Draft
+strategy-state-SUBMITTED = Waits for approval
+strategy-state-APPROVED = Approved
+strategy-state-WITHDRAWN = Withdrawn
+strategy-state-LIVE = In force
+skip-reason-CURED = Nothing overdue
+skip-reason-CLOSED = The case is over
+skip-reason-ELSEWHERE = With an agency
+skip-reason-PROMISE_OPEN = A promise is open
+skip-reason-HOLD = The case is on hold
+skip-reason-NO_PHONE = No usable number
+skip-reason-NOT_LAWFUL = Not lawful before the deadline
+skip-reason-NOT_NEEDED = The step's condition does not hold
+skip-reason-STAGE_CHANGED = The stage changed
+skip-reason-TASK_CANCELLED = A person cancelled the task
+skip-reason-TAKEN_BACK = A program took the task back
+step-state-DONE = Done
+step-state-LATE = Late
+step-state-SKIPPED = Skipped
+step-state-OPEN = Open
+
 ## Polish
 
 bar-more = +30 s
@@ -2046,6 +2069,56 @@ error-NOTHING_SHOWN = There is no card any more
 remedy-NOTHING_SHOWN = It went back to the queue; wait for the next one.
 error-NOT_READY_FOR_CARDS = No card for you yet
 remedy-NOT_READY_FOR_CARDS = Go ready with your line up; dialing must not be stopped.
+said-a-second-person-approves-it-you-have-changed-or-su = A second person approves it: you have changed or submitted it.
+said-a-strategy-cannot-begin-in-the-past = A strategy cannot begin in the past.
+said-a-strategy-cannot-hold-this = A strategy cannot hold this: { $a }.
+said-a-strategy-without-steps-does-nothing = A strategy without steps does nothing.
+said-add-a-step-first = Add a step first.
+said-all-versions-state-from-when-who-submitted-and-who = All versions: state, from when, who submitted and who approved.
+said-approve-a-submitted-version-whoever-changed-or-sub = Approve a submitted version. Whoever changed or submitted it cannot.
+said-a-new-version-from-a-file-a-second-person-approves = A new version from a file. A second person approves it, on the page or by `backoffice strategy approve`.
+said-ask-a-colleague = Ask a colleague.
+said-give-a-strategy-s-file-in-yaml = Give a strategy's file in YAML.
+said-it-begins-with-strategy-code = It begins with `strategy: code`.
+said-look-at-its-state-again = Look at its state again.
+said-make-a-new-version-from-it = Make a new version from it.
+said-mend-the-field-that-is-named = Mend the field that is named.
+said-only-a-draft-is-changed = Only a draft is changed.
+said-only-a-draft-is-submitted = Only a draft is submitted.
+said-only-what-was-submitted-is-approved = Only what was submitted is approved.
+said-only-what-was-submitted-is-given-back = Only what was submitted is given back.
+said-say-what-is-to-be-mended = Say what is to be mended.
+said-say-why-it-is-withdrawn = Say why it is withdrawn.
+said-steps-are-not-counted-by = Steps are not counted by “{ $a }”.
+said-submit-it-or-withdraw-it-first = Submit it or withdraw it first.
+said-there-is-no-version-of-the-strategy = There is no version { $a } of the strategy { $b }.
+said-this-strategy-has-a-draft-already = This strategy has a draft already.
+said-use-up-to-40-of-a-z-0-9-and = Use up to 40 of a–z, 0–9 and _.
+said-is-no-strategy = { $a } is no strategy.
+said-version-of-the-strategy-is-loaded-steps-it-does-no = Version { $a } of the strategy { $b } is loaded: { $c } steps. It does nothing until it is approved.
+said-version-of-the-strategy-is-approved = Version { $a } of the strategy { $b } is approved.
+said-what-is-done-with-cases-step-by-step-in-approved-v = What is done with cases, step by step, in approved versions.
+said-every-step-that-was-due-done-late-skipped-with-a-r = Every step that was due: done, late, skipped with a reason, or open; they add up.
+said-yaml-without-it-the-strategy-that-is-shipped = YAML; without it the strategy that is shipped
+said-for-a-second-person-to-approve-or-to-work-on = for a second person to approve, or to work on
+said-as-at-the-end-of-this-day = as at the end of this day
+said-due-from-30-days-back-when-left-out = due from; 30 days back when left out
+said-its-version = its version
+said-the-strategy-s-code-as-collection = the strategy's code, as collection
+said-proof-of-steps = proof of steps
+said-steps = steps
+said-strategies = strategies
+said-strategy = strategy
+said-the-first-day-today-when-left-out = the first day; today when left out
+said-unit-person-version-arm-kind-stage = unit, person, version, arm, kind, stage
+said-why-skipped = why skipped
+said-due = due
+said-done = done
+said-late = late
+said-skipped = skipped
+said-open = open
+said-cannot-be-a-strategy = “{ $a }” cannot be a strategy.
+said-backoffice-strategy-list-names-them = `backoffice strategy list` names them.
 
 ## Numbers: verdicts
 

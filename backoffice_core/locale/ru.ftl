@@ -987,6 +987,29 @@ unit-security = Служба безопасности
 unit-legal = Юридическая служба
 unit = Подразделение
 
+## Strategies and proof
+
+strategy-state-DRAFT = Черновик
+strategy-state-SUBMITTED = На утверждении
+strategy-state-APPROVED = Утверждено
+strategy-state-WITHDRAWN = Отозвано
+strategy-state-LIVE = Действует
+skip-reason-CURED = Просрочки нет
+skip-reason-CLOSED = Дело завершено
+skip-reason-ELSEWHERE = Дело у агентства
+skip-reason-PROMISE_OPEN = Открытое обещание
+skip-reason-HOLD = Дело приостановлено
+skip-reason-NO_PHONE = Нет пригодного номера
+skip-reason-NOT_LAWFUL = Закон не разрешает до срока
+skip-reason-NOT_NEEDED = Условие шага не выполнено
+skip-reason-STAGE_CHANGED = Этап изменился
+skip-reason-TASK_CANCELLED = Задачу отменил человек
+skip-reason-TAKEN_BACK = Задача снята программой
+step-state-DONE = Сделано
+step-state-LATE = С опозданием
+step-state-SKIPPED = Пропущено
+step-state-OPEN = Открыто
+
 ## Polish
 
 bar-more = +30 с
@@ -2056,6 +2079,56 @@ error-NOTHING_SHOWN = Карточки уже нет
 remedy-NOTHING_SHOWN = Она вернулась в очередь; подождите следующую.
 error-NOT_READY_FOR_CARDS = Карточка ещё не для вас
 remedy-NOT_READY_FOR_CARDS = Встаньте в готовность, линия должна быть поднята, звонки не остановлены.
+said-a-second-person-approves-it-you-have-changed-or-su = Утверждает второй человек: вы сами это меняли или подавали.
+said-a-strategy-cannot-begin-in-the-past = Стратегия не может начаться в прошлом.
+said-a-strategy-cannot-hold-this = В стратегии такого быть не может: { $a }.
+said-a-strategy-without-steps-does-nothing = Стратегия без шагов ничего не делает.
+said-add-a-step-first = Сначала добавьте шаг.
+said-all-versions-state-from-when-who-submitted-and-who = Все редакции: состояние, с какого дня, кто подал и кто утвердил.
+said-approve-a-submitted-version-whoever-changed-or-sub = Утвердить поданную редакцию. Кто её менял или подавал, не может.
+said-a-new-version-from-a-file-a-second-person-approves = Новая редакция из файла. Утверждает второй человек: на странице или `backoffice strategy approve`.
+said-ask-a-colleague = Попросите коллегу.
+said-give-a-strategy-s-file-in-yaml = Дайте файл стратегии в YAML.
+said-it-begins-with-strategy-code = Он начинается с `strategy: код`.
+said-look-at-its-state-again = Посмотрите её состояние ещё раз.
+said-make-a-new-version-from-it = Сделайте из неё новую редакцию.
+said-mend-the-field-that-is-named = Исправьте названное поле.
+said-only-a-draft-is-changed = Меняют только черновик.
+said-only-a-draft-is-submitted = Подают только черновик.
+said-only-what-was-submitted-is-approved = Утверждают только поданное.
+said-only-what-was-submitted-is-given-back = Возвращают только поданное.
+said-say-what-is-to-be-mended = Напишите, что исправить.
+said-say-why-it-is-withdrawn = Напишите, почему отзываете.
+said-steps-are-not-counted-by = Шаги не считают по «{ $a }».
+said-submit-it-or-withdraw-it-first = Сначала подайте или отзовите её.
+said-there-is-no-version-of-the-strategy = Редакции { $a } стратегии { $b } нет.
+said-this-strategy-has-a-draft-already = У этой стратегии уже есть черновик.
+said-use-up-to-40-of-a-z-0-9-and = До 40 знаков a–z, 0–9 и _.
+said-is-no-strategy = { $a } — не стратегия.
+said-version-of-the-strategy-is-loaded-steps-it-does-no = Редакция { $a } стратегии { $b } загружена: шагов { $c }. Она ничего не делает, пока её не утвердят.
+said-version-of-the-strategy-is-approved = Редакция { $a } стратегии { $b } утверждена.
+said-what-is-done-with-cases-step-by-step-in-approved-v = Что делают с делами, шаг за шагом, в утверждённых редакциях.
+said-every-step-that-was-due-done-late-skipped-with-a-r = Каждый положенный шаг: сделан, с опозданием, пропущен с причиной или открыт; сумма сходится.
+said-yaml-without-it-the-strategy-that-is-shipped = YAML; без него — стратегия из поставки
+said-for-a-second-person-to-approve-or-to-work-on = на утверждение вторым человеком или для работы
+said-as-at-the-end-of-this-day = по состоянию на конец этого дня
+said-due-from-30-days-back-when-left-out = положенные с; без даты — 30 дней назад
+said-its-version = её редакция
+said-the-strategy-s-code-as-collection = код стратегии, например collection
+said-proof-of-steps = доказательство шагов
+said-steps = шаги
+said-strategies = стратегии
+said-strategy = стратегия
+said-the-first-day-today-when-left-out = первый день; без даты — сегодня
+said-unit-person-version-arm-kind-stage = unit, person, version, arm, kind, stage
+said-why-skipped = почему пропущено
+said-due = положено
+said-done = сделано
+said-late = с опозданием
+said-skipped = пропущено
+said-open = открыто
+said-cannot-be-a-strategy = «{ $a }» не может быть стратегией.
+said-backoffice-strategy-list-names-them = Их показывает `backoffice strategy list`.
 
 ## Numbers: verdicts
 

@@ -988,6 +988,29 @@ unit-security = Служба безпеки
 unit-legal = Юридична служба
 unit = Підрозділ
 
+## Strategies and proof
+
+strategy-state-DRAFT = Чернетка
+strategy-state-SUBMITTED = На затвердженні
+strategy-state-APPROVED = Затверджено
+strategy-state-WITHDRAWN = Відкликано
+strategy-state-LIVE = Діє
+skip-reason-CURED = Прострочення немає
+skip-reason-CLOSED = Справу завершено
+skip-reason-ELSEWHERE = Справа в агентства
+skip-reason-PROMISE_OPEN = Відкрита обіцянка
+skip-reason-HOLD = Справу зупинено
+skip-reason-NO_PHONE = Немає придатного номера
+skip-reason-NOT_LAWFUL = Закон не дозволяє до строку
+skip-reason-NOT_NEEDED = Умова кроку не виконана
+skip-reason-STAGE_CHANGED = Етап змінився
+skip-reason-TASK_CANCELLED = Задачу скасувала людина
+skip-reason-TAKEN_BACK = Задачу знято програмою
+step-state-DONE = Зроблено
+step-state-LATE = Запізно
+step-state-SKIPPED = Пропущено
+step-state-OPEN = Відкрито
+
 ## Polish
 
 bar-more = +30 с
@@ -2057,6 +2080,56 @@ error-NOTHING_SHOWN = Картки вже немає
 remedy-NOTHING_SHOWN = Вона повернулася в чергу; зачекайте наступну.
 error-NOT_READY_FOR_CARDS = Картка ще не для вас
 remedy-NOT_READY_FOR_CARDS = Станьте в готовність, лінія має бути піднята, дзвінки не зупинено.
+said-a-second-person-approves-it-you-have-changed-or-su = Затверджує друга людина: ви самі це змінювали або подавали.
+said-a-strategy-cannot-begin-in-the-past = Стратегія не може початися в минулому.
+said-a-strategy-cannot-hold-this = У стратегії такого бути не може: { $a }.
+said-a-strategy-without-steps-does-nothing = Стратегія без кроків нічого не робить.
+said-add-a-step-first = Спершу додайте крок.
+said-all-versions-state-from-when-who-submitted-and-who = Усі редакції: стан, з якого дня, хто подав і хто затвердив.
+said-approve-a-submitted-version-whoever-changed-or-sub = Затвердити подану редакцію. Хто її змінював або подавав, не може.
+said-a-new-version-from-a-file-a-second-person-approves = Нова редакція з файлу. Затверджує друга людина: на сторінці або `backoffice strategy approve`.
+said-ask-a-colleague = Попросіть колегу.
+said-give-a-strategy-s-file-in-yaml = Дайте файл стратегії у YAML.
+said-it-begins-with-strategy-code = Він починається з `strategy: код`.
+said-look-at-its-state-again = Гляньте її стан ще раз.
+said-make-a-new-version-from-it = Зробіть із неї нову редакцію.
+said-mend-the-field-that-is-named = Виправте назване поле.
+said-only-a-draft-is-changed = Змінюють лише чернетку.
+said-only-a-draft-is-submitted = Подають лише чернетку.
+said-only-what-was-submitted-is-approved = Затверджують лише подане.
+said-only-what-was-submitted-is-given-back = Повертають лише подане.
+said-say-what-is-to-be-mended = Напишіть, що виправити.
+said-say-why-it-is-withdrawn = Напишіть, чому відкликаєте.
+said-steps-are-not-counted-by = Кроки не рахують за «{ $a }».
+said-submit-it-or-withdraw-it-first = Спершу подайте або відкличте її.
+said-there-is-no-version-of-the-strategy = Редакції { $a } стратегії { $b } немає.
+said-this-strategy-has-a-draft-already = Ця стратегія вже має чернетку.
+said-use-up-to-40-of-a-z-0-9-and = До 40 знаків a–z, 0–9 та _.
+said-is-no-strategy = { $a } — не стратегія.
+said-version-of-the-strategy-is-loaded-steps-it-does-no = Редакцію { $a } стратегії { $b } завантажено: кроків { $c }. Вона нічого не робить, доки її не затвердять.
+said-version-of-the-strategy-is-approved = Редакцію { $a } стратегії { $b } затверджено.
+said-what-is-done-with-cases-step-by-step-in-approved-v = Що роблять зі справами, крок за кроком, у затверджених редакціях.
+said-every-step-that-was-due-done-late-skipped-with-a-r = Кожен належний крок: зроблено, запізно, пропущено з причиною чи відкрито; сума сходиться.
+said-yaml-without-it-the-strategy-that-is-shipped = YAML; без нього — стратегія з поставки
+said-for-a-second-person-to-approve-or-to-work-on = на затвердження другою людиною чи для роботи
+said-as-at-the-end-of-this-day = станом на кінець цього дня
+said-due-from-30-days-back-when-left-out = належні від; без дати — 30 днів тому
+said-its-version = її редакція
+said-the-strategy-s-code-as-collection = код стратегії, наприклад collection
+said-proof-of-steps = доказ кроків
+said-steps = кроки
+said-strategies = стратегії
+said-strategy = стратегія
+said-the-first-day-today-when-left-out = перший день; без дати — сьогодні
+said-unit-person-version-arm-kind-stage = unit, person, version, arm, kind, stage
+said-why-skipped = чому пропущено
+said-due = належало
+said-done = зроблено
+said-late = запізно
+said-skipped = пропущено
+said-open = відкрито
+said-cannot-be-a-strategy = «{ $a }» не може бути стратегією.
+said-backoffice-strategy-list-names-them = Їх показує `backoffice strategy list`.
 
 ## Numbers: verdicts
 

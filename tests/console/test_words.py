@@ -29,6 +29,7 @@ FAMILIES = (  # keys made of a stored code; the words of a code stand in the cat
     "caller-id-state", "sound", "said", "one-way", "mode", "abandon-window", "denominator", "machines", "purpose",
     "skip", "preview-nothing",
     "task-result", "task-move", "task-bad", "task-end", "unit", "tasks-list", "tasks-when",
+    "strategy-state", "skip-reason", "step-state",
 )  # fmt: skip
 
 

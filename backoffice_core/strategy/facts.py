@@ -1,0 +1,85 @@
+"""What a strategy needs to know of cases: read for many at once, a part of the portfolio at a time."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backoffice_core.borrowers.rules import UNUSABLE
+from backoffice_core.strategy.rules import Facts
+
+IN_ONE_GO = 5_000
+
+_READ = text(
+    """
+    -- strategy_facts: the next cases by number that are not closed, with what segments and obstacles ask
+    SELECT c.id, c.person_id, c.owner_id, c.number, c.stage, c.state, p.language,
+           (greatest(st.at, c.opened_at) AT TIME ZONE :zone)::date AS stage_since,
+           coalesce(l.days_past_due, 0) AS days_past_due, coalesce(l.overdue, 0) AS overdue, coalesce(l.currency, '') AS currency,
+           coalesce(w.product, '') AS product, coalesce(w.branch, '') AS branch,
+           coalesce(pr.broken, 0) AS broken, coalesce(pr.open, false) AS promise_open,
+           EXISTS (SELECT FROM contact_points cp WHERE cp.person_id = c.person_id AND cp.kind = 'phone'
+                      AND cp.state <> ALL (:unusable) AND cp.owner_kind IN ('self', 'unknown', 'work')
+                      AND cp.number_type <> 'fax') AS has_phone,
+           EXISTS (SELECT FROM case_events e WHERE e.case_id = c.id AND e.kind = 'outcome' AND e.data->>'rpc' = 'true'
+                      AND e.at >= greatest(st.at, c.opened_at)) AS contact
+      FROM cases c
+      JOIN persons p ON p.id = c.person_id
+      LEFT JOIN LATERAL (SELECT max(e.at) AS at FROM case_events e WHERE e.case_id = c.id AND e.kind = 'stage') st ON true
+      LEFT JOIN LATERAL (
+          SELECT currency, max(days_past_due) AS days_past_due,
+                 sum(overdue_principal + overdue_interest + overdue_penalty) AS overdue
+            FROM loans WHERE person_id = c.person_id GROUP BY currency ORDER BY 2 DESC, 3 DESC, 1 LIMIT 1) l ON true
+      LEFT JOIN LATERAL (
+          SELECT product, branch FROM loans WHERE person_id = c.person_id
+           ORDER BY days_past_due DESC, contract_no LIMIT 1) w ON true
+      LEFT JOIN LATERAL (
+          SELECT count(*) FILTER (WHERE state = 'BROKEN') AS broken, bool_or(state IN ('OPEN', 'PARTIAL')) AS open
+            FROM promises WHERE case_id = c.id) pr ON true
+     WHERE c.closed_at IS NULL AND c.number > :after AND (cast(:only AS bigint[]) IS NULL OR c.number = ANY (:only))
+     ORDER BY c.number
+     LIMIT :many
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CaseFacts:
+    case_id: UUID
+    person_id: UUID
+    owner_id: UUID | None
+    facts: Facts
+
+
+async def read(
+    s: AsyncSession, zone: ZoneInfo, *, only: Sequence[int] | None = None, many: int = IN_ONE_GO
+) -> AsyncIterator[list[CaseFacts]]:
+    """All open cases in parts, by number; `only`: those with these numbers."""
+    after = 0
+    asked: dict[str, Any] = {
+        "zone": str(zone), "unusable": sorted(UNUSABLE), "only": list(only) if only is not None else None, "many": many,
+    }  # fmt: skip
+    while True:
+        rows = (await s.execute(_READ, {**asked, "after": after})).all()
+        if not rows:
+            return
+        yield [
+            CaseFacts(
+                r.id, r.person_id, r.owner_id,
+                Facts(
+                    number=r.number, stage=r.stage, stage_since=r.stage_since, state=r.state, days_past_due=r.days_past_due,
+                    overdue=r.overdue, currency=r.currency, product=r.product, branch=r.branch, language=r.language,
+                    broken=r.broken, promise_open=r.promise_open, has_phone=r.has_phone, contact=r.contact,
+                ),
+            ) for r in rows
+        ]  # fmt: skip
+        after = rows[-1].number
+
+
+def day_begins(day: date, zone: ZoneInfo) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=zone)

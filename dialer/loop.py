@@ -3,27 +3,30 @@
 import asyncio
 import contextlib
 import time
-from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from asterisk_conf import prompts
 from backoffice_core import leases
 from backoffice_core.bus import Bus
-from backoffice_core.call_centre import agents, attempts, legs, trunks
+from backoffice_core.call_centre import attempts, legs, pacing_book, pacing_view, trunks
+from backoffice_core.call_centre.campaign_models import Campaign
 from backoffice_core.call_centre.models import CallAttempt
 from backoffice_core.call_centre.stop import draining, stopped
-from backoffice_core.call_centre.trunk_rules import Spacing, in_order
+from backoffice_core.call_centre.trunk_rules import Spacing, Standing, in_order
 from backoffice_core.clock import Clock
-from backoffice_core.config import Settings, Trunk
+from backoffice_core.config import Settings
 from backoffice_core.db import Database
 from backoffice_core.events import (
     AgentChanged,
     CallChanged,
+    CampaignsChanged,
     LegWanted,
     PreviewWanted,
     QueueChanged,
@@ -36,12 +39,15 @@ from backoffice_core.parts.ready import mark_ready
 from backoffice_core.pbx.ami import Ami
 from backoffice_core.pbx.frames import ActionRefused, ActionUnknown, Event, LinkDown
 from dialer.clock_watch import ClockWatch
+from dialer.ears import Ears
+from dialer.journal import Journal
 from dialer.legs import Legs
 from dialer.line_watch import LineWatch
 from dialer.originate import Caller
-from dialer.pacing import Decision, progressive
+from dialer.pool import Heard, Plan, Pool, name_of, pools
 from dialer.previewed import Previewed
 from dialer.stop_list import StopListWatch
+from dialer.terms import Terms, TermsWatch
 
 log = structlog.get_logger()
 
@@ -50,8 +56,21 @@ GATHER_S = 0.04  # news come in flocks: one step serves them all
 STOP_LOOK_S = 0.2
 SWEEP_S = 5.0
 STEP_S = 1.0  # a step that dials longer than this observes again, so that a slow trunk's calls fit the agents of now
-_WAKES = (AgentChanged, QueueChanged, StopChanged, LegWanted, PreviewWanted, TrunksChanged)
+EMPTY_S = 0.5  # so long nothing is asked of a campaign whose list had nothing to call, unless news come
+_WAKES = (AgentChanged, QueueChanged, StopChanged, LegWanted, PreviewWanted, TrunksChanged, CampaignsChanged)
 MAX_PASSED = 200  # refused tasks looked at in one step, so that a long refused head of the queue cannot stall the loop
+CALLER_ID = "CALLER_ID"  # reasons of a refused task that begin so are our own lack of a number to show
+HOURS = frozenset({"OUT_OF_HOURS", "NO_TIME_ZONE"})
+
+
+@dataclass
+class Look:
+    """One observation of everything that a step decides by."""
+
+    floor: pacing_view.Floor
+    over: Mapping[UUID, pacing_view.Ended]
+    standings: Sequence[Standing]  # usable ones, in the order in which they are tried
+    terms: Terms
 
 
 class Dialer:
@@ -67,11 +86,17 @@ class Dialer:
         self.line_watch = LineWatch(settings, database, bus, clock, self.ami)
         self.watch = ClockWatch(settings, database, bus, clock)
         self.wake = asyncio.Event()
-        self.last: Decision | None = None
+        self.terms = TermsWatch(settings, clock)
+        self.pools: dict[str, Pool] = {}
+        self.journal = Journal(database)
+        self.empty: dict[
+            str, tuple[float, str]
+        ] = {}  # campaigns whose list had nothing: until when (loop time), and why
+        self._told: dict[str, tuple[int, str]] = {}  # by pool, for the log
         self.lacking: list[str] = []  # prompts
         self.lease: Held | None = None
-        self.no_more_ringing: deque[UUID] = deque(maxlen=1000)
-        self.stop_list = StopListWatch(database, bus, clock, self.ami, self.no_more_ringing)
+        self.ears = Ears()
+        self.stop_list = StopListWatch(database, bus, clock, self.ami, self.ears)
         self.swept = 0.0  # when lines were last compared, monotonic
         self.spacing = {trunk.name: Spacing(trunk.calls_per_second) for trunk in settings.trunks}
 
@@ -89,19 +114,19 @@ class Dialer:
     # --- news ----------------------------------------------------------------------------------------------------
 
     async def _hear_exchange(self) -> None:
-        """Keeps the set of ringing calls true, for stop."""
+        """Keeps the set of ringing calls true, for stop and for the pools."""
         async for event in self.ami.events():
-            if isinstance(event, Event) and (
-                event.name == "Hangup" or (event.name == "Newstate" and event.get("ChannelState") == "6")
-            ):
-                with contextlib.suppress(ValueError):
-                    self.no_more_ringing.append(call_id := UUID(event.get("Uniqueid")))
-                    self.caller.ringing.discard(call_id)
+            if isinstance(event, Event) and (call_id := self.ears.hear(event)) is not None:
+                self.caller.ringing.discard(call_id)
 
     async def _hear_news(self) -> None:
         async for news in self.bus.hear():
             if news is None or isinstance(news, StopListChanged):
                 self.stop_list.wake.set()
+            if news is None or isinstance(news, CampaignsChanged):
+                self.terms.changed = True
+            if news is None or isinstance(news, QueueChanged):
+                self.empty.clear()
             ended_without_agent = isinstance(news, CallChanged) and news.agent_id is None
             if news is None or ended_without_agent or isinstance(news, _WAKES):
                 self.wake.set()
@@ -128,6 +153,7 @@ class Dialer:
     async def _work(self, lease: Held) -> None:
         """Until the lease is lost. Each claim asks the database whether it is."""
         self.lease = lease
+        self.pools.clear()  # another may have led meanwhile: its memory is newer
         away = True
         while True:
             with contextlib.suppress(TimeoutError):
@@ -160,7 +186,9 @@ class Dialer:
         )
         async with self.database.begin() as s:
             found = (await s.execute(ringing)).scalars()
-        self.caller.ringing.update(set(found) - set(self.no_more_ringing))  # the listener may write a moment later
+        self.caller.ringing.update(
+            one for one in found if one not in self.ears
+        )  # the listener may write a moment later
 
     async def _look_after_lines(self, lease: Held) -> None:
         try:
@@ -204,73 +232,141 @@ class Dialer:
             await asyncio.sleep(wait)
         spacing.take(clock())
 
-    async def step(self) -> Decision:
-        """One observation, one decision, and the calls it leads to. Long lists of calls are looked at anew on the way."""
-        trunks_in_order, seen = await self._observe()
-        decision = progressive(**seen)
-        if decision != self.last and (decision.calls or self.last is None or self.last.calls):
-            log.info("paced", calls=decision.calls, bound=decision.bound, **decision.terms)
-        self.last = decision
+    async def step(self) -> list[Plan]:
+        """One observation, one decision a pool, and the calls it leads to. Long lists are looked at anew on the way."""
+        look = await self._look()
+        until = asyncio.get_running_loop().time() + STEP_S
+        lines = {one.name: one.lines_free(self.clock.wall()) for one in look.standings}
+        plans = []
+        found = pools(look.terms.campaigns, look.terms)
+        current = {name_of(rows): await self._pool(rows) for rows in found}
+        self.pools = current
+        for rows in found:
+            pool = current[name_of(rows)]
+            plan = self._plan(pool, rows, look, sum(lines.values()))
+            placed, stopped_by = await self._place(pool, plan, lines, until)
+            bound = self._bound(plan, look, stopped_by)
+            if (placed, bound) != self._told.get(pool.name) and (placed or self._told.get(pool.name, (1, ""))[0]):
+                log.info("paced", pool=pool.name, calls=placed, bound=bound, **plan.decision.terms)
+            self._told[pool.name] = (placed, bound)
+            self.journal.note(pool.name, plan, placed, bound, self.clock.wall())
+            plans.append(plan)
+        await self.journal.write(self.pools, self.clock.wall())
+        return plans
+
+    async def _pool(self, rows: Sequence[Campaign]) -> Pool:
+        """The pool of these campaigns, with what one that shared a campaign has learned, or the last leader."""
+        name = name_of(rows)
+        if name not in self.pools:
+            kin = [one for one in self.pools.values() if one.campaigns & {row.name for row in rows}]
+            if kin:
+                memory = max(kin, key=lambda one: len(one.campaigns)).pacer.memory()
+            else:
+                async with self.database.begin() as s:
+                    memory = await pacing_book.memory(s, name) or {}
+            self.pools[name] = Pool(rows, memory)
+        return self.pools[name]
+
+    def _plan(self, pool: Pool, rows: Sequence[Campaign], look: Look, lines: int) -> Plan:
+        t, now = time.monotonic(), asyncio.get_running_loop().time()
+        ends = look.terms.lawful_until
+        left = (ends - self.clock.now()).total_seconds() if ends is not None else 0.0
+        answered, over = self.ears.answered, self.ears.over
+        unanswered = [call.id for call in look.floor.calls if call.answered_at is None]
+        heard = Heard(
+            {one: t - answered[one] for one in unanswered if one in answered},
+            {one: t - over[one] for one in unanswered if one in over},
+        )
+        seen = pool.observe(
+            look.floor, look.over, heard, rows, look.terms, t=t, wall=self.clock.wall(), horizon=t + max(left, 0.0),
+            lines=lines, ring_timeout=float(self.settings.ring_timeout_s),
+        )  # fmt: skip
+        self.empty = {name: said for name, said in self.empty.items() if said[0] > now}
+        return pool.plan(seen, look.floor, rows, look.terms, self.empty)
+
+    async def _place(self, pool: Pool, plan: Plan, lines: dict[str, int], until: float) -> tuple[int, str]:
+        """Places the plan's calls on trunks that still have `lines`; how many, and what kept it from placing all: a bound,
+        "" = nothing."""
         placed = passed = 0
+        why = ""
         clock = asyncio.get_running_loop().time
-        until = clock() + STEP_S
-        while placed < decision.calls and passed < MAX_PASSED and self._may_place():
-            if clock() > until:
-                self.wake.set()
-                break
-            trunk, *others = trunks_in_order
-            if wait := self.spacing[trunk.name].wait_s(clock()):
-                await asyncio.sleep(wait)
-            began = clock()
-            async with self.database.begin() as s:
-                taken = await attempts.claim(
-                    s,
-                    self.settings,
-                    trunk=trunk,
-                    others=others,
-                    now=self.clock.now(),
-                    today=self.clock.today(),
-                    wall=self.clock.wall(),
-                    lease=self.lease,
-                )
-            if taken is None:
-                break
-            if isinstance(taken, attempts.Passed):
-                passed += 1
-                continue
-            placed += 1
-            self.spacing[taken.trunk.name].take(clock())
-            if await self.caller.place(taken, began):
-                held = [AgentChanged(agent_id=taken.agent_id)] if taken.agent_id else []
-                await self.bus.publish(CallChanged(call_id=taken.call_id, agent_id=taken.agent_id), *held)
-        if passed >= MAX_PASSED:
+        for campaign, calls in plan.given.items():
+            left = calls
+            while left > 0 and self._may_place():
+                ways = [self.settings.trunk(name) for name, free in lines.items() if free > 0]
+                if not ways:
+                    return placed, "lines"
+                if clock() > until or passed >= MAX_PASSED:
+                    self.wake.set()
+                    return placed, why
+                if wait := self.spacing[ways[0].name].wait_s(clock()):
+                    await asyncio.sleep(wait)
+                began = clock()
+                async with self.database.begin() as s:
+                    taken = await attempts.claim(
+                        s, self.settings, trunk=ways[0], others=ways[1:], now=self.clock.now(), today=self.clock.today(),
+                        wall=self.clock.wall(), lease=self.lease, campaign=campaign,
+                    )  # fmt: skip
+                if taken is None:
+                    why = await self._nothing_to_call(campaign, why)
+                    break
+                if isinstance(taken, attempts.Passed):
+                    passed += 1
+                    why = "caller_ids" if taken.reason.startswith(CALLER_ID) else why
+                    why = "clock" if taken.reason in HOURS else why
+                    continue
+                placed, left = placed + 1, left - 1
+                pool.placed(taken.call_id, self.clock.wall())
+                lines[taken.trunk.name] = lines.get(taken.trunk.name, 1) - 1
+                self.spacing[taken.trunk.name].take(clock())
+                if await self.caller.place(taken, began):
+                    held = [AgentChanged(agent_id=taken.agent_id)] if taken.agent_id else []
+                    await self.bus.publish(CallChanged(call_id=taken.call_id, agent_id=taken.agent_id), *held)
+        return placed, why
+
+    async def _nothing_to_call(self, campaign: str, why: str) -> str:
+        """Nothing of this campaign can be called just now: the others get its calls, from the next step on."""
+        async with self.database.begin() as s:
+            waits = await attempts.somebody_waits(s, self.clock.today(), campaign)
+        bound = why or ("clock" if waits else "list")
+        self.empty[campaign] = (asyncio.get_running_loop().time() + EMPTY_S, bound)
+        if len(self.terms.now.campaigns) > 1:
             self.wake.set()
-        return decision
+        return bound
+
+    def _bound(self, plan: Plan, look: Look, stopped_by: str) -> str:
+        """What held this step back, for the sentence that says why dialing is slow (FL-17)."""
+        if stopped_by:
+            return stopped_by
+        if plan.given and all(name in self.empty for name in plan.given):
+            return self.empty[next(iter(plan.given))][1]
+        if not look.standings:
+            return "lines"
+        seats = look.floor.seats
+        if plan.decision.bound == "agents" and not any(seat.free for seat in seats) and any(
+            seat.state == "READY" for seat in seats
+        ):  # fmt: skip
+            return "legs"
+        return plan.decision.bound
 
     def _may_place(self) -> bool:
         self.watch.look()
         return self.ami.up and not stopped(self.settings)
 
-    async def _observe(self) -> tuple[list[Trunk], dict[str, int]]:
-        """The trunks that may take a call now, in the order in which they are tried, and the pool as PostgreSQL has it.
-
-        `lines_free` is of the first trunk: a step dials what that one takes, the next step sees who is first then.
-        """
-        flying = select(func.count()).where(
-            CallAttempt.ended_at.is_(None), CallAttempt.agent_id.is_(None), ~CallAttempt.abandoned
-        )
+    async def _look(self) -> Look:
+        """The floor as PostgreSQL has it now, the trunks that may take a call, and the campaigns' terms."""
         wall, today = self.clock.wall(), self.clock.today()
         async with self.database.begin() as s:
-            in_flight = (await s.execute(flying)).scalar_one()
-            free = await agents.count_free(s)
-            await attempts.wake_due(s, self.clock.today(), self.clock.now())
+            floor = await pacing_view.look(s)
+            gone = [one for pool in self.pools.values() for one in pool.gone(floor)]
+            over = await pacing_view.ended(s, gone) if gone else {}
+            terms = await self.terms.look(s)
+            if await attempts.wake_due(s, today, self.clock.now()):
+                self.empty.clear()
             day_start, _ = self.clock.day_bounds(today)
             standings = await trunks.standings(s, self.settings, wall=wall, day_start=day_start)
             out_of_money = await trunks.note_money(s, list(standings.values()), today, wall)
         if out_of_money:
             log.warning("a trunk's money of the day is used up", trunks=out_of_money)
             await self.bus.publish(TrunksChanged())
-        usable = in_order(standings.values(), wall)
-        lines_free = usable[0].lines_free(wall) if usable else 0
-        order = [self.settings.trunk(one.name) for one in usable]
-        return order, {"free": free, "in_flight": in_flight, "lines_free": lines_free}
+        return Look(floor, over, in_order(standings.values(), wall), terms)

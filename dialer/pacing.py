@@ -10,11 +10,11 @@ chance stays under a threshold; the threshold is steered so that the shift spend
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dialer.observation import Observation
-from dialer.pacing_account import Account
+from dialer.pacing_account import Account, Steer
 from dialer.pacing_model import Model
 from dialer.pacing_risk import Net
 from dialer.pacing_tables import Beliefs
@@ -83,6 +83,20 @@ class Pacer:
         )  # fmt: skip
         self.model = Model(memory.get("model"), start)
         self.account = Account(memory.get("account"), settings.target_abandon, settings.worst_hour)
+        self.last_steer: Steer | None = None
+
+    def aim(self, target: float) -> None:
+        """Another limit of abandoned calls, 0 … 1, from now on: the campaign's was changed, or a stricter rule came into
+        force."""
+        if not 0 <= target <= 1:
+            raise ValueError("target_abandon is a share, 0 … 1")
+        self.settings = replace(self.settings, target_abandon=target)
+        self.account.target = target
+
+    def watch(self, o: Observation) -> None:
+        """Learns without deciding, while another rule paces the pool."""
+        self.model.learn(o)
+        self.account.count(o.t, o.live, o.abandoned)
 
     def memory(self) -> dict[str, Any]:
         """JSON; to be stored every minute and given to the next leader."""
@@ -96,7 +110,7 @@ class Pacer:
         if self.settings.target_abandon == 0:
             return progressive(free=free, in_flight=waiting + ringing, lines_free=lines)
         net = self.model.look_ahead(o)
-        steer = self.account.steer(o.horizon - o.t, net.answers)
+        steer = self.last_steer = self.account.steer(o.horizon - o.t, net.answers)
         n, risk, bound = _search(net, steer.threshold, lines)
         if n < sure and net.in_time > 0:  # what a progressive dialer may do, this one may
             n = min(sure, lines)

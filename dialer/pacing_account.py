@@ -61,6 +61,10 @@ class Account:
         if self.live0 is None:
             self.live0, self.abandoned0 = live, abandoned
             self.live, self.abandoned = live, abandoned
+        if live < self.live or abandoned < self.abandoned:  # a new day, or days that have left the window
+            self.live0 = (self.live0 or 0) - max(self.live - live, 0)
+            self.abandoned0 = (self.abandoned0 or 0) - max(self.abandoned - abandoned, 0)
+            self.live, self.abandoned = min(live, self.live), min(abandoned, self.abandoned)
         fade = math.exp(-dt / 2400)
         self.speed_live = self.speed_live * fade + max(live - self.live, 0)
         self.speed_s = self.speed_s * fade + dt
@@ -78,10 +82,14 @@ class Account:
         self.foretold += self.mean_risk * max(live - self.live, 0)
         self.live, self.abandoned = live, abandoned
 
+    def to_come(self, left: float) -> float:
+        """Answers expected in so many seconds, at the speed of the last hour."""
+        return max(left, 0.0) * self.speed_live / self.speed_s
+
     def steer(self, left: float, in_flight: float) -> Steer:
         """`left`: seconds to the end of the shift. `in_flight`: answers still to come from calls placed."""
         target = self.target
-        to_come = max(left, 0.0) * self.speed_live / self.speed_s
+        to_come = self.to_come(left)
         budget = target * self.live - self.abandoned
         reserve = 1.0 + 0.04 * in_flight
         ahead = 0.75 * to_come  # the answer rate may fall

@@ -5,7 +5,7 @@ Every dialer does it, leading or not: hanging up twice harms nobody, and the one
 
 import asyncio
 import contextlib
-from collections.abc import Collection
+from collections.abc import Container
 from uuid import UUID
 
 import structlog
@@ -28,7 +28,7 @@ ANSWERED = "Up"
 class StopListWatch:
     """`answered`: calls that are known to ring no more, as the exchange's events tell them."""
 
-    def __init__(self, database: Database, bus: Bus, clock: Clock, ami: Ami, answered: Collection[UUID]) -> None:
+    def __init__(self, database: Database, bus: Bus, clock: Clock, ami: Ami, answered: Container[UUID]) -> None:
         self.database, self.bus, self.clock, self.ami, self.answered = database, bus, clock, ami, answered
         self.wake = asyncio.Event()
 

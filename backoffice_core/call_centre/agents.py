@@ -194,7 +194,7 @@ async def close_session(s: AsyncSession, user_id: UUID, wall: datetime) -> None:
 # --- with a call -------------------------------------------------------------------------------------------------
 
 
-_FREE = (  # on his way back from the echo test he is not
+FREE = (  # on his way back from the echo test he is not
     AgentSession.state == "READY",
     AgentSession.line == "UP",
     ~AgentSession.line_ending,
@@ -221,7 +221,7 @@ async def longest_waiting(
     preferred one, if he is free), locked; agents whom another transaction just takes are passed over."""
     query = (
         select(AgentSession)
-        .where(*_FREE, _CAN_SERVE.bindparams(campaign=campaign))
+        .where(*FREE, _CAN_SERVE.bindparams(campaign=campaign))
         .order_by(
             *([AgentSession.user_id != prefer] if prefer else []),
             _HOW_SOON.bindparams(campaign=campaign),
@@ -234,7 +234,7 @@ async def longest_waiting(
 
 
 async def count_free(s: AsyncSession) -> int:
-    query = select(AgentSession.id).where(*_FREE)
+    query = select(AgentSession.id).where(*FREE)
     return len((await s.execute(query)).all())
 
 

@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, text, update
+from sqlalchemy import exists, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core import bulk
@@ -220,6 +220,15 @@ async def wake_due(s: AsyncSession, today: date, now: datetime, most: int = 1000
     )
     done = await s.execute(update(CallTask).where(CallTask.id.in_(due.scalar_subquery())).values(earliest_at=None))
     return int(done.rowcount)  # type: ignore[attr-defined]
+
+
+async def somebody_waits(s: AsyncSession, today: date, campaign: str) -> bool:
+    """Whether a task of the campaign waits for its hour."""
+    open_ = CallTask.state.in_(("ELIGIBLE", "RETRY_WAIT"))
+    waits = exists().where(
+        CallTask.business_date == today, CallTask.campaign == campaign, open_, CallTask.earliest_at.is_not(None)
+    )
+    return bool(await s.scalar(select(waits)))
 
 
 def _refused(task: Any, flags: Sequence[PersonFlag], today: date) -> str | None:

@@ -12,7 +12,7 @@ from backoffice_core.commands_admin import call, rules, stop
 from backoffice_core.commands_announcements import announcements
 from backoffice_core.commands_audit import audit
 from backoffice_core.commands_backup import backup, drain
-from backoffice_core.commands_campaigns import campaign
+from backoffice_core.commands_campaigns import campaign, dialer
 from backoffice_core.commands_contacts import client, contacts
 from backoffice_core.commands_people import user
 from backoffice_core.commands_prompts import prompts
@@ -276,6 +276,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(campaign, name="campaign")
     app.add_typer(unit, name="unit")
     app.add_typer(strategy, name="strategy")
+    app.add_typer(dialer, name="dialer")
 
 
 def _as_help(text: str) -> str:

@@ -11,6 +11,7 @@ from backoffice_core.errors import BadInput
 from backoffice_core.said import word
 
 campaign = typer.Typer(no_args_is_help=True, help="Whom the queue is for, and how it is dialed.")
+dialer = typer.Typer(no_args_is_help=True, help="What the dialer decides, and why.")
 
 
 def _plain(row: Any) -> dict[str, Any]:
@@ -173,3 +174,28 @@ def campaign_skill(
         say_json(rows)
     else:
         table("skills", ("login", "name", "skill", "priority"), [tuple(row.values()) for row in rows])
+
+
+@dialer.command("decisions")
+def dialer_decisions(
+    last: Annotated[int, typer.Option("--last", min=1, max=10_000, help="how many, the newest first")] = 20,
+    as_json: Json = False,
+) -> None:
+    """How many calls were placed when, and why no more."""
+    from backoffice_core.call_centre import pacing_book, pacing_words
+    from backoffice_core.catalogue import Catalogue
+    from backoffice_core.said import spoken
+
+    async def work(house: House) -> list[Any]:
+        async with house.database.begin() as s:
+            return await pacing_book.decisions(s, last)
+
+    rows = run(work)
+    if as_json:
+        say_json([fields_of(row, "at", "pool", "calls", "bound", "terms", "given") for row in rows])
+        return
+    words = Catalogue.load().words(spoken())
+    table("decisions", ("at (UTC)", "pool", "decision", "why no more"), [
+        (f"{row.at:%d.%m. %H:%M:%S}", row.pool, pacing_words.decision(words, row), words.code("slow", row.bound))
+        for row in rows
+    ])  # fmt: skip

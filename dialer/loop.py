@@ -316,7 +316,8 @@ class Dialer:
                     why = "clock" if taken.reason in HOURS else why
                     continue
                 placed, left = placed + 1, left - 1
-                pool.placed(taken.call_id, self.clock.wall())
+                if taken.agent_id is None:  # who has his agent already is nobody's risk
+                    pool.placed(taken.call_id, self.clock.wall())
                 lines[taken.trunk.name] = lines.get(taken.trunk.name, 1) - 1
                 self.spacing[taken.trunk.name].take(clock())
                 if await self.caller.place(taken, began):

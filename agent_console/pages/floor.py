@@ -5,7 +5,7 @@ second the summary.
 """
 
 from collections import Counter
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -21,6 +21,8 @@ from backoffice_core.call_centre import (
     caller_ids,
     history,
     line_quality,
+    pacing_book,
+    pacing_words,
     recordings,
     stop,
     trunks,
@@ -34,6 +36,7 @@ from backoffice_core.loans import sources
 router = APIRouter(prefix="/floor")
 
 LONG_PAUSE_S = 15 * 60
+PACING_SHOWN = timedelta(hours=1)
 ABANDON_LIMIT = 3  # percent of live answers (domain.md 3.1)
 
 
@@ -66,9 +69,25 @@ async def _context(work: Work) -> dict[str, Any]:
         "late_lists": await _late_lists(work),
         "late_contacts": await elsewhere.late_names(work.s, work.now),
         "no_prompts": prompts.missing(work.console.settings),
+        "pacing": (pacing := await _pacing(work)),
+        "mode": next(
+            (a["collection"]["mode"] for a in (one["accounts"] for one in pacing) if "collection" in a), "progressive"
+        ),
         "limit": ABANDON_LIMIT,
         "long_pause_s": LONG_PAUSE_S,
     }
+
+
+async def _pacing(work: Work) -> list[dict[str, Any]]:
+    """Each pool's last decision in words, why it is slow, and the account of its campaigns (FL-17)."""
+    rows = await pacing_book.last_of_each_pool(work.s, work.wall - PACING_SHOWN)
+    return [
+        {
+            "at": row.at, "words": pacing_words.decision(work.words, row), "slow": pacing_words.slow(work.words, row),
+            "accounts": row.terms.get("accounts", {}),
+        }
+        for row in rows
+    ]  # fmt: skip
 
 
 async def _late_lists(work: Work) -> list[str]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, func, insert, select
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -43,8 +43,8 @@ async def decisions(s: AsyncSession, limit: int = 20, pool: str = "") -> list[Pa
 async def last_of_each_pool(s: AsyncSession, since: datetime) -> list[PacingDecision]:
     """The newest decision of each pool that decided since then."""
     d = PacingDecision
-    query = select(d).where(d.at >= since).distinct(d.pool).order_by(d.pool, d.id.desc())
-    return list(await s.scalars(query))
+    newest = select(func.max(d.id)).where(d.at >= since).group_by(d.pool)
+    return list(await s.scalars(select(d).where(d.id.in_(newest)).order_by(d.pool)))
 
 
 async def prune(s: AsyncSession, wall: datetime) -> int:

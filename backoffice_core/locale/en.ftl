@@ -842,6 +842,18 @@ rule-CALLBACK = A call back was promised
 
 ## Campaigns
 
+pacing-plain = { $calls } placed: { $free } free; { $flying } in flight
+pacing-ahead = { $calls } placed: { $free } free + { $coming } expected to be free; { $answers } expected answers in flight; budget { $budget }
+slow-agents = Every free agent has a call on its way
+slow-lines = Slow: all lines are in use, or the trunks are out
+slow-legs = Slow: agents are ready, but their phones are not connected yet
+slow-account = Slow: the budget of abandoned calls is spent; one call for each free agent until answers earn more
+slow-list = Slow: the list has nobody to call now
+slow-clock = Slow: who is left on the list waits for his hour
+slow-caller_ids = Slow: there is no number that may be shown
+slow-shift = Slow: the lawful hours end before an answer could come
+pacing-title = Dialing
+pacing-counts = { $abandoned } of { $answers } abandoned ({ $window }), limit { $limit } %, forecast { $forecast } %
 nav-campaigns = Campaigns
 campaigns-hint = How each campaign is dialed. A change works within a second; talks go on.
 campaign-change = Change
@@ -2119,6 +2131,13 @@ said-skipped = skipped
 said-open = open
 said-cannot-be-a-strategy = “{ $a }” cannot be a strategy.
 said-backoffice-strategy-list-names-them = `backoffice strategy list` names them.
+said-what-the-dialer-decides-and-why = What the dialer decides, and why.
+said-how-many-the-newest-first = how many, the newest first
+said-how-many-calls-were-placed-when-and-why-no-more = How many calls were placed when, and why no more.
+said-decisions = decisions
+said-pool = pool
+said-decision = decision
+said-why-no-more = why no more
 
 ## Numbers: verdicts
 

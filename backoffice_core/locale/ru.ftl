@@ -851,6 +851,18 @@ rule-CALLBACK = Обещано перезвонить
 
 ## Campaigns
 
+pacing-plain = Набрано { $calls }: свободных операторов { $free }; в пути { $flying }
+pacing-ahead = Набрано { $calls }: свободных { $free } + скоро освободятся { $coming }; ожидается ответов в пути { $answers }; запас { $budget }
+slow-agents = У каждого свободного оператора звонок в пути
+slow-lines = Медленно: все линии заняты или транки отключены
+slow-legs = Медленно: операторы готовы, но их телефоны ещё не на связи
+slow-account = Медленно: запас брошенных звонков исчерпан, пока по звонку на свободного оператора
+slow-list = Медленно: в очереди сейчас некого набирать
+slow-clock = Медленно: кто остался в очереди, ждёт своего часа
+slow-caller_ids = Медленно: нет номера, который можно показать
+slow-shift = Медленно: разрешённое время заканчивается, ответ уже не успеет
+pacing-title = Набор
+pacing-counts = брошено { $abandoned } из { $answers } ({ $window }), граница { $limit } %, прогноз { $forecast } %
 nav-campaigns = Кампании
 campaigns-hint = Как набирают каждую кампанию. Изменение действует через секунду; разговоры продолжаются.
 campaign-change = Изменить
@@ -2129,6 +2141,13 @@ said-skipped = пропущено
 said-open = открыто
 said-cannot-be-a-strategy = «{ $a }» не может быть стратегией.
 said-backoffice-strategy-list-names-them = Их показывает `backoffice strategy list`.
+said-what-the-dialer-decides-and-why = Что решает дозвонщик и почему.
+said-how-many-the-newest-first = сколько, новейшие первые
+said-how-many-calls-were-placed-when-and-why-no-more = Сколько звонков и когда набрано и почему не больше.
+said-decisions = решения
+said-pool = пул
+said-decision = решение
+said-why-no-more = почему не больше
 
 ## Numbers: verdicts
 

@@ -852,6 +852,18 @@ rule-CALLBACK = Обіцяно передзвонити
 
 ## Campaigns
 
+pacing-plain = Набрано { $calls }: вільних операторів { $free }; у дорозі { $flying }
+pacing-ahead = Набрано { $calls }: вільних { $free } + скоро звільняться { $coming }; очікується відповідей у дорозі { $answers }; запас { $budget }
+slow-agents = Кожен вільний оператор має дзвінок у дорозі
+slow-lines = Повільно: усі лінії зайняті або транки вимкнені
+slow-legs = Повільно: оператори готові, але їхні телефони ще не на зв’язку
+slow-account = Повільно: запас покинутих дзвінків вичерпано, поки що по дзвінку на вільного оператора
+slow-list = Повільно: у черзі зараз нікого набирати
+slow-clock = Повільно: хто лишився в черзі, чекає своєї години
+slow-caller_ids = Повільно: немає номера, який можна показати
+slow-shift = Повільно: дозволений час закінчується, відповідь уже не встигне
+pacing-title = Набір
+pacing-counts = покинуто { $abandoned } з { $answers } ({ $window }), межа { $limit } %, прогноз { $forecast } %
 nav-campaigns = Кампанії
 campaigns-hint = Як кожну кампанію набирають. Зміна діє за секунду; розмови тривають.
 campaign-change = Змінити
@@ -2130,6 +2142,13 @@ said-skipped = пропущено
 said-open = відкрито
 said-cannot-be-a-strategy = «{ $a }» не може бути стратегією.
 said-backoffice-strategy-list-names-them = Їх показує `backoffice strategy list`.
+said-what-the-dialer-decides-and-why = Що вирішує дозвонювач і чому.
+said-how-many-the-newest-first = скільки, найновіші перші
+said-how-many-calls-were-placed-when-and-why-no-more = Скільки дзвінків і коли набрано та чому не більше.
+said-decisions = рішення
+said-pool = пул
+said-decision = рішення
+said-why-no-more = чому не більше
 
 ## Numbers: verdicts
 

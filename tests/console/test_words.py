@@ -13,6 +13,7 @@ from backoffice_core.borrowers.rules import FLAGS, OWNER_KINDS
 from backoffice_core.call_centre.agents import PAUSE_REASONS
 from backoffice_core.call_centre.caller_id_rules import SIGNS, SPANS
 from backoffice_core.call_centre.campaign_rules import CHOICES
+from backoffice_core.call_centre.pacing_words import BOUNDS
 from backoffice_core.call_centre.preview import SKIP_REASONS
 from backoffice_core.call_centre.rules import BY_CAUSE, BY_SIP, OUTCOMES
 from backoffice_core.catalogue import FOLDER, Catalogue, phone, short_name
@@ -30,6 +31,7 @@ FAMILIES = (  # keys made of a stored code; the words of a code stand in the cat
     "skip", "preview-nothing",
     "task-result", "task-move", "task-bad", "task-end", "unit", "tasks-list", "tasks-when",
     "strategy-state", "skip-reason", "step-state",
+    "slow", "pacing",
 )  # fmt: skip
 
 
@@ -108,6 +110,7 @@ def test_every_code_has_words(catalogue: Catalogue, lang: str) -> None:
         "recording": ["EXPECTED", "MISSING", "DELETED"],
         "stage": [str(n) for n in range(10)],
         **{name.replace("_", "-"): values for name, values in CHOICES.items()},
+        "slow": BOUNDS,
     }
     missing = [
         f"{family}-{code}"

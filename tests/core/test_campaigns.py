@@ -1,14 +1,16 @@
 """Campaigns (issue 5, TL-07): their modes, what locks them, skills, and the queue of each."""
 
 from collections.abc import Collection
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
 
 from backoffice_core.audit import service as audit
-from backoffice_core.call_centre import agents, attempts, campaigns
+from backoffice_core.call_centre import agents, attempts, campaigns, pacing_book, pacing_view, pacing_words
 from backoffice_core.call_centre.campaign_rules import runs_as
+from backoffice_core.call_centre.models import CallAttempt
+from backoffice_core.catalogue import Catalogue
 from backoffice_core.clock import Clock
 from backoffice_core.compliance.loader import parse, read_file
 from backoffice_core.compliance.rulebook import RuleBook
@@ -119,3 +121,59 @@ async def test_agents_serve_by_skill_and_priority_and_each_campaign_has_its_queu
         terms = {"trunk": live_settings.trunks[0], "now": clock.now(), "today": clock.today(), "wall": clock.wall()}
         assert await attempts.claim(s, live_settings, campaign="survey", **terms) is None
         assert await attempts.claim(s, live_settings, campaign="collection", **terms) is not None
+
+
+async def test_the_account_is_counted_from_the_calls_by_window(database: Database, clock: Clock) -> None:
+    """Issue 5: live answers and abandoned by campaign and caller id, over a day and 30, whoever counts and how often."""
+    wall = clock.wall()
+    day_start = wall - timedelta(hours=3)
+    async with database.begin() as s:
+        for ago, result, abandoned, agent in (
+            (timedelta(minutes=1), None, False, True), (timedelta(hours=1), "ANSWERED_HUMAN", False, True),
+            (timedelta(hours=2), "ABANDONED", True, False), (timedelta(hours=2), "ANSWERED_MACHINE", False, False),
+            (timedelta(days=3), "ABANDONED", True, False), (timedelta(days=40), "ABANDONED", True, False),
+        ):  # fmt: skip
+            one = await house.borrower(s, clock)
+            at = wall - ago
+            s.add(
+                CallAttempt(
+                    id=house.some_call(), task_id=one.task.id, case_id=one.case.id, person_id=one.person.id,
+                    contact_point_id=one.phone.id, number=one.phone.value, campaign="collection", purpose="collection",
+                    trunk="far-end", caller_id="+380445550100", language="uk", fence=1, business_at=at, claimed_at=at,
+                    answered_at=at, ended_at=None if result is None else at, result=result, abandoned=abandoned,
+                    agent_id=one.person.id if agent else None, state="ENDED" if result else "CONNECTED",
+                )
+            )  # fmt: skip
+    key, accounts = ("collection", "+380445550100"), pacing_view.Accounts()
+    starts = {"day": day_start, "30d": day_start - timedelta(days=29)}
+    for _ in range(2):  # the second time most of it is remembered
+        async with database.begin() as s:
+            found = await accounts.look(s, starts, day_start, wall)
+        assert found["day"] == {key: pacing_view.Count(live=3, queued=3, abandoned=1)}
+        assert found["30d"] == {key: pacing_view.Count(live=4, queued=4, abandoned=2)}
+
+
+async def test_decisions_are_read_back_in_words_and_the_memory_by_kin(database: Database, clock: Clock) -> None:
+    """FL-17: every decision can be read back in three languages; the next leader has what the last one learned."""
+    wall = clock.wall()
+    terms = {"free": 4, "expected_free": 2.3, "expected_answers": 3.0, "budget": 1.4}
+    async with database.begin() as s:
+        plain = {"at": wall, "pool": "collection", "given": {"collection": 12}}
+        await pacing_book.keep_decisions(s, [
+            plain | {"at": wall - timedelta(days=31), "calls": 1, "bound": "agents", "terms": {"free": 1, "in_flight": 0}},
+            plain | {"calls": 12, "bound": "account", "terms": terms},
+        ])  # fmt: skip
+        await pacing_book.keep_memory(s, "collection", {"a": 1}, wall)
+        await pacing_book.keep_memory(s, "collection", {"a": 2}, wall)
+        assert await pacing_book.memory(s, "collection+survey") == {"a": 2}
+        assert await pacing_book.memory(s, "survey") is None
+        assert await pacing_book.prune(s, wall) == 1
+        (row,) = await pacing_book.decisions(s)
+        catalogue = Catalogue.load()
+        assert pacing_words.decision(catalogue.words("en"), row) == (
+            "12 placed: 4 free + 2.3 expected to be free; 3.0 expected answers in flight; budget 1.4"
+        )
+        assert "budget" in pacing_words.slow(catalogue.words("en"), row)
+        assert "запас" in pacing_words.slow(catalogue.words("uk"), row)
+        row.bound = "agents"
+        assert pacing_words.slow(catalogue.words("ru"), row) == ""

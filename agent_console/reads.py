@@ -11,9 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.borrowers.models import ContactPoint, Person, PersonFlag
 from backoffice_core.call_centre.models import CallAttempt, CallTask, NotCallable, Recording
-from backoffice_core.cases.models import Case, Task
-from backoffice_core.collection.models import Promise
-from backoffice_core.loans.models import Loan
+from backoffice_core.cases.models import Case, Hold, Task
+from backoffice_core.collection.models import Promise, StageMove
+from backoffice_core.loans.models import Loan, Payment
 from backoffice_core.staff.models import AccessEntry, Unit, User
 
 _TIME_IN_STATES = text(
@@ -103,6 +103,9 @@ class CaseFile:
     loans: list[Loan]
     promises: list[Promise]
     tasks: list[Task]
+    payments: list[Payment]
+    holds: list[Hold]
+    moves: list[StageMove]
 
     @property
     def currency(self) -> str:
@@ -141,6 +144,12 @@ async def case_file(s: AsyncSession, number: int, user: User, *, any_case: bool)
             .where(ContactPoint.person_id == person.id, ContactPoint.kind == "phone")
             .order_by(ContactPoint.rank)
         ),
+        payments=await all_of(
+            select(Payment).join(Loan, Loan.id == Payment.loan_id).where(Loan.person_id == person.id)
+            .order_by(Payment.paid_at.desc(), Payment.id.desc()).limit(20)
+        ),
+        holds=await all_of(select(Hold).where(Hold.case_id == case.id).order_by(Hold.placed_at.desc())),
+        moves=await all_of(select(StageMove).where(StageMove.case_id == case.id).order_by(StageMove.id.desc()).limit(20)),
         loans=await all_of(select(Loan).where(Loan.person_id == person.id).order_by(Loan.contract_no)),
         promises=await all_of(select(Promise).where(Promise.case_id == case.id).order_by(Promise.made_at.desc())),
         tasks=await all_of(

@@ -14,6 +14,7 @@ from backoffice_core.commands_audit import audit
 from backoffice_core.commands_backup import backup, drain
 from backoffice_core.commands_campaigns import campaign, dialer
 from backoffice_core.commands_contacts import client, contacts
+from backoffice_core.commands_money import payments
 from backoffice_core.commands_people import user
 from backoffice_core.commands_prompts import prompts
 from backoffice_core.commands_recordings import recordings
@@ -277,6 +278,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(unit, name="unit")
     app.add_typer(strategy, name="strategy")
     app.add_typer(dialer, name="dialer")
+    app.add_typer(payments, name="payments")
 
 
 def _as_help(text: str) -> str:

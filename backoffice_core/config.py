@@ -208,6 +208,16 @@ class Settings(BaseSettings):
     recordings_full_pct: int = Field(default=92, ge=10, le=99, description="from here dialing stops")
     recordings_min_free_mb: int = Field(default=1024, ge=0, description="with less free than this dialing stops, too")
     nightly_at: str = Field(default="03:00", pattern=r"^[0-2][0-9]:[0-5][0-9]$", description="bank's time")
+    nightly_until: str = Field(
+        default="08:30",
+        pattern=r"^[0-2][0-9]:[0-5][0-9]$",
+        description="bank's time: then what is complete is published",
+    )
+    due_on_day_off: Literal["same", "next"] = Field(
+        default="same",
+        description="an instalment due on a day off is late after that day, or after the next working one",
+    )
+    balance_max_days: int = Field(default=7, ge=1, le=365, description="nobody is called about an older balance")
 
     @field_validator("data", "backups", "recordings_archive", "tls_cert", "tls_key")
     @classmethod

@@ -1,6 +1,7 @@
 """PostgreSQL: one engine a program, one transaction a request or dialing step, committed once at the program's edge."""
 
 import json
+import re
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -9,7 +10,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import uuid_utils.compat as uuids
-from sqlalchemy import BigInteger, ColumnDefault, MetaData, Numeric, Text, event, literal, text
+from sqlalchemy import BigInteger, ColumnDefault, MetaData, Numeric, Text, TextClause, event, literal, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
@@ -45,6 +46,7 @@ class Base(DeclarativeBase):
         str: Text,
         dict[str, Any]: JSONB,
         list[str]: JSONB,
+        list[dict[str, str]]: JSONB,
     }
 
 
@@ -75,6 +77,24 @@ async def fetch(session: AsyncSession, query: str, *values: Any) -> list[Any]:
     link = (await connection.get_raw_connection()).driver_connection
     assert link is not None  # noqa: S101
     return list(await link.fetch(query, *values))
+
+
+_TYPES = {
+    "low": "uuid", "high": "uuid", "ids": "uuid[]", "at": "timestamptz", "today": "date", "portfolio": "text", "zone": "text",
+}  # fmt: skip
+
+
+def typed_sql(sql: str, **types: str) -> TextClause:
+    """A statement whose parameters have their PostgreSQL types: in `INSERT … SELECT :at` the server would take text.
+
+    `types` of parameters beside those that bear the same name everywhere.
+    """
+    known = _TYPES | types
+
+    def cast(found: re.Match[str]) -> str:
+        return f"CAST(:{found[1]} AS {known[found[1]]})" if found[1] in known else found[0]
+
+    return text(re.sub(r"(?<!CAST\()(?<![:\w]):(\w+)", cast, sql))
 
 
 _DIALECT = postgresql.dialect()

@@ -80,7 +80,10 @@ class Worker:
         """Every minute: has the bank's night come, and is its work done? The steps themselves run once a date."""
         now = self.clock.now().astimezone(self.clock.zone)
         if f"{now:%H:%M}" >= self.settings.nightly_at:
-            await run_night(self.database, self.clock, self.settings, now.date())
+            hour, minute = map(int, self.settings.nightly_until.split(":"))
+            until = now.replace(hour=hour, minute=minute, second=0, microsecond=0)
+            late_start = now >= until  # by a restart, or a clock that was moved: then it takes its time
+            await run_night(self.database, self.clock, self.settings, now.date(), until=None if late_start else until)
 
     async def _end_wrap_ups(self) -> None:
         while True:

@@ -1,4 +1,4 @@
-"""The API for the bank's systems, /api/v1: contacts made elsewhere (FL-09), the stop-list (FL-08), counts.
+"""The API for the bank's systems, /api/v1: contacts made elsewhere (FL-09), the stop-list (FL-08), payments, counts.
 
 A key in `Authorization: Bearer …` opens it, cookies never do. Every post may be repeated: it is joined with what is
 there and counts once. Answers are JSON; a refusal names the field and the remedy.
@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 import structlog
@@ -25,14 +26,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from agent_console.console import Console
 from agent_console.deps import console_of, open_work
 from agent_console.view import render
+from backoffice_core import money_in
 from backoffice_core.borrowers.models import ContactPoint, Person
 from backoffice_core.borrowers.rules import read_phone
 from backoffice_core.compliance import elsewhere
 from backoffice_core.compliance import service as compliance
 from backoffice_core.errors import BadInput, NotAllowed, NotFound, Refused
-from backoffice_core.events import News, StopListChanged
+from backoffice_core.events import News, QueueChanged, StopListChanged
 from backoffice_core.loans import stop_list
 from backoffice_core.loans.models import Loan
+from backoffice_core.loans.payments import PaymentRow
+from backoffice_core.loans.rules import COMPONENTS
 from backoffice_core.staff import clients
 from backoffice_core.staff.models import ApiClient
 
@@ -165,6 +169,7 @@ def _client(scope: str) -> Any:
 ContactsClient = Annotated[ClientWork, _client("contacts")]
 StopClient = Annotated[ClientWork, _client("stop-list")]
 CountsClient = Annotated[ClientWork, _client("counts")]
+PaymentsClient = Annotated[ClientWork, _client("payments")]
 
 router = APIRouter(prefix="/api/v1", route_class=_Route, tags=["v1"])
 
@@ -308,6 +313,71 @@ async def delete_stop(work: StopClient, kind: Kind, value: Annotated[str, Query(
     return StopsLifted(lifted=await stop_list.lift(work.s, kind, said, source=work.client.name, who=work.who))
 
 
+# --- payments ------------------------------------------------------------------------------------------------------
+
+
+class PaymentIn(BaseModel):
+    """A payment, or with `reverses` one that went back. Without a split by components it is made here."""
+
+    model_config = ConfigDict(extra="forbid")
+    external_ref: str = Field(
+        description="yours, unique over all your systems; the same again counts once", max_length=200
+    )
+    contract_no: str
+    paid_at: AwareDatetime = Field(description="when it counts")
+    amount: Decimal | None = Field(default=None, description="as “1500.00”; may be left out of a reversal")
+    currency: str = Field(default="", description="default: the loan's")
+    reverses: str = Field(default="", description="external_ref of the payment that goes back, whole")
+    channel: str = Field(default="", description="cash, transfer … in your word")
+    principal: Decimal = Decimal(0)
+    interest: Decimal = Decimal(0)
+    penalty: Decimal = Decimal(0)
+    fee: Decimal = Decimal(0)
+
+
+class PaymentsIn(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    payments: list[PaymentIn] = Field(min_length=1, max_length=MOST)
+
+
+class PaymentsTaken(BaseModel):
+    """`known`: they were here before. `promises_kept`, `cases_cured`: by these payments, at once."""
+
+    received: int
+    new: int
+    known: int
+    promises_kept: int
+    cases_cured: int
+    refused: list[Refusal]
+
+
+@router.post("/payments")
+async def post_payments(work: PaymentsClient, body: PaymentsIn) -> PaymentsTaken:
+    """Payments and reversals. Balances, promises, stages and tonight's queue follow in the same moment.
+
+    A known reference with another amount or contract is refused; bad rows come back in `refused`, the others count.
+    """
+    clock = work.console.clock
+    rows = [
+        PaymentRow(
+            external_ref=one.external_ref, contract_no=one.contract_no, paid_at=one.paid_at, amount=one.amount,
+            currency=one.currency.upper(), reverses=one.reverses, channel=one.channel,
+            parts={name: value for name in COMPONENTS if (value := getattr(one, name))},
+        )
+        for one in body.payments
+    ]  # fmt: skip
+    done = await money_in.take(
+        work.s, rows, work.console.settings, at=work.now, today=clock.today(), zone=clock.zone, by=work.who
+    )
+    if done.cases:
+        work.news.append(QueueChanged())
+    return PaymentsTaken(
+        received=len(rows), new=len(done.posted.new), known=done.posted.known, promises_kept=done.counts.get("kept", 0),
+        cases_cured=done.counts.get("cured", 0),
+        refused=[Refusal(index=one.index, field=one.field, message=one.message) for one in done.posted.refused],
+    )  # fmt: skip
+
+
 # --- counts --------------------------------------------------------------------------------------------------------
 
 
@@ -417,7 +487,7 @@ async def docs_page(request: Request) -> HTMLResponse:
         for method, operation in methods.items()
     ]
     async with _reader(request) as (user, csrf):
-        rows = {"ContactRow": schemas["ContactRow"], "StopRow": schemas["StopRow"]}
+        rows = {"ContactRow": schemas["ContactRow"], "StopRow": schemas["StopRow"], "PaymentIn": schemas["PaymentIn"]}
         context = {"operations": operations, "rows": rows}
         return HTMLResponse(render(console_of(request), request, "api_docs.html", user, csrf, **context))
 

@@ -399,7 +399,9 @@ async def _follow(
         )  # fmt: skip
         data["promise_id"] = str(promise.id)
     if rule.stops:
-        await cases.hold(s, call.case_id, reason=result.outcome, at=now, actor_id=user_id)
+        await cases.hold(
+            s, call.case_id, reason=result.outcome, at=now, actor_id=user_id, evidence=f"said in call {call.id}"
+        )
     if rule.flag:
         await borrowers.set_flag(s, call.person_id, rule.flag, since=now.date(), evidence=f"said in call {call.id}")
     if result.outcome in {"WRONG_NUMBER", "WRONG_PERSON"} and call.contact_point_id is not None:

@@ -67,7 +67,7 @@ def _counts(judged: Iterable[Judged]) -> dict[str, int]:
         counts["not_callable" if one.refused else "callable"] += 1
         if one.refused:
             counts[one.refused.reason] = counts.get(one.refused.reason, 0) + 1
-            if one.refused.rule in {sources.NO_FILE, sources.NOT_IN_FILE}:
+            if one.refused.rule in {sources.NO_FILE, sources.NOT_IN_FILE, sources.NIGHT_LATE, sources.OLD_BALANCE}:
                 counts[one.refused.rule] = counts.get(one.refused.rule, 0) + 1
     return counts
 

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backoffice_core.db import Base, Json, Key, Serial, new_key
@@ -26,7 +26,13 @@ class Case(Base):
     number: Mapped[int] = mapped_column(BigInteger, Identity(start=100001), unique=True)
     person_id: Mapped[UUID] = mapped_column(ForeignKey("persons.id"))
     state: Mapped[str] = mapped_column(default="NEW")
+    state_since: Mapped[datetime | None]  # business time of the last move
     stage: Mapped[int] = mapped_column(default=0)
+    bucket: Mapped[str] = mapped_column(default="", server_default="")  # code of a stage band of kind bucket
+    episode: Mapped[int] = mapped_column(default=1, server_default=text("1"))  # one more with each re-default
+    unit: Mapped[str] = mapped_column(
+        default="", server_default=""
+    )  # who works it: soft, hard, legal … in the bank's word
     owner_id: Mapped[UUID | None]
     hold_reason: Mapped[str] = mapped_column(default="")
     hold_until: Mapped[date | None]
@@ -123,3 +129,55 @@ class TaskRule(Base):
     escalate_days: Mapped[int]
     valid_from: Mapped[date]
     set_by: Mapped[str] = mapped_column(default="")
+
+
+class Hold(Base):
+    """Why a case is not worked as others are: with evidence, an end, and what it stops (rules.HOLD_STOPS)."""
+
+    __tablename__ = "holds"
+    __table_args__ = (
+        Index("ix_holds_standing", "case_id", postgresql_where="lifted_at IS NULL"),
+        CheckConstraint("valid_to IS NULL OR valid_to >= valid_from", name="days"),
+    )
+
+    id: Mapped[Key] = mapped_column(default=new_key)
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("cases.id"))
+    kind: Mapped[str]
+    stops: Mapped[list[str]]
+    pauses_days: Mapped[bool] = mapped_column(default=False)  # days past due by a schedule do not count meanwhile
+    evidence: Mapped[str] = mapped_column(default="")
+    state_before: Mapped[str] = mapped_column(default="")  # of the case; "" = it was not moved
+    valid_from: Mapped[date]
+    valid_to: Mapped[date | None]  # the last day; None = until a person lifts it
+    placed_at: Mapped[datetime]  # business time
+    placed_by: Mapped[UUID | None]
+    lifted_at: Mapped[datetime | None]  # business time
+    lifted_by: Mapped[UUID | None]
+    lifted_why: Mapped[str] = mapped_column(default="")
+
+
+class HandOver(Base):
+    """A case goes from one unit to another with an act. Whoever had it keeps the right to read it."""
+
+    __tablename__ = "hand_overs"
+    __table_args__ = (
+        Index(None, "case_id"),
+        Index("uq_hand_overs_open", "case_id", unique=True, postgresql_where="state = 'PROPOSED'"),
+        CheckConstraint("state IN ('PROPOSED','ACCEPTED','REFUSED')", name="state"),
+    )
+
+    id: Mapped[Key] = mapped_column(default=new_key)
+    act_no: Mapped[int] = mapped_column(BigInteger, Identity(start=1), unique=True)
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("cases.id"))
+    from_unit: Mapped[str]
+    from_owner: Mapped[UUID | None]
+    to_unit: Mapped[str]
+    to_owner: Mapped[UUID | None]
+    state: Mapped[str] = mapped_column(default="PROPOSED")
+    reason: Mapped[str] = mapped_column(default="")
+    act: Mapped[Json] = mapped_column(default=dict)  # what is handed over: loans with sums, promises, tasks, holds
+    proposed_at: Mapped[datetime]  # business time
+    proposed_by: Mapped[UUID | None]
+    decided_at: Mapped[datetime | None]
+    decided_by: Mapped[UUID | None]
+    decided_why: Mapped[str] = mapped_column(default="")

@@ -51,6 +51,19 @@ CHECK_NUMBER = "CHECK_NUMBER"  # the same number was proven wrong for another bo
 HOLDS = frozenset({"SPECIALIST", "DISPUTE", "EVIDENCE", "STOP_REQUEST"})  # nobody calls until a person has closed it
 WAITS = frozenset({"CHECK_POSTING"})  # nobody calls before its control date
 
+# What a hold stops, and whether days past due by a schedule pause meanwhile (domain.md 3.1, 4.2).
+CHANNELS = ("call", "robot", "sms", "email", "letter", "visit", "legal", "accrual")
+_CONTACT = ("call", "robot", "sms", "email", "letter", "visit")
+HOLD_STOPS: dict[str, tuple[tuple[str, ...], bool]] = {
+    "DISPUTE": (CHANNELS, False),
+    "HARDSHIP": (("call", "robot", "sms", "letter", "visit"), True),  # a specialist talks to him, nobody else
+    "PLAN_REQ": (("call", "robot", "sms", "letter", "visit"), False),
+    "BREATHING_SPACE": (CHANNELS, True),
+    "PROTECTED": (_CONTACT, False),
+}
+OTHER_HOLD: tuple[tuple[str, ...], bool] = (CHANNELS, False)  # of a reason without a row: everything
+TASKS_OF = {"robot": "ROBOT_CALL", "sms": "SMS", "email": "EMAIL", "letter": "LETTER", "visit": "VISIT"}  # by channel
+
 
 def next_working_day(day: date, is_working: Callable[[date], bool], count: int = 1) -> date:
     """The `count`-th working day after `day`, by the given calendar.

@@ -5,15 +5,25 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core import bulk
 from backoffice_core.borrowers import service as borrowers
 from backoffice_core.borrowers.models import ContactPoint, Person
-from backoffice_core.cases.models import Case, CaseEvent, Task, TaskRule
-from backoffice_core.cases.rules import CHECK_NUMBER, REFRESH_CONTACT, may_move, next_working_day, one_per_case
+from backoffice_core.cases.models import Case, CaseEvent, Hold, Task, TaskRule
+from backoffice_core.cases.rules import (
+    CHECK_NUMBER,
+    HOLD_STOPS,
+    OTHER_HOLD,
+    OVER,
+    REFRESH_CONTACT,
+    TASKS_OF,
+    may_move,
+    next_working_day,
+    one_per_case,
+)
 from backoffice_core.db import new_key
 from backoffice_core.errors import Conflict, NotFound
 from backoffice_core.loans.models import Loan
@@ -63,7 +73,9 @@ async def move(
     """The only way from one state to another; leaves a line in the history. Raises Conflict for an unlisted move."""
     if not may_move(case.state, to):
         raise Conflict(f"A case cannot go from {case.state} to {to}.", case=str(case.id))
-    before, case.state = case.state, to
+    before, case.state, case.state_since = case.state, to, at
+    if before == "CURED" and to == "ACTIVE":
+        case.episode += 1
     if to != "ON_HOLD":
         case.hold_reason, case.hold_until = "", None
     if to == "CLOSED":
@@ -80,13 +92,17 @@ async def hold(
     at: datetime,
     actor_id: UUID | None = None,
     until: date | None = None,
+    evidence: str = "",
+    since: date | None = None,
 ) -> bool:
-    """Stops the treatment through the last day `until` (None = until a person lifts it), whatever the case's state.
+    """Stops what a hold of this reason stops (rules.HOLD_STOPS), from `since` (default: the day of `at`) through the last day
+    `until` (None = until a person lifts it): the case waits, and tasks of the stopped channels are taken back.
 
     A case that is out of our hands already (court, agency, over) stays where it is: False. Held twice, the later
     reason stands and the longer term wins.
     """
     case = await session.get_one(Case, case_id, with_for_update=True)
+    before, moved = case.state, True
     if case.state == "ON_HOLD":
         until = max(until, case.hold_until) if until and case.hold_until else None
         await add_event(
@@ -95,16 +111,34 @@ async def hold(
     elif may_move(case.state, "ON_HOLD"):
         await move(session, case, "ON_HOLD", at=at, reason=reason, actor_id=actor_id)
     else:
+        moved = False
+    if before in OVER:
         return False
-    case.hold_reason, case.hold_until = reason, until
+    stops, pauses = HOLD_STOPS.get(reason, OTHER_HOLD)
+    since = since or at.date()
+    session.add(
+        Hold(
+            id=new_key(), case_id=case_id, kind=reason, stops=list(stops), pauses_days=pauses, evidence=evidence,
+            state_before=before if moved and before != "ON_HOLD" else "", valid_from=min(since, until or since),
+            valid_to=until, placed_at=at,
+            placed_by=actor_id,
+        )
+    )  # fmt: skip
+    kinds = tuple(TASKS_OF[channel] for channel in stops if channel in TASKS_OF)
+    await close_tasks(session, case_id, kinds, at, state="CANCELLED")
+    if moved:
+        case.hold_reason, case.hold_until = reason, until
     await session.flush()
-    return True
+    return moved
 
 
 async def lift_hold(
     session: AsyncSession, case_id: UUID, *, reason: str, at: datetime, actor_id: UUID | None = None
 ) -> str:
-    """Back to the state before the hold, which the history remembers; returns it. Raises Conflict when not on hold."""
+    """Ends all holds; back to the state before the first, which the history remembers; returns it.
+
+    Raises Conflict when the case is not on hold.
+    """
     case = await session.get_one(Case, case_id, with_for_update=True)
     before = await session.scalar(
         select(CaseEvent.data["from"].astext)
@@ -114,7 +148,23 @@ async def lift_hold(
     )  # fmt: skip
     to = before if before and may_move("ON_HOLD", before) else "ACTIVE"
     await move(session, case, to, at=at, reason=reason, actor_id=actor_id)
+    standing = update(Hold).where(Hold.case_id == case_id, Hold.lifted_at.is_(None))
+    await session.execute(standing.values(lifted_at=at, lifted_by=actor_id, lifted_why=reason))
     return to
+
+
+async def holds_of(session: AsyncSession, case_id: UUID) -> list[Hold]:
+    """All, the newest first."""
+    return list(await session.scalars(select(Hold).where(Hold.case_id == case_id).order_by(Hold.placed_at.desc())))
+
+
+async def stopped(session: AsyncSession, case_id: UUID, channel: str, day: date) -> str:
+    """The kind of the hold that stops this channel (rules.CHANNELS) on this day; "" = none does."""
+    query = select(Hold.kind).where(
+        Hold.case_id == case_id, Hold.lifted_at.is_(None), Hold.valid_from <= day,
+        or_(Hold.valid_to.is_(None), Hold.valid_to >= day), Hold.stops.contains([channel]),
+    )  # fmt: skip
+    return await session.scalar(query.limit(1)) or ""
 
 
 # --- tasks -------------------------------------------------------------------------------------------------------

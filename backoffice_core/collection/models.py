@@ -1,21 +1,22 @@
-"""What the borrower promised."""
+"""What the borrower promised and what was paid on it, plans, and stages and buckets as dated data with their history."""
 
 from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Numeric
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Numeric, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from backoffice_core.db import Base, Key, new_key
+from backoffice_core.db import Base, Key, Money, Serial, new_key
 
 
 class Promise(Base):
-    """A promise to pay (domain.md 4.2 Promise). One call makes at most one."""
+    """A promise to pay (rules.PROMISE_MOVES). One call makes at most one; an approved plan makes one an instalment."""
 
     __tablename__ = "promises"
     __table_args__ = (
         Index(None, "case_id"),
+        Index("ix_promises_open", "case_id", postgresql_where="state IN ('OPEN','PARTIAL')"),
         CheckConstraint("amount > 0", name="amount"),
         CheckConstraint("state IN ('OPEN','PARTIAL','KEPT','BROKEN','CANCELLED')", name="state"),
     )
@@ -23,10 +24,88 @@ class Promise(Base):
     id: Mapped[Key] = mapped_column(default=new_key)
     case_id: Mapped[UUID] = mapped_column(ForeignKey("cases.id"))
     call_id: Mapped[UUID | None] = mapped_column(unique=True)
+    plan_id: Mapped[UUID | None] = mapped_column(ForeignKey("payment_plans.id"))
     amount: Mapped[Decimal] = mapped_column(Numeric(18, 2))
     currency: Mapped[str]
     due_date: Mapped[date]
     grace_days: Mapped[int] = mapped_column(default=1)
+    tolerance_pct: Mapped[Decimal] = mapped_column(Numeric(5, 2), default=Decimal(0), server_default=text("0"))
     state: Mapped[str] = mapped_column(default="OPEN")
+    state_since: Mapped[datetime | None]  # business time
+    matched: Mapped[Decimal] = mapped_column(Numeric(18, 2), default=Decimal(0), server_default=text("0"))
+    overdue_when_made: Mapped[Decimal | None] = mapped_column(Numeric(18, 2))  # None = not known
     made_at: Mapped[datetime]
     made_by: Mapped[UUID | None]
+
+
+class PromiseMatch(Base):
+    """Append-only: so much of this payment went on this promise; less than nought when the payment was reversed."""
+
+    __tablename__ = "promise_matches"
+    __table_args__ = (Index(None, "promise_id"), Index(None, "payment_id"))
+
+    id: Mapped[Serial]
+    promise_id: Mapped[UUID] = mapped_column(ForeignKey("promises.id"))
+    payment_id: Mapped[UUID] = mapped_column(ForeignKey("payments.id"))
+    amount: Mapped[Money]
+    at: Mapped[datetime]  # business time
+
+
+class PaymentPlan(Base):
+    """Instalments that the borrower asked for and a second person approved (rules.PLAN_MOVES)."""
+
+    __tablename__ = "payment_plans"
+    __table_args__ = (
+        Index("uq_payment_plans_standing", "case_id", unique=True, postgresql_where="state IN ('PROPOSED','ACTIVE')"),
+        CheckConstraint("state IN ('PROPOSED','ACTIVE','DONE','BREACHED','CANCELLED')", name="state"),
+    )
+
+    id: Mapped[Key] = mapped_column(default=new_key)
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("cases.id"))
+    currency: Mapped[str]
+    instalments: Mapped[list[dict[str, str]]]  # due_date, amount (text)
+    grace_days: Mapped[int] = mapped_column(default=1)
+    breach_after: Mapped[int] = mapped_column(default=1)  # so many broken instalments end it
+    reason: Mapped[str] = mapped_column(default="")
+    state: Mapped[str] = mapped_column(default="PROPOSED")
+    state_since: Mapped[datetime]
+    proposed_at: Mapped[datetime]  # business time
+    proposed_by: Mapped[UUID | None]
+    decided_by: Mapped[UUID | None]
+
+
+class StageBand(Base):
+    """A stage or a reporting bucket by days past due, in force on dates. `kind`: stage, bucket, cbr (domain.md 4.1).
+
+    A later `version` of a kind holds from its `valid_from` on; earlier rows get their `valid_to` and stay.
+    """
+
+    __tablename__ = "stage_bands"
+    __table_args__ = (CheckConstraint("last IS NULL OR last >= first", name="days"),)
+
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    code: Mapped[str] = mapped_column(primary_key=True)
+    first: Mapped[int]  # days past due, both included
+    last: Mapped[int | None]  # None = without end
+    valid_from: Mapped[date]
+    valid_to: Mapped[date | None]  # the last day
+    source: Mapped[str] = mapped_column(default="")
+
+
+class StageMove(Base):
+    """Append-only: a case's stage or bucket changed, as at which business date, why, and by which version of the bands."""
+
+    __tablename__ = "stage_moves"
+    __table_args__ = (Index("ix_stage_moves_as_at", "case_id", "kind", "as_at", "id"),)
+
+    id: Mapped[Serial]
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("cases.id"))
+    kind: Mapped[str]  # stage, bucket
+    before: Mapped[str]
+    after: Mapped[str]
+    as_at: Mapped[date]
+    why: Mapped[str]  # OPENED, DAYS, PAYMENT, REVERSAL, CORRECTION …
+    days_past_due: Mapped[int]
+    version: Mapped[int]
+    recorded_at: Mapped[datetime]  # business time

@@ -1,30 +1,90 @@
-"""Stages by days past due, and when a promise counts as kept or broken. Pure."""
+"""Stages by days past due, the machines of promises and plans, and when a promise counts as kept or broken. Pure."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from types import MappingProxyType
 
-BY_DPD = ((0, 0), (30, 1), (60, 2), (90, 3))  # last day past due -> stage; later is 4 (pre-legal); domain.md 4.1
+from backoffice_core.loans.rules import TOLERANCE
+
+__all__ = [
+    "BANDS", "CURE_REOPENS", "PLAN_MOVES", "PROMISE_MOVES", "STOPPED_BY_PROMISE", "TOLERANCE", "Band", "Bands", "PromiseView",
+    "is_overdue", "judge_promise", "may", "missed_its_day", "needed", "stage_of",
+]  # fmt: skip
+
 CURE_REOPENS = timedelta(days=90)  # a re-default within it reopens the cured case
-TOLERANCE = Decimal("1.00")  # units of the currency: cents do not open a case nor keep one open
+# What was queued for the borrower and is taken back when he promises (kinds of tasks).
+STOPPED_BY_PROMISE = ("SMS", "ROBOT_CALL", "LETTER", "EMAIL", "PUSH")
+
+_NONE: frozenset[str] = frozenset()
+# domain.md 4.2 "Promise". KEPT → OPEN, PARTIAL: the payment was taken back and the grace still runs.
+PROMISE_MOVES: Mapping[str, frozenset[str]] = MappingProxyType({
+    "OPEN": frozenset({"PARTIAL", "KEPT", "BROKEN", "CANCELLED"}),
+    "PARTIAL": frozenset({"OPEN", "KEPT", "BROKEN", "CANCELLED"}),
+    "KEPT": frozenset({"OPEN", "PARTIAL"}),
+    "BROKEN": _NONE,
+    "CANCELLED": _NONE,
+})  # fmt: skip
+PLAN_MOVES: Mapping[str, frozenset[str]] = MappingProxyType({
+    "PROPOSED": frozenset({"ACTIVE", "CANCELLED"}),
+    "ACTIVE": frozenset({"DONE", "BREACHED", "CANCELLED"}),
+    "DONE": _NONE, "BREACHED": _NONE, "CANCELLED": _NONE,
+})  # fmt: skip
 
 
-def stage_of(days_past_due: int) -> int:
-    """Stage 0–4; 5–9 (court, enforcement, recovery, agency, sold) are given by what was done, not by days."""
-    for last, stage in BY_DPD:
-        if days_past_due <= last:
-            return stage
-    return 4
+def may(moves: Mapping[str, frozenset[str]], state: str, to: str) -> bool:
+    """Anything that the machine does not list is refused."""
+    return to in moves.get(state, _NONE)
+
+
+# --- stages and buckets --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """Days past due from `first` to `last`, both included; None = without end."""
+
+    code: str
+    first: int
+    last: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Bands:
+    """One version of a kind (stage, bucket), in force on some day."""
+
+    version: int
+    bands: tuple[Band, ...]
+
+    def code(self, days_past_due: int) -> str:
+        """Raises ValueError when no band holds so many days: the bands have a gap."""
+        for band in self.bands:
+            if band.first <= days_past_due and (band.last is None or days_past_due <= band.last):
+                return band.code
+        raise ValueError(f"no band holds {days_past_due} days past due")
+
+
+BANDS = Bands(1, (Band("0", 0, 0), Band("1", 1, 30), Band("2", 31, 60), Band("3", 61, 90), Band("4", 91, None)))
+
+
+def stage_of(days_past_due: int, bands: Bands = BANDS) -> int:
+    """Stage 0–4 by days; 5–9 (court, enforcement, recovery, agency, sold) are given by what was done, not by days."""
+    return int(bands.code(days_past_due))
 
 
 def is_overdue(overdue: Decimal, days_past_due: int) -> bool:
     return days_past_due > 0 and overdue >= TOLERANCE
 
 
+# --- promises ------------------------------------------------------------------------------------------------------
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromiseView:
     """`overdue_when_made` None = not known; then only an overdue of nought keeps the promise. `balance_day`: the
-    business date of the balances that `overdue` comes from."""
+    business date of the balances that `overdue` comes from. `matched`: payments counted on it. `before`: sum of the earlier
+    instalments of the same plan, which the fall of the overdue keeps first."""
 
     amount: Decimal
     due_date: date
@@ -32,22 +92,63 @@ class PromiseView:
     overdue_when_made: Decimal | None
     overdue: Decimal
     balance_day: date
+    matched: Decimal = Decimal(0)
+    tolerance_pct: Decimal = Decimal(0)
+    before: Decimal = Decimal(0)
+    state: str = "OPEN"
+
+    @property
+    def paid(self) -> Decimal:
+        """By payments, or by how far the overdue fell where the bank sends balances alone: the larger."""
+        fell = Decimal(0)
+        if self.overdue_when_made is not None:
+            fell = self.overdue_when_made - self.before - self.overdue
+        return max(self.matched, fell)
+
+
+def needed(amount: Decimal, tolerance_pct: Decimal) -> Decimal:
+    """How much of a promise keeps it, to the cent (half up)."""
+    return (amount - amount * tolerance_pct / 100).quantize(Decimal("0.01"), rounding="ROUND_HALF_UP")
 
 
 def judge_promise(view: PromiseView) -> str:
-    """OPEN, PARTIAL, KEPT or BROKEN, as far as balances tell (domain.md 4.2 Promise).
+    """OPEN, PARTIAL, KEPT or BROKEN, as far as payments and balances tell (domain.md 4.2 Promise).
 
-    Kept: the overdue fell by at least the amount, or is gone. Broken: the balances are of a day after due date and
-    grace, and it is not kept. Nobody is called a breaker on balances of an earlier day.
+    Kept: paid, or nothing is overdue any more. Broken: the balances are of a day after due date and grace, and it is not
+    kept. Nobody is called a breaker on balances of an earlier day.
     """
-    fell = view.overdue_when_made - view.overdue if view.overdue_when_made is not None else Decimal(0)
-    if fell >= view.amount or view.overdue < TOLERANCE:
+    if view.paid >= needed(view.amount, view.tolerance_pct) or view.overdue < TOLERANCE:
         return "KEPT"
     if view.balance_day > view.due_date + timedelta(days=view.grace_days):
         return "BROKEN"
-    return "PARTIAL" if fell >= TOLERANCE else "OPEN"
+    return "PARTIAL" if view.paid >= TOLERANCE or view.state == "PARTIAL" else "OPEN"
 
 
 def missed_its_day(view: PromiseView) -> bool:
     """The due date went by unpaid, though the grace may still run: time for a follow-up task (CC-14)."""
     return view.balance_day > view.due_date
+
+
+# --- matching ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """A promise that a payment may fill: made on `since`, open through `until` (due date and grace)."""
+
+    key: object
+    since: date
+    until: date
+    due_date: date
+    open: Decimal
+
+
+def match(amount: Decimal, paid_on: date, rooms: Sequence[Room]) -> list[tuple[object, Decimal]]:
+    """A payment onto promises, the first due first; what is left stays with the debt. Never more than there is of either."""
+    found = []
+    for room in sorted(rooms, key=lambda one: (one.due_date, one.since, str(one.key))):
+        part = min(amount, room.open)
+        if part > 0 and room.since <= paid_on <= room.until:
+            found.append((room.key, part))
+            amount -= part
+    return found

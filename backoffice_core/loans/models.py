@@ -1,13 +1,18 @@
-"""Loan accounts as the bank's file gives them, with the moment they were true (`balance_source = core`)."""
+"""Loan accounts as the bank's file gives them, with the moment they were true (`balance_source = core`).
+
+A row of `loans` is the present: the newest statement of the bank less the payments that came after its `as_at`. The past is
+in facts that are only appended: `loan_balances` (statements) and `payments`.
+"""
 
 from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Numeric, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Numeric, UniqueConstraint, text
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
-from backoffice_core.db import Base, Json, Key, Money, new_key
+from backoffice_core.db import Base, Json, Key, Money, Serial, new_key
 
 
 class Loan(Base):
@@ -26,19 +31,108 @@ class Loan(Base):
     overdue_principal: Mapped[Decimal] = mapped_column(Numeric(18, 2), default=Decimal(0))
     overdue_interest: Mapped[Decimal] = mapped_column(Numeric(18, 2), default=Decimal(0))
     overdue_penalty: Mapped[Decimal] = mapped_column(Numeric(18, 2), default=Decimal(0))
+    overdue_fee: Mapped[Decimal] = mapped_column(Numeric(18, 2), default=Decimal(0), server_default=text("0"))
+    paid_since: Mapped[Decimal] = mapped_column(Numeric(18, 2), default=Decimal(0), server_default=text("0"))
     days_past_due: Mapped[int]
     next_due: Mapped[date | None]
     next_amount: Mapped[Decimal | None] = mapped_column(Numeric(18, 2))
-    as_at: Mapped[datetime]  # business time at which the bank's core said so
+    as_at: Mapped[datetime]  # business time at which the bank's core said so; `paid_since` came later and is taken off
     import_id: Mapped[UUID | None] = mapped_column(ForeignKey("imports.id"))
     demo: Mapped[bool] = mapped_column(default=False)
     source: Mapped[str] = mapped_column(default="")  # the list that last named it (ImportSource)
     missing_since: Mapped[datetime | None]  # business time of the first full list of its source without it
     missing_note: Mapped[str] = mapped_column(default="")  # the explanation; while empty, nobody calls
 
-    @property
+    @hybrid_property
     def overdue(self) -> Decimal:
-        return self.overdue_principal + self.overdue_interest + self.overdue_penalty
+        return self.overdue_principal + self.overdue_interest + self.overdue_penalty + self.overdue_fee
+
+
+class LoanBalance(Base):
+    """Append-only: what the bank's core said of a loan, and as at when. A statement equal to the one before is not kept.
+
+    `correction`: said later about a time for which the bank had said something else; the former is kept, and answers whoever
+    asks what was known then (`recorded_at`).
+    """
+
+    __tablename__ = "loan_balances"
+    __table_args__ = (Index("ix_loan_balances_as_at", "loan_id", "as_at", "id"),)
+
+    id: Mapped[Serial]
+    loan_id: Mapped[UUID] = mapped_column(ForeignKey("loans.id"))
+    as_at: Mapped[datetime]  # business time
+    recorded_at: Mapped[datetime]  # business time
+    balance: Mapped[Money]
+    overdue_principal: Mapped[Money]
+    overdue_interest: Mapped[Money]
+    overdue_penalty: Mapped[Money]
+    overdue_fee: Mapped[Money]
+    days_past_due: Mapped[int]
+    next_due: Mapped[date | None]
+    next_amount: Mapped[Decimal | None] = mapped_column(Numeric(18, 2))
+    correction: Mapped[bool] = mapped_column(default=False)
+    note: Mapped[str] = mapped_column(default="")
+
+
+class Payment(Base):
+    """Append-only: money that came in, or went back (`REVERSAL`, always of the whole payment). One row a reference.
+
+    `principal` … `fee` add up to `amount`: as the bank says, or by the order of loans/rules.py (`split_by` = here).
+    """
+
+    __tablename__ = "payments"
+    __table_args__ = (
+        Index(None, "loan_id", "paid_at"),
+        Index("uq_payments_reverses", "reverses", unique=True, postgresql_where="reverses IS NOT NULL"),
+        CheckConstraint("amount > 0", name="amount"),
+        CheckConstraint("kind IN ('PAYMENT','REVERSAL')", name="kind"),
+        CheckConstraint("(kind = 'REVERSAL') = (reverses IS NOT NULL)", name="reverses"),
+        CheckConstraint("principal + interest + penalty + fee = amount", name="split"),
+    )
+
+    id: Mapped[Key] = mapped_column(default=new_key)
+    external_ref: Mapped[str] = mapped_column(unique=True)  # the bank's, unique over all its systems
+    loan_id: Mapped[UUID] = mapped_column(ForeignKey("loans.id"))
+    kind: Mapped[str] = mapped_column(default="PAYMENT")
+    reverses: Mapped[UUID | None] = mapped_column(ForeignKey("payments.id"))
+    amount: Mapped[Money]
+    currency: Mapped[str]
+    principal: Mapped[Money]
+    interest: Mapped[Money]
+    penalty: Mapped[Money]
+    fee: Mapped[Money]
+    split_by: Mapped[str] = mapped_column(default="bank")  # bank, here
+    channel: Mapped[str] = mapped_column(default="")  # cash, transfer …, in the bank's word
+    paid_at: Mapped[datetime]  # business time: when it counts
+    recorded_at: Mapped[datetime]  # business time: when we were told
+    recorded_by: Mapped[str] = mapped_column(default="")
+
+
+class Instalment(Base):
+    """What falls due on a day, where the bank gives schedules. A schedule replaces the contract's former one whole."""
+
+    __tablename__ = "instalments"
+    __table_args__ = (CheckConstraint("amount > 0 AND paid >= 0", name="amount"),)
+
+    loan_id: Mapped[UUID] = mapped_column(ForeignKey("loans.id"), primary_key=True)
+    due_date: Mapped[date] = mapped_column(primary_key=True)
+    amount: Mapped[Money]
+    paid: Mapped[Money] = mapped_column(
+        default=Decimal(0)
+    )  # of it, by `as_at`; later payments fill up the oldest first
+    as_at: Mapped[datetime]  # business time
+
+
+class PortfolioNight(Base):
+    """How far the night of a portfolio came. LATE = the latest end came first: nobody in it is called on old stages."""
+
+    __tablename__ = "portfolio_nights"
+    __table_args__ = (CheckConstraint("state IN ('DONE','LATE')", name="state"),)
+
+    portfolio: Mapped[str] = mapped_column(primary_key=True)
+    business_date: Mapped[date] = mapped_column(primary_key=True)
+    state: Mapped[str]
+    at: Mapped[datetime]  # the machine's time
 
 
 class Import(Base):

@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backoffice_core.audit import service as audit
 from backoffice_core.borrowers.models import ContactPoint, Person, PersonFlag
 from backoffice_core.db import new_key
-from backoffice_core.loans import sources
+from backoffice_core.loans import balances, sources
 from backoffice_core.loans.control import Figures, ImportQuestion, check_trailer, confirmation, doubts, figures_of
 from backoffice_core.loans.models import Import, Loan
 from backoffice_core.loans.portfolio_file import LoanRow, PersonRow, Portfolio, Problem, Problems, read
@@ -88,6 +88,7 @@ async def import_portfolio(
         done = (await session.execute(text(statement))).one()
         counts[f"{name}_new"], counts[f"{name}_changed"] = done.fresh, done.changed
         progress(n, steps)
+    await balances.keep_statements(session, at)
     await session.execute(text(_BACK))
     if source is not None:
         counts |= await sources.note_list(session, source, at)
@@ -154,7 +155,7 @@ async def _stage(session: AsyncSession, portfolio: Portfolio, at: datetime, demo
     )  # fmt: skip
     columns = LoanRow.NAMES[2:]  # without line and person_ref
     await _copy(
-        session, Loan.__tablename__, "in_loans", ["id", *columns, "import_id", "demo", "portfolio"],
+        session, Loan.__tablename__, "in_loans", ["id", *columns, "import_id", "demo", "missing_note"],
         ((new_key(), *loan.values[2:], import_id, demo, loan.values[1])
          for loan in portfolio.loans.values()),
     )  # fmt: skip
@@ -167,7 +168,7 @@ async def _copy(
     session: AsyncSession, like: str, name: str, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]
 ) -> None:
     """A temporary table shaped like a real one, without its constraints. (In a text column that the file does not
-    fill, `person_ref` travels along: state_reason, source, portfolio.)"""
+    fill, `person_ref` travels along: state_reason, source, missing_note.)"""
     await session.execute(text(f"CREATE TEMP TABLE {name} ON COMMIT DROP AS SELECT * FROM {like} WITH NO DATA"))  # noqa: S608
     connection = await session.connection()
     driver: Any = (await connection.get_raw_connection()).driver_connection
@@ -183,10 +184,10 @@ async def _refuse_contradictions(session: AsyncSession, portfolio: Portfolio, at
     problems = Problems()
     found = await session.execute(
         text(
-            "SELECT n.contract_no, l.as_at, n.as_at > :ahead AS ahead, p.external_ref IS DISTINCT FROM n.portfolio"
+            "SELECT n.contract_no, l.as_at, n.as_at > :ahead AS ahead, p.external_ref IS DISTINCT FROM n.missing_note"
             " AND l.id IS NOT NULL AS stranger, n.as_at < l.as_at AS older"
             " FROM in_loans n LEFT JOIN loans l USING (contract_no) LEFT JOIN persons p ON p.id = l.person_id"
-            " WHERE n.as_at > :ahead OR n.as_at < l.as_at OR (l.id IS NOT NULL AND p.external_ref <> n.portfolio)"
+            " WHERE n.as_at > :ahead OR n.as_at < l.as_at OR (l.id IS NOT NULL AND p.external_ref <> n.missing_note)"
         ),
         {"ahead": at + _AHEAD},
     )
@@ -222,8 +223,8 @@ def _upsert(table: str, source: str, key: str, columns: Sequence[str], fixed: st
 _PERSON = ("id", "external_ref", "last_name", "first_name", "middle_name", "birth_date", "tax_id", "code_word",
            "language", "jurisdiction", "region", "place", "time_zone", "demo")  # fmt: skip
 _LOAN = ("id", "contract_no", "product", "branch", "currency", "opened", "balance", "overdue_principal",
-         "overdue_interest", "overdue_penalty", "days_past_due", "next_due", "next_amount", "as_at",
-         "import_id", "demo")  # fmt: skip
+         "overdue_interest", "overdue_penalty", "overdue_fee", "days_past_due", "next_due", "next_amount", "as_at",
+         "portfolio", "import_id", "demo")  # fmt: skip
 _STEPS = (
     ("persons", _upsert("persons", "in_persons n", "external_ref", _PERSON, ", created_at", ", n.created_at")),
     ("phones", _upsert(
@@ -243,8 +244,8 @@ _STEPS = (
      " AND f.source = 'import') RETURNING 1)"
      " SELECT (SELECT count(*) FROM fresh) AS fresh, (SELECT count(*) FROM changed) AS changed"),
     ("loans", _upsert(
-        "loans", "in_loans n JOIN persons p ON p.external_ref = n.portfolio", "contract_no", _LOAN,
-        ", person_id, portfolio, source, missing_note", ", p.id, 'main', '', ''",
+        "loans", "in_loans n JOIN persons p ON p.external_ref = n.missing_note", "contract_no", _LOAN,
+        ", person_id, source, missing_note", ", p.id, '', ''",
     )),
 )  # fmt: skip
 # A contract that a file names is there again, whoever sent it.

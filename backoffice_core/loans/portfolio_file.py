@@ -16,8 +16,9 @@ time_zone          IANA name; when left out it is derived from region and place,
 phones *           several parted by `|`, each with an owner if known: +380501234567:self|0441234567:work
 contract_no *      the key of the loan, once in a file
 product  branch  opened
+portfolio          under which name the night reports it (default main)
 currency *         ISO 4217
-balance *          all that is owed; overdue_principal, overdue_interest, overdue_penalty: what is late (default 0)
+balance *          all that is owed; overdue_principal, overdue_interest, overdue_penalty, overdue_fee: what is late (0)
 days_past_due *    whole number, 0 = not late
 next_due  next_amount
 as_at *            when the bank's core said so: 2026-11-18T06:00+02:00; without a zone it is the bank's time
@@ -65,7 +66,8 @@ REQUIRED = (
 )  # fmt: skip
 OPTIONAL = (
     "middle_name", "birth_date", "tax_id", "code_word", "language", "region", "place", "time_zone", "product", "branch",
-    "opened", "overdue_principal", "overdue_interest", "overdue_penalty", "next_due", "next_amount", "flags",
+    "opened", "overdue_principal", "overdue_interest", "overdue_penalty", "overdue_fee", "next_due", "next_amount", "portfolio",
+    "flags",
 )  # fmt: skip
 PERSONAL = (
     "last_name", "first_name", "middle_name", "birth_date", "tax_id", "code_word", "language", "jurisdiction", "region",
@@ -94,13 +96,14 @@ class LoanRow(_Row):
     """A loan's columns, with `person_ref` and `line` beside them."""
 
     NAMES = ("line", "person_ref", "contract_no", "product", "branch", "currency", "opened", "balance", "overdue_principal",
-             "overdue_interest", "overdue_penalty", "days_past_due", "next_due", "next_amount", "as_at")  # fmt: skip
+             "overdue_interest", "overdue_penalty", "overdue_fee", "days_past_due", "next_due", "next_amount", "as_at",
+             "portfolio")  # fmt: skip
     __slots__ = ()
 
     @property
     def overdue(self) -> Decimal:
-        principal, interest, penalty = self.values[8:11]
-        return principal + interest + penalty
+        principal, interest, penalty, fee = self.values[8:12]
+        return principal + interest + penalty + fee
 
 
 @dataclass(slots=True)
@@ -326,10 +329,12 @@ class _Rows:
             take(line, cells, "overdue_principal", read_money, zero),
             take(line, cells, "overdue_interest", read_money, zero),
             take(line, cells, "overdue_penalty", read_money, zero),
+            take(line, cells, "overdue_fee", read_money, zero),
             take(line, cells, "days_past_due", read_days, 0),
             take(line, cells, "next_due", read_date, None),
             take(line, cells, "next_amount", read_money, None),
             take(line, cells, "as_at", self._as_at, datetime(2000, 1, 1, tzinfo=UTC)),
+            self._one(cells.get("portfolio", "") or "main"),
         ))  # fmt: skip
 
     def _birth_date(self, cell: str) -> date:

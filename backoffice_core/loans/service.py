@@ -1,4 +1,4 @@
-"""The place that reads loans. They are written by the bank's file alone (`portfolio.py`)."""
+"""The place that reads loans. They are written by the bank's file (`portfolio.py`) and its payments (`payments.py`)."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ async def debts(session: AsyncSession, person_ids: Iterable[UUID] | None = None)
     query = select(
         Loan.person_id,
         Loan.currency,
-        func.sum(Loan.overdue_principal + Loan.overdue_interest + Loan.overdue_penalty),
+        func.sum(Loan.overdue),
         func.sum(Loan.balance),
         func.max(Loan.days_past_due),
         func.min(Loan.as_at),

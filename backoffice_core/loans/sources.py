@@ -7,7 +7,7 @@ called, because yesterday's balances are yesterday's; after the hour the list is
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 from uuid import UUID
@@ -21,9 +21,10 @@ from backoffice_core.borrowers.models import Person
 from backoffice_core.errors import BadInput, NotFound
 from backoffice_core.loans.control import MAX_MOVE
 from backoffice_core.loans.layout import Layout
-from backoffice_core.loans.models import Import, ImportSource, Loan
+from backoffice_core.loans.models import Import, ImportSource, Loan, PortfolioNight
 
 NO_FILE, NOT_IN_FILE = "NO_FILE", "NOT_IN_FILE"  # rules of the reason ON_HOLD
+NIGHT_LATE, OLD_BALANCE = "NIGHT_LATE", "OLD_BALANCE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,20 +149,33 @@ async def without_list(session: AsyncSession, day: date) -> list[str]:
     return list(await session.scalars(query.order_by(ImportSource.name)))
 
 
-async def held(session: AsyncSession, day: date, person_ids: Iterable[UUID] | None = None) -> dict[UUID, str]:
-    """Persons whom nobody calls because of the lists of this day (the last working one): NO_FILE, or NOT_IN_FILE for a
-    contract that the last full list left out and nobody has explained. Only loans with a sum or days late count."""
+async def held(
+    session: AsyncSession, day: date, person_ids: Iterable[UUID] | None = None, *, max_days: int = 7
+) -> dict[UUID, str]:
+    """Persons whom nobody calls because of what the bank's lists and the night say, by `day` (the last working one):
+    NO_FILE, or NOT_IN_FILE for a contract that the last full list left out and nobody has explained; NIGHT_LATE for a
+    portfolio that its newest night did not finish; OLD_BALANCE for a balance more than `max_days` old. Only loans with a
+    sum or days late count."""
     late = await without_list(session, day)
     left_out = Loan.missing_since.is_not(None) & (Loan.missing_note == "")
+    of_file = Loan.source.in_(late)
+    nights = select(PortfolioNight.portfolio, PortfolioNight.state).order_by(PortfolioNight.business_date)
+    newest = {name: state for name, state in await session.execute(nights)}
+    unfinished = [name for name, state in newest.items() if state == "LATE"]
+    of_night = Loan.portfolio.in_(unfinished)
+    old = Loan.as_at < datetime.combine(day - timedelta(days=max_days), time(), UTC)
     query = (
-        select(Loan.person_id, func.bool_or(left_out))
-        .where(or_(left_out, Loan.source.in_(late)))
-        .where(or_(Loan.days_past_due > 0, Loan.overdue_principal + Loan.overdue_interest + Loan.overdue_penalty > 0))
+        select(Loan.person_id, func.bool_or(left_out), func.bool_or(of_file), func.bool_or(of_night))
+        .where(or_(left_out, of_file, of_night, old))
+        .where(or_(Loan.days_past_due > 0, Loan.overdue > 0))
         .group_by(Loan.person_id)
     )
     if person_ids is not None:
         query = query.where(Loan.person_id == func.any(list(person_ids)))
-    return {person: NOT_IN_FILE if missing else NO_FILE for person, missing in await session.execute(query)}
+    return {
+        person: NOT_IN_FILE if missing else NO_FILE if no_file else NIGHT_LATE if night else OLD_BALANCE
+        for person, missing, no_file, night in await session.execute(query)
+    }
 
 
 # --- contracts that a full list left out ---------------------------------------------------------------------------

@@ -232,7 +232,7 @@ _REFUSAL = """CASE WHEN EXISTS (
             UNION ALL SELECT 'contract', contract_no FROM loans WHERE person_id = {person})
     ) THEN 'STOP_LIST' WHEN EXISTS (
         SELECT FROM loans WHERE person_id = {person} AND missing_since IS NOT NULL AND missing_note = ''
-            AND (days_past_due > 0 OR overdue_principal + overdue_interest + overdue_penalty > 0)
+            AND (days_past_due > 0 OR overdue_principal + overdue_interest + overdue_penalty + overdue_fee > 0)
     ) THEN 'ON_HOLD' END"""
 
 

@@ -1031,6 +1031,25 @@ alarms-more = { $n ->
    *[other] { $n } more alarms
  }
 
+## Money and time
+
+outcome-BREATHING_SPACE = Breathing space
+outcome-PROTECTED = Protected status
+event-payment = Payment
+event-plan = Payment plan
+event-hand_over = Hand-over
+rule-NIGHT_LATE = The night did not finish this portfolio
+rule-OLD_BALANCE = The balance is too old
+hist-payment = Payment
+hist-reversal = Payment taken back
+holds = Holds
+hold-until = until { $date }
+hold-open = until lifted
+stages-moved = Stages and buckets
+payments = Payments
+no-payments = No payments
+paid-since = { $sum } paid since
+
 ## Command line (said-…: the English sentence is what the code says)
 
 said-why-may-dialing-go-on-a-reason-is-needed = Why may dialing go on? A reason is needed.
@@ -2167,6 +2186,13 @@ number-works = It works
 number-works-question = { $number } works and is the borrower's?
 number-try = Try once more
 number-try-question = Call { $number } once more?
+said-instalments-of-contracts-the-night-counts-days = { $a } instalments of { $b } contracts; the night counts days by them.
+said-payments-posted-known-before = { $a } payments posted, { $b } known before; { $c } promises kept, { $d } cases cured.
+said-payments-and-schedules-from-the-bank-s-files = Payments and schedules from the bank's files.
+said-post-payments-and-reversals = Post payments and reversals; a reference counts once. All rows, or none with each problem named.
+said-take-over-instalments = Take over instalments; the schedule of each contract in the file is replaced. Days past due are counted by it.
+said-csv-or-xlsx-external-ref = CSV or XLSX: external_ref, contract_no, paid_at, amount …; see the docs
+said-csv-or-xlsx-contract-no-due-date = CSV or XLSX: contract_no, due_date, amount, paid
 
 ## Errors
 

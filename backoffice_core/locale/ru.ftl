@@ -1041,6 +1041,25 @@ alarms-more = { $n ->
    *[many] Ещё { $n } тревог
  }
 
+## Money and time
+
+outcome-BREATHING_SPACE = Льготный период
+outcome-PROTECTED = Защищённый статус
+event-payment = Платёж
+event-plan = План платежей
+event-hand_over = Передача
+rule-NIGHT_LATE = Ночь не успела обработать этот портфель
+rule-OLD_BALANCE = Остаток устарел
+hist-payment = Платёж
+hist-reversal = Платёж возвращён
+holds = Приостановки
+hold-until = до { $date }
+hold-open = до отмены
+stages-moved = Стадии и корзины
+payments = Платежи
+no-payments = Платежей нет
+paid-since = с тех пор уплачено { $sum }
+
 ## Command line (said-…: the English sentence is what the code says)
 
 said-why-may-dialing-go-on-a-reason-is-needed = Почему набор может продолжаться? Нужна причина.
@@ -2181,6 +2200,13 @@ number-works = Работает
 number-works-question = { $number } работает и принадлежит должнику?
 number-try = Набрать ещё раз
 number-try-question = Набрать { $number } ещё раз?
+said-instalments-of-contracts-the-night-counts-days = { $a } платежей по графику в { $b } договорах; ночь считает дни по ним.
+said-payments-posted-known-before = Проведено платежей: { $a }, известных ранее: { $b }; выполнено обещаний: { $c }, погашено дел: { $d }.
+said-payments-and-schedules-from-the-bank-s-files = Платежи и графики из файлов банка.
+said-post-payments-and-reversals = Провести платежи и сторно; ссылка считается один раз. Все строки или ни одной, с названием каждого изъяна.
+said-take-over-instalments = Принять графики; график каждого договора из файла заменяется. По нему считают дни просрочки.
+said-csv-or-xlsx-external-ref = CSV или XLSX: external_ref, contract_no, paid_at, amount …; см. документацию
+said-csv-or-xlsx-contract-no-due-date = CSV или XLSX: contract_no, due_date, amount, paid
 
 ## Errors
 

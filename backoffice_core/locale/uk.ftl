@@ -1042,6 +1042,25 @@ alarms-more = { $n ->
    *[many] Ще { $n } тривог
  }
 
+## Money and time
+
+outcome-BREATHING_SPACE = Пільговий період
+outcome-PROTECTED = Захищений статус
+event-payment = Платіж
+event-plan = План платежів
+event-hand_over = Передача
+rule-NIGHT_LATE = Ніч не встигла обробити цей портфель
+rule-OLD_BALANCE = Залишок застарів
+hist-payment = Платіж
+hist-reversal = Платіж повернуто
+holds = Призупинення
+hold-until = до { $date }
+hold-open = до скасування
+stages-moved = Стадії та кошики
+payments = Платежі
+no-payments = Платежів немає
+paid-since = відтоді сплачено { $sum }
+
 ## Command line (said-…: the English sentence is what the code says)
 
 said-why-may-dialing-go-on-a-reason-is-needed = Чому набір може тривати? Потрібна причина.
@@ -2182,6 +2201,13 @@ number-works = Працює
 number-works-question = { $number } працює і належить боржнику?
 number-try = Набрати ще раз
 number-try-question = Набрати { $number } ще раз?
+said-instalments-of-contracts-the-night-counts-days = { $a } платежів за графіком у { $b } договорах; ніч рахує дні за ними.
+said-payments-posted-known-before = Проведено платежів: { $a }, відомих раніше: { $b }; виконано обіцянок: { $c }, погашено справ: { $d }.
+said-payments-and-schedules-from-the-bank-s-files = Платежі та графіки з файлів банку.
+said-post-payments-and-reversals = Провести платежі та сторно; посилання рахується раз. Усі рядки або жодного, з назвою кожної вади.
+said-take-over-instalments = Прийняти графіки; графік кожного договору з файлу замінюється. За ним рахують дні прострочення.
+said-csv-or-xlsx-external-ref = CSV або XLSX: external_ref, contract_no, paid_at, amount …; див. документацію
+said-csv-or-xlsx-contract-no-due-date = CSV або XLSX: contract_no, due_date, amount, paid
 
 ## Errors
 

@@ -2,19 +2,23 @@
 
 import asyncio
 import json
+import time
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 
 from agent_console.pages import api
 from backoffice_core.audit.models import AuditEntry
+from backoffice_core.call_centre.queue_models import QueueMark
+from backoffice_core.collection import service as collection
 from backoffice_core.compliance import elsewhere
 from backoffice_core.compliance.models import ContactLedger, ContactUnmatched
 from backoffice_core.events import StopListChanged
-from backoffice_core.loans.models import StopEntry
+from backoffice_core.loans.models import Loan, StopEntry
 from backoffice_core.staff import clients
 from tests import house
 from tests.conftest import until
@@ -194,6 +198,47 @@ async def test_the_description_is_shown_to_administrators_and_keys_only(console:
     assert (await console.browser().get("/api/openapi.json")).status_code in {303, 401}
     async with system(console, await key_of(console, "crm", "docs")) as crm:
         said = (await crm.get("/api/openapi.json")).json()
-    assert set(said["paths"]) == {"/api/v1/contacts", "/api/v1/stop-list", "/api/v1/counts", "/api/v1/counts/person"}
+    assert set(said["paths"]) == {
+        f"/api/v1/{name}" for name in ("contacts", "stop-list", "payments", "counts", "counts/person")
+    }
     assert set(said["paths"]["/api/v1/stop-list"]) == {"post", "delete"}
     assert said["components"]["schemas"]["ContactRow"]["required"] == ["external_id", "at"]
+
+
+async def test_payments_by_api_count_once_keep_the_promise_and_reach_the_queue_at_once(
+    console: RunningConsole, borrower: house.Borrower
+) -> None:
+    """Issue 6: a payment posted → promise kept → the case marked for the queue, in one answer of well under a second; the same
+    reference again is once, another amount under it is refused by name; the case page shows it."""
+    now = console.clock.now()
+    async with console.database.begin() as s:
+        await collection.make_promise(
+            s, borrower.case.id, amount=Decimal(500), currency="UAH", due_date=console.clock.today(), at=now
+        )
+        await s.execute(delete(QueueMark))
+    row = {
+        "external_ref": "ABS-1",
+        "contract_no": borrower.loan.contract_no,
+        "paid_at": now.isoformat(),
+        "amount": "600.00",
+    }
+    bad = [row | {"external_ref": "ABS-2", "amount": "0"}, row | {"external_ref": "ABS-3", "principal": "1"}]
+    async with system(console, await key_of(console)) as core:
+        began = time.monotonic()
+        answer = await core.post("/api/v1/payments", json={"payments": [row, *bad]})
+        took = time.monotonic() - began
+        said = answer.json()
+        assert (answer.status_code, said["new"], said["known"], said["promises_kept"]) == (200, 1, 0, 1)
+        assert [(one["index"], one["field"]) for one in said["refused"]] == [(1, "amount"), (2, "amount")]
+        assert took < 1.0
+        again = (await core.post("/api/v1/payments", json={"payments": [row, row | {"amount": "601"}]})).json()
+        assert (again["new"], again["known"]) == (0, 1)
+        assert "ABS-1 is known with the amount 600.00" in again["refused"][0]["message"]
+    async with console.database.begin() as s:
+        marks = {why for (why,) in await s.execute(select(QueueMark.why).where(QueueMark.case_id == borrower.case.id))}
+        assert "payment" in marks
+        assert (await s.get_one(Loan, borrower.loan.id)).overdue == Decimal("1200.00")
+    boss = await console.logged_in("boss", "supervisor")
+    assert "ABS-1" in (await boss.get(f"/case/{borrower.case.number}")).text
+    async with system(console, await key_of(console, "other", "counts")) as other:
+        assert (await other.post("/api/v1/payments", json={"payments": [row]})).status_code == 403

@@ -14,6 +14,7 @@ from sqlalchemy import func, select, text
 from backoffice_core import nightly
 from backoffice_core.cases import service as cases
 from backoffice_core.cases.models import Case, CaseEvent, Task
+from backoffice_core.collection import night as night_of
 from backoffice_core.collection import service as collection
 from backoffice_core.collection.models import Promise
 from backoffice_core.config import Settings
@@ -113,7 +114,7 @@ async def test_a_step_that_breaks_leaves_nothing_of_itself(bank: Bank, monkeypat
     await bank.file({"n": 1})
 
     async def half(session: object, night: nightly.Night) -> dict[str, int]:
-        await collection.open_cases(session, night.now)  # type: ignore[arg-type]
+        await night_of.open_cases(session, night.span)  # type: ignore[arg-type]
         raise RuntimeError("killed")
 
     monkeypatch.setattr(nightly, "STEPS", (("open_cases", half),))

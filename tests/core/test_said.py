@@ -20,7 +20,7 @@ ELSEWHERE = (
     "agent_console", "agi", "ami_listener", "backoffice_core/pbx", "backoffice_core/call_centre/agents.py",
     "backoffice_core/call_centre/callers.py", "backoffice_core/call_centre/desk.py",
     "backoffice_core/call_centre/line_check.py", "backoffice_core/call_centre/wrap_up.py",
-    "backoffice_core/compliance/service.py", "backoffice_core/borrowers/service.py",
+    "backoffice_core/compliance/service.py", "backoffice_core/borrowers/service.py", "backoffice_core/collection/",
 )  # fmt: skip
 PLACE = "\0"
 

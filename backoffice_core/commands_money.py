@@ -1,0 +1,64 @@
+"""`backoffice payments …`: payments, reversals and schedules from the bank's files."""
+
+import getpass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from backoffice_core.command_line import House, Json, run, say, say_json
+from backoffice_core.events import QueueChanged
+
+payments = typer.Typer(no_args_is_help=True, help="Payments and schedules from the bank's files.")
+
+
+@payments.command("import")
+def import_command(
+    file: Annotated[
+        Path, typer.Argument(help="CSV or XLSX: external_ref, contract_no, paid_at, amount …; see the docs")
+    ],
+    as_json: Json = False,
+) -> None:
+    """Post payments and reversals; a reference counts once. All rows, or none with each problem named."""
+    from backoffice_core import money_in
+    from backoffice_core.loans.payments import read_payments, refuse_file
+
+    async def work(house: House) -> money_in.MoneyIn:
+        zone = house.clock.zone
+        rows, lines = read_payments(file, zone=zone)
+        async with house.database.begin() as session:
+            done = await money_in.take(
+                session, rows, house.settings, at=house.clock.now(), today=house.clock.today(), zone=zone,
+                by=getpass.getuser(),
+            )  # fmt: skip
+            refuse_file(file.name, done.posted.refused, lines)
+        if done.cases:
+            await house.tell(QueueChanged())
+        return done
+
+    done = run(work)
+    if as_json:
+        say_json({"new": len(done.posted.new), "known": done.posted.known, "cases": len(done.cases), **done.counts})
+    else:
+        kept, cured = done.counts.get("kept", 0), done.counts.get("cured", 0)
+        new, known = len(done.posted.new), done.posted.known
+        say(f"{new} payments posted, {known} known before; {kept} promises kept, {cured} cases cured.")
+
+
+@payments.command("schedule")
+def schedule_command(
+    file: Annotated[Path, typer.Argument(help="CSV or XLSX: contract_no, due_date, amount, paid")],
+    as_json: Json = False,
+) -> None:
+    """Take over instalments; the schedule of each contract in the file is replaced. Days past due are counted by it."""
+    from backoffice_core.loans.payments import import_schedule
+
+    async def work(house: House) -> dict[str, int]:
+        async with house.database.begin() as session:
+            return await import_schedule(session, file, as_at=house.clock.now())
+
+    done = run(work)
+    if as_json:
+        say_json(done)
+    else:
+        say(f"{done['instalments']} instalments of {done['contracts']} contracts; the night counts days by them.")

@@ -1,0 +1,148 @@
+"""Balances: what the bank said, less what was paid since; now, and as at any past moment.
+
+A statement and a payment are facts that are never changed. The balance at a moment is the newest statement as at that
+moment less the payments between the two. So no later fact moves it; only a fact *about* an earlier time does, which is
+a correction, and whoever asks with `known` gets what the books said before it.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backoffice_core.db import typed_sql
+
+_SAID = (
+    "balance", "overdue_principal", "overdue_interest", "overdue_penalty", "overdue_fee", "days_past_due", "next_due",
+    "next_amount",
+)  # fmt: skip
+_NAMES = ", ".join(_SAID)
+_PAID = ", ".join(
+    f"sum(CASE p.kind WHEN 'REVERSAL' THEN -p.{part} ELSE p.{part} END) AS {part}"
+    for part in ("amount", "principal", "interest", "penalty", "fee")
+)
+_LEFT = {f"overdue_{part}": f"greatest(0, b.overdue_{part} - coalesce(p.{part}, 0))"
+         for part in ("principal", "interest", "penalty", "fee")}  # fmt: skip
+_LEFT["balance"] = "greatest(0, b.balance - coalesce(p.amount, 0))"
+_LEFT["days_past_due"] = (
+    f"CASE WHEN {' + '.join(_LEFT[k] for k in _LEFT if k.startswith('overdue'))} < 1.00 AND p.amount > 0"
+)
+_LEFT["days_past_due"] += " THEN 0 ELSE b.days_past_due END"
+
+AS_AT = f"""
+    -- balances_as_at: each loan as the facts up to :until give it, of those recorded before :known
+    SELECT b.loan_id, {", ".join(f"{value} AS {name}" for name, value in _LEFT.items())}, b.next_due, b.next_amount, b.as_at
+      FROM (SELECT DISTINCT ON (loan_id) * FROM loan_balances
+             WHERE as_at < CAST(:until AS timestamptz)
+               AND (CAST(:known AS timestamptz) IS NULL OR recorded_at < CAST(:known AS timestamptz))
+               AND (CAST(:ids AS uuid[]) IS NULL OR loan_id = ANY(CAST(:ids AS uuid[])))
+             ORDER BY loan_id, as_at DESC, id DESC) b
+      LEFT JOIN LATERAL (SELECT {_PAID} FROM payments p WHERE p.loan_id = b.loan_id AND p.paid_at > b.as_at
+             AND p.paid_at < CAST(:until AS timestamptz)
+             AND (CAST(:known AS timestamptz) IS NULL OR p.recorded_at < CAST(:known AS timestamptz))) p ON true
+"""  # noqa: S608
+
+_FIRST_FACT = typed_sql(
+    f"""
+    -- first_fact: a loan that no statement was kept of says what its row says
+    INSERT INTO loan_balances (loan_id, as_at, recorded_at, {_NAMES}, correction, note)
+    SELECT id, as_at, as_at, {_NAMES}, false, '' FROM loans l
+     WHERE id = ANY(:ids) AND NOT EXISTS (SELECT FROM loan_balances b WHERE b.loan_id = l.id)
+    """  # noqa: S608
+)
+_REFRESH = typed_sql(
+    f"""
+    -- refresh_loans: the row is the newest statement less what was paid after it
+    WITH b AS (SELECT DISTINCT ON (f.loan_id) f.*, l.as_at AS row_as_at FROM loans l
+                 JOIN loan_balances f ON f.loan_id = l.id AND f.as_at <= l.as_at
+                WHERE l.id = ANY(:ids) ORDER BY f.loan_id, f.as_at DESC, f.id DESC),
+         p AS (SELECT b.loan_id, {_PAID} FROM b JOIN payments p ON p.loan_id = b.loan_id AND p.paid_at > b.row_as_at
+                GROUP BY b.loan_id)
+    UPDATE loans l SET paid_since = coalesce(p.amount, 0), {", ".join(f"{k} = {v}" for k, v in _LEFT.items())}
+      FROM b LEFT JOIN p USING (loan_id) WHERE l.id = b.loan_id
+    """  # noqa: S608
+)
+_OF_LIST = ", ".join("l.as_at" if name == "as_at" else f"l.{name}" for name in _SAID)
+_STATEMENTS = typed_sql(
+    f"""
+    -- keep_statements: of the list in in_loans, those that say something else than the fact before
+    INSERT INTO loan_balances (loan_id, as_at, recorded_at, {_NAMES}, correction, note)
+    SELECT l.id, l.as_at, :at, {_OF_LIST}, coalesce(b.as_at = l.as_at, false), ''
+      FROM in_loans n JOIN loans l ON l.contract_no = n.contract_no
+      LEFT JOIN LATERAL (SELECT * FROM loan_balances b WHERE b.loan_id = l.id AND b.as_at <= l.as_at
+                          ORDER BY b.as_at DESC, b.id DESC LIMIT 1) b ON true
+     WHERE b.id IS NULL OR ({_OF_LIST}) IS DISTINCT FROM ({", ".join(f"b.{name}" for name in _SAID)})
+        OR EXISTS (SELECT FROM payments p WHERE p.loan_id = l.id AND p.paid_at > b.as_at AND p.paid_at <= l.as_at)
+    """  # noqa: S608
+)
+_PAID_SINCE = text(
+    "SELECT l.id FROM in_loans n JOIN loans l ON l.contract_no = n.contract_no WHERE l.paid_since <> 0 OR EXISTS"
+    " (SELECT FROM payments p WHERE p.loan_id = l.id AND p.paid_at > l.as_at)"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """A loan at a moment. `as_at`: of the statement that it rests on."""
+
+    loan_id: UUID
+    balance: Decimal
+    overdue_principal: Decimal
+    overdue_interest: Decimal
+    overdue_penalty: Decimal
+    overdue_fee: Decimal
+    days_past_due: int
+    as_at: datetime
+
+    @property
+    def overdue(self) -> Decimal:
+        return self.overdue_principal + self.overdue_interest + self.overdue_penalty + self.overdue_fee
+
+
+async def as_at(
+    session: AsyncSession, until: datetime, *, ids: Collection[UUID] | None = None, known: datetime | None = None
+) -> dict[UUID, Standing]:
+    """Loans by id as they stood just before `until` (the end of a business day: the next one's first moment).
+
+    `known`: leave out what was recorded from then on, so that a report of that time comes out the same to the cent.
+    """
+    given = {"until": until, "known": known, "ids": list(ids) if ids is not None else None}
+    names = Standing.__dataclass_fields__
+    return {
+        row["loan_id"]: Standing(**{name: row[name] for name in names})
+        for row in (await session.execute(text(AS_AT), given)).mappings()
+    }
+
+
+async def refresh(session: AsyncSession, ids: Sequence[UUID]) -> None:
+    """Brings the rows of these loans up to their facts."""
+    await session.execute(_FIRST_FACT, {"ids": list(ids)})
+    await session.execute(_REFRESH, {"ids": list(ids)})
+
+
+async def keep_statements(session: AsyncSession, at: datetime) -> None:
+    """After the rows of a list (`in_loans`) are written: their facts; and payments that are younger than the list stay paid."""
+    await session.execute(_STATEMENTS, {"at": at})
+    later = list(await session.scalars(_PAID_SINCE))
+    if later:
+        await refresh(session, later)
+
+
+async def correct(
+    session: AsyncSession, loan_id: UUID, as_at: datetime, standing: Standing, *, at: datetime, note: str
+) -> None:
+    """Says anew how a loan stood at a past moment; what was said before is kept. `at`: business time of the correction."""
+    values = {name: getattr(standing, name) for name in _SAID if hasattr(standing, name)}
+    given = ", ".join(values)
+    await session.execute(
+        text(
+            f"INSERT INTO loan_balances (loan_id, as_at, recorded_at, {given}, correction, note)"  # noqa: S608
+            f" VALUES (:loan, :as_at, :at, {', '.join(':' + name for name in values)}, true, :note)"
+        ),
+        {"loan": loan_id, "as_at": as_at, "at": at, "note": note, **values},
+    )
+    await refresh(session, [loan_id])

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import numpy as np
 import soundfile
-from sqlalchemy import select
+from sqlalchemy import func, literal_column, select
 
 from backoffice_core.borrowers.models import ContactPoint, Person
 from backoffice_core.call_centre.contacts import call_contact, flags_of
@@ -35,7 +35,9 @@ async def collect(one: ChaosHouse, robots_log: Path, faults: list[Done], freed_s
     async with one.database() as database, database.begin() as s:
         seen.rules, seen.calendar = await compliance.rulebook(s), await compliance.calendar(s)
         users = {user.id: user for user in (await s.execute(select(User))).scalars()}
-        withdrawn = _withdrawn((await s.execute(select(AgentStateChange).order_by(AgentStateChange.id))).scalars())
+        committed = func.pg_xact_commit_timestamp(literal_column("agent_state_changes.xmin"))
+        changes = await s.execute(select(AgentStateChange, committed).order_by(AgentStateChange.id))
+        withdrawn = _withdrawn((change, at) for change, at in changes.all())
         lines = Counter((await s.execute(select(CaseEvent.call_id).where(CaseEvent.kind == "call"))).scalars())
         rows = {row.call_id: row for row in (await s.execute(select(Recording))).scalars()}
         query = (
@@ -68,18 +70,21 @@ async def collect(one: ChaosHouse, robots_log: Path, faults: list[Done], freed_s
     return seen
 
 
-def _withdrawn(changes: Iterable[AgentStateChange]) -> dict[UUID, list[tuple[UUID, datetime, datetime]]]:
-    """By call: agents who were reserved for it and let go of it before the voices met and before the call was over."""
+def _withdrawn(
+    changes: Iterable[tuple[AgentStateChange, datetime]],
+) -> dict[UUID, list[tuple[UUID, datetime, datetime]]]:
+    """By call: agents who were reserved for it and let go of it before the voices met and before the call was over; until
+    that was committed, all who read saw the call as theirs."""
     found: dict[UUID, list[tuple[UUID, datetime, datetime]]] = defaultdict(list)
     reserved: dict[UUID, AgentStateChange] = {}
-    for change in changes:
+    for change, committed_at in changes:
         before = reserved.pop(change.session_id, None)
         if change.to_state == "RESERVED":
             reserved[change.session_id] = change
             continue
         lost = change.to_state != "TALKING" and change.reason != "CALL_ENDED"
         if lost and before and before.call_id and before.call_id == change.call_id:
-            found[before.call_id].append((change.user_id, before.at, change.at))
+            found[before.call_id].append((change.user_id, before.at, committed_at))
     return found
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 import redis.asyncio as redis
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from backoffice_core import clock
@@ -78,9 +78,23 @@ class ChaosHouse(RunningHouse):
         await self._supervise(self.settings, SERVERS)
         for link in self.links.values():
             await link.start()
+        await self._keep_moments_of_commits()
         async with self.database() as database, database.begin() as s:
             await house.rules_in_force(s, self.clock)
         await self._supervise(self.programs, PROGRAMS)
+
+    async def _keep_moments_of_commits(self) -> None:
+        """A row's own stamp may be seconds older than its commit, when the link or the program stood still in between."""
+        async with self.database() as database, database.reading.connect() as connection:
+            await connection.execute(text("ALTER SYSTEM SET track_commit_timestamp = on"))
+        old = self.part("postgres")
+        old.send_signal(signal.SIGINT)
+
+        async def again() -> bool:
+            new = self.find("postgres")
+            return new is not None and new.pid != old.pid
+
+        await until(again, 30, every=0.1, what="postgres up again")
 
     async def _supervise(self, settings: Settings, names: tuple[str, ...]) -> None:
         log = self.settings.data / "log" / f"{names[-1]}-and-others.log"

@@ -40,8 +40,9 @@ class Call:
 @dataclass
 class Attempt:
     """One call as the product has it. `withdrawn`: logins of agents who were chosen for it and lost it before the voices
-    met, because their lines died, from when until when it was theirs. `lines`: of it in the case history. `recording`: the
-    state of its row; `file`: whether there is one. Chords: who is heard on which side of it, None = cannot be told."""
+    met, because their lines died, from when until when (its commit) it was theirs. `lines`: of it in the case history.
+    `recording`: the state of its row; `file`: whether there is one. Chords: who is heard on which side of it, None =
+    cannot be told."""
 
     id: str
     task_id: str

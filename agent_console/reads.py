@@ -10,7 +10,7 @@ from sqlalchemy import exists, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.borrowers.models import ContactPoint, Person, PersonFlag
-from backoffice_core.call_centre.models import CallAttempt, CallTask, NotCallable, Recording
+from backoffice_core.call_centre.models import CallAttempt, CallTask, Recording
 from backoffice_core.cases.models import Case, Hold, Task
 from backoffice_core.collection.models import Promise, StageMove
 from backoffice_core.loans.models import Loan, Payment
@@ -183,22 +183,6 @@ async def queue_rows(s: AsyncSession, day: date, after: int = 0) -> list[tuple[C
         .limit(PAGE + 1)
     )
     return [(a, b, c, d) for a, b, c, d in (await s.execute(query)).all()]
-
-
-async def not_callable_rows(
-    s: AsyncSession, day: date, reason: str, after: int = 0
-) -> list[tuple[NotCallable, Case, Person]]:
-    query = (
-        select(NotCallable, Case, Person)
-        .join(Case, Case.id == NotCallable.case_id)
-        .join(Person, Person.id == Case.person_id)
-        .where(NotCallable.business_date == day, NotCallable.id > after)
-        .order_by(NotCallable.id)
-        .limit(PAGE + 1)
-    )
-    if reason:
-        query = query.where(NotCallable.reason == reason)
-    return [(a, b, c) for a, b, c in (await s.execute(query)).all()]
 
 
 async def last_queue_day(s: AsyncSession) -> date | None:

@@ -63,6 +63,9 @@ def nightly(day: Day = "", as_json: Json = False) -> None:
 
 
 def queue(
+    what: Annotated[
+        str, typer.Argument(help="reasons: where every open case stands, counted", show_default=False)
+    ] = "",
     day: Day = "",
     not_callable: Annotated[bool, typer.Option("--not-callable", help="who is not called, and why")] = False,
     reason: Annotated[str, typer.Option(help="only this reason, as OUT_OF_HOURS")] = "",
@@ -78,6 +81,13 @@ def queue(
     if reason and reason.upper() not in list(ReasonCode):
         raise BadInput(f"“{reason}” is no reason of not calling.", remedy=f"Known are {', '.join(ReasonCode)}.",
                        field="reason")  # fmt: skip
+
+    if what not in {"", "reasons"}:
+        raise BadInput(f"“{what}” is nothing that the queue has.", remedy="`backoffice queue` or `backoffice queue reasons`.",
+                       field="what")  # fmt: skip
+    if what:
+        run(lambda house: _reasons(house, day, as_json))
+        return
 
     async def work(house: House) -> None:
         on = house.day(day)
@@ -111,6 +121,29 @@ def queue(
                 )
 
     run(work)
+
+
+async def _reasons(house: House, day: str, as_json: bool) -> None:
+    """Callable + waiting + in a call + done + not called = all open cases."""
+    from backoffice_core.call_centre import requeue, standing
+
+    on = house.day(day)
+    async with house.database.begin() as session:
+        found = await standing.counts(session, on, house.clock.now())
+        left = await requeue.marks_left(session)
+    if as_json:
+        say_json({"date": on, "to_judge": left, **asdict(found)})
+        return
+    rows = [
+        (where if not n else "", word("task-state" if where == "done" else "reason", code), count)
+        for where, reasons in ((one, found.reasons.get(one, {})) for one in standing.CLASSES)
+        for n, (code, count) in enumerate([("", found.classes[where]), *reasons.items()])
+        if found.classes[where]
+    ]
+    table(f"open cases on {on}", ("", "reason", "cases"), rows)
+    say(f"all open cases: {found.open}")
+    if left:
+        say(f"to judge anew: {left}")
 
 
 def _queue_line(house: House, row: Any) -> tuple[object, ...]:

@@ -1,36 +1,104 @@
-"""Tonight's queue in its order, with the reason of the order; and who is not called, with the reason."""
+"""Tonight's queue in its order, with the reason of the order; and every other open case: who waits, who is done, who is not
+called, with the reason, the hour and who ends it. As lists and as files."""
 
+import csv
+import io
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from fastapi.responses import HTMLResponse
 
 from agent_console import reads
-from agent_console.deps import QueueWork
+from agent_console.deps import QueueWork, Work
 from agent_console.view import page
-from backoffice_core.call_centre.history import not_callable_counts, queue_counts
+from backoffice_core.call_centre import requeue, standing
 from backoffice_core.call_centre.queue import position_of
+from backoffice_core.staff.service import note_access
 
 router = APIRouter()
+Show = Literal["queue", "not", "waiting", "done"]
+CLASS = {"not": "not_callable", "waiting": "waiting", "done": "done"}
+COLUMNS = ("case", "borrower", "class", "reason", "rule", "until", "who_ends", "owner", "attempts")
 
 
 @router.get("/queue")
-async def queue(
-    work: QueueWork, reason: str = "", after: int = 0, show: Literal["queue", "not"] = "queue"
-) -> HTMLResponse:
-    """Fifty rows a page, by key: `after` is the key of the last task (or id of the last reason) of the page before."""
+async def queue(work: QueueWork, reason: str = "", after: int = 0, show: Show = "queue", q: str = "") -> HTMLResponse:
+    """Fifty rows a page, by key: `after` is the key of the last row of the page before. `q`: a name or a case's number."""
     today = work.console.clock.today()
-    if reason:
+    if show == "queue" and reason:
         show = "not"
-    rows = await (
-        reads.queue_rows(work.s, today, after)
-        if show == "queue"
-        else reads.not_callable_rows(work.s, today, reason, after)
-    )
-    first = await position_of(work.s, today, after) if show == "queue" else 0
-    counts = await queue_counts(work.s, today)
-    reasons = await not_callable_counts(work.s, today)
+    stands = await standing.counts(work.s, today, work.now)
+    tasks = await reads.queue_rows(work.s, today, after) if show == "queue" else []
+    rows = await _listed(work, show, reason, q, after, reads.PAGE + 1) if show != "queue" else []
+    found = tasks or rows
     return page(
-        work, "queue.html", rows=rows[: reads.PAGE], first=first, more=len(rows) > reads.PAGE, counts=counts, reasons=reasons,
-        reason=reason, show=show, after=after, day=today, last_day=await reads.last_queue_day(work.s),
+        work, "queue.html", tasks=tasks[: reads.PAGE], rows=rows[: reads.PAGE], more=len(found) > reads.PAGE, stands=stands,
+        reason=reason, show=show, after=after, q=q, day=today, last_day=await reads.last_queue_day(work.s),
+        first=await position_of(work.s, today, after) if show == "queue" else 0, groups=CLASS,
+        judging=await requeue.marks_left(work.s),
     )  # fmt: skip
+
+
+async def _listed(work: Work, show: Show, reason: str, q: str, after: int, limit: int | None) -> list[standing.Row]:
+    today = work.console.clock.today()
+    return await standing.listed(
+        work.s, today, work.now, CLASS[show], reason=reason, search=q, after=after, limit=limit
+    )
+
+
+@router.get("/queue.{kind}")
+async def export(
+    work: QueueWork, kind: Literal["csv", "xlsx"], show: Show = "not", reason: str = "", q: str = ""
+) -> Response:
+    """The same list, whole, times in UTC. Who took it stands in the journal."""
+    rows = await _listed(work, "not" if show == "queue" else show, reason, q, 0, None)
+    note_access(work.s, work.user.id, "QUEUE_EXPORTED", work.wall, rows=len(rows), show=show, reason=reason)
+    lines = [
+        (
+            r.case_number,
+            _plain(r.person_name),
+            r.where,
+            r.reason,
+            r.rule,
+            _stamp(r.until),
+            r.who,
+            _plain(r.owner),
+            r.attempts,
+        )
+        for r in rows
+    ]
+    body, media = _csv(lines) if kind == "csv" else _xlsx(lines)
+    name = f"{CLASS.get(show, 'not_callable')}-{work.console.clock.today()}.{kind}"
+    return Response(body, media_type=media, headers={"Content-Disposition": f'attachment; filename="{name}"'})
+
+
+def _stamp(at: datetime | None) -> str:
+    return at.isoformat(timespec="seconds") if at else ""
+
+
+def _plain(said: str) -> str:
+    """No table program may take a name for a formula."""
+    return f"'{said}" if said.startswith(("=", "+", "-", "@")) else said
+
+
+def _csv(lines: Sequence[tuple[object, ...]]) -> tuple[bytes, str]:
+    out = io.StringIO()
+    writer = csv.writer(out, delimiter=";")
+    writer.writerow(COLUMNS)
+    writer.writerows(lines)
+    return ("\ufeff" + out.getvalue()).encode(), "text/csv; charset=utf-8"
+
+
+def _xlsx(lines: Sequence[tuple[object, ...]]) -> tuple[bytes, str]:
+    from openpyxl import Workbook
+
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet("queue")
+    sheet.append(COLUMNS)
+    for line in lines:
+        sheet.append(line)
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue(), "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"

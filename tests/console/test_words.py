@@ -29,7 +29,7 @@ FAMILIES = (  # keys made of a stored code; the words of a code stand in the cat
     "phone-refused", "rule", "problem", "stop-cause", "announcement", "trunk-state", "trunk-why", "sign", "span",
     "caller-id-state", "sound", "said", "one-way", "mode", "abandon-window", "denominator", "machines", "purpose",
     "skip", "preview-nothing",
-    "task-result", "task-move", "task-bad", "task-end", "unit", "tasks-list", "tasks-when",
+    "ends", "task-result", "task-move", "task-bad", "task-end", "unit", "tasks-list", "tasks-when",
     "strategy-state", "skip-reason", "step-state",
     "slow", "pacing",
 )  # fmt: skip

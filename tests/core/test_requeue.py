@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.borrowers import service as borrowers
 from backoffice_core.borrowers.models import ContactPoint, PersonFlag
-from backoffice_core.call_centre import queue, requeue
+from backoffice_core.call_centre import queue, requeue, standing
 from backoffice_core.call_centre.models import CallTask
 from backoffice_core.cases import service as cases
 from backoffice_core.cases.models import Case
@@ -267,6 +267,10 @@ async def test_fact_of_the_day_changes_who_is_called(bank: Bank, facts: list[tup
             await fact(s, case, bank.now)
         assert await follow(bank) >= 1
         assert await stands(bank) == expected
+        async with bank.database.begin() as s:
+            where = await standing.counts(s, TODAY, bank.now)
+            still_open = await s.scalar(text("SELECT count(*) FROM cases WHERE closed_at IS NULL"))
+        assert (where.open, sum(where.classes.values()), where.classes["unjudged"]) == (still_open, still_open, 0)
         by_day = await everything(bank)
         async with bank.database.begin() as s:
             norms = await s.scalar(text("SELECT norms FROM queue_days"))

@@ -62,7 +62,7 @@ class TermsWatch:
         """The terms of this step; the account is of this moment."""
         clock, now = time.monotonic(), self.now
         today, wall, business = self.clock.today(), self.clock.wall(), self.clock.now()
-        day_start = wall - (business - self.clock.day_bounds(today)[0])
+        day_start = self.clock.day_bounds(today)[0] - self.clock.offset
         closed = now.lawful_until is None or now.lawful_until <= business
         if clock - self._dear >= (CLOSED_S if closed else DEAR_S):
             await self._look_at_the_dear(s, today, day_start)

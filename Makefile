@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup test worlds lint demo chaos bench screens restore-drill upgrade-drill clean
+.PHONY: help setup test worlds lint demo chaos bench screens restore-drill upgrade-drill bench-night history clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,7 +18,7 @@ lint: setup ## ruff, mypy and the import contracts
 
 # whole houses that are filled up, cut off, restored or replaced, and all kinds of announcements: minutes of real time each
 WORLDS := tests/drills/test_drills.py tests/programs/test_recordings_volume.py tests/programs/test_cut_off.py \
-  tests/programs/test_call_backs.py tests/real_asterisk/test_announcements.py
+  tests/programs/test_call_backs.py tests/real_asterisk/test_announcements.py tests/history/test_history.py
 
 test: lint ## lint, then the tests with what they need (PYTEST="-k words" for some; the long ones: make worlds)
 	$(PY) -m pytest -n 2 --dist loadfile --durations 25 $(addprefix --ignore=,$(WORLDS)) $(PYTEST)
@@ -40,6 +40,12 @@ bench: setup ## answer to bridge and card, 500 consoles, the listener's events, 
 	@$(PY) -m tests.bench.claim $(or $(CLAIM),--tasks 100000 --ledger 2000000)
 	@$(PY) -m tests.bench.pacing $(PACING)
 	@$(PY) -m tests.bench.predictive --answers $(or $(ANSWERS),400)
+
+bench-night: setup ## one night of a portfolio beside its floor (LOANS=n JSON=file)
+	@$(PY) -m tests.bench.night --loans $(or $(LOANS),10000) $(if $(JSON),--json $(JSON))
+
+history: setup ## a bank with known truth through the nights, killed and resumed (DAYS=90 LOANS=2000 SEED=s KILLS=n JSON=file)
+	@$(PY) -m tests.history --days $(or $(DAYS),90) --loans $(or $(LOANS),2000) --seed $(or $(SEED),1) --kills $(or $(KILLS),20) $(if $(JSON),--json $(JSON))
 
 screens: setup ## pictures of every page in three languages, light and dark (OUT=folder)
 	@$(PY) -m tests.browser.screens $(or $(OUT),build/screens)

@@ -126,9 +126,11 @@ class Pool:
         for call in floor.calls:
             if call.id not in self._flying:
                 continue
-            if call.with_agent or call.abandoned or (call.answered_at and call.campaign not in before):
+            if call.answered_at is None:
+                continue  # it may have its agent before the listener has written when it was answered
+            if call.with_agent or call.abandoned or call.campaign not in before:
                 placed = self._flying.pop(call.id)
-                found.append(("answer", max(((call.answered_at or placed) - placed).total_seconds(), 0.0)))
+                found.append(("answer", max((call.answered_at - placed).total_seconds(), 0.0)))
         for call_id, end in over.items():
             one = self._flying.pop(call_id, None)
             rang_until = end.answered_at or end.ended_at

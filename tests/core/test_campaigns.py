@@ -19,6 +19,7 @@ from backoffice_core.db import Database
 from backoffice_core.errors import BadInput, NotFound
 from backoffice_core.staff.models import User
 from tests import house
+from tests.core.test_night_commands import run, said
 
 DAY = date(2026, 11, 25)
 BOOK = RuleBook(parse(row) for row in read_file())
@@ -177,3 +178,27 @@ async def test_decisions_are_read_back_in_words_and_the_memory_by_kin(database: 
         assert "запас" in pacing_words.slow(catalogue.words("uk"), row)
         row.bound = "agents"
         assert pacing_words.slow(catalogue.words("ru"), row) == ""
+
+
+async def test_the_commands_of_campaigns_and_decisions(
+    live_settings: Settings, database: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Issue 5: what is locked is said, also to a script; a decision is read back in the terminal's language."""
+    made = await said(live_settings, "campaign", "set", "spring", "--new", "--mode", "predictive")
+    assert (made["mode"], made["runs_as"], made["why"], made["where"]) == (
+        "predictive",
+        "progressive",
+        "NO_LIMIT",
+        "UA",
+    )
+    monkeypatch.setenv("LC_ALL", "uk_UA.UTF-8")
+    assert "немає правила про покинуті дзвінки" in (await run(live_settings, "campaign", "list"))[1]
+    code, _, refusal = await run(live_settings, "campaign", "set", "spring", "--ratio", "0")
+    assert code != 0
+    assert "ratio не може бути «0»" in refusal
+    async with database.begin() as s:
+        row = {"at": clock.wall(), "pool": "collection", "calls": 2, "bound": "list", "given": {"collection": 2}}
+        await pacing_book.keep_decisions(s, [row | {"terms": {"free": 2, "in_flight": 0, "accounts": {}}}])
+    told = (await run(live_settings, "dialer", "decisions", "--last", "3"))[1]
+    assert "Набрано 2" in told
+    assert "нікого набирати" in told

@@ -86,6 +86,17 @@ def test_what_the_pool_sees() -> None:
     assert pool.gone(Floor([], [])) == []
 
 
+def test_an_answer_is_learned_with_its_own_seconds() -> None:
+    """The agent may be written into the call before the listener has written the answer: that is no answer after 0 s."""
+    one = call(6)
+    pool, held = Pool([row()]), terms(row())
+    pool.placed(one.id, one.claimed_at)
+    talks = replace(one, with_agent=True)
+    assert see(pool, Floor([talks], []), held).attempts == ()
+    assert see(pool, Floor([replace(talks, answered_at=ago(1))], []), held).attempts == (("answer", 5.0),)
+    assert see(pool, Floor([replace(talks, answered_at=ago(1))], []), held).attempts == ()
+
+
 def test_callers_are_counted_out_by_a_forecast() -> None:
     """Issue 5: agents wanted by inbound are not dialed for."""
     held = terms(row())

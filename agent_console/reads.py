@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.borrowers.models import ContactPoint, Person, PersonFlag
 from backoffice_core.call_centre.models import CallAttempt, CallTask, Recording
-from backoffice_core.cases.models import Case, Hold, Task
+from backoffice_core.cases.models import Case, HandOver, Hold, Task
 from backoffice_core.collection.models import Promise, StageMove
 from backoffice_core.loans.models import Loan, Payment
 from backoffice_core.staff.models import AccessEntry, Unit, User
@@ -113,8 +113,9 @@ class CaseFile:
 
 
 async def case_file(s: AsyncSession, number: int, user: User, *, any_case: bool) -> CaseFile | None:
-    """One case. An agent sees those on which he has spoken with the confirmed right party or has an open task, and not
-    while the present call on it is unconfirmed: what may not be said is not handed out by another door."""
+    """One case. An agent sees his own, those that he has handed over (to read: what changes a case asks for other rights),
+    those on which he has spoken with the confirmed right party or has an open task, and none while the present call on it
+    is unconfirmed: what may not be said is not handed out by another door."""
     query = select(Case, Person, User.full_name).join(Person, Person.id == Case.person_id)
     query = query.outerjoin(User, User.id == Case.owner_id).where(Case.number == number)
     if not any_case:
@@ -123,6 +124,10 @@ async def case_file(s: AsyncSession, number: int, user: User, *, any_case: bool)
             or_(
                 exists().where(*own, CallAttempt.identity_confirmed_at.is_not(None)),
                 exists().where(Task.case_id == Case.id, Task.owner_id == user.id, Task.state == "OPEN"),
+                exists().where(
+                    HandOver.case_id == Case.id, HandOver.state == "ACCEPTED", HandOver.from_owner == user.id
+                ),
+                Case.owner_id == user.id,
             ),
             ~exists().where(*own, CallAttempt.identity_confirmed_at.is_(None), CallAttempt.outcome.is_(None)),
         )

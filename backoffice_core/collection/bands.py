@@ -1,13 +1,15 @@
 """Stages and buckets as dated data: the version that holds on a day, and a new one from a day on."""
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from uuid import UUID
 
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.collection.models import StageBand
 from backoffice_core.collection.rules import Band, Bands
+from backoffice_core.db import typed_sql
 from backoffice_core.errors import BadInput, NotFound
 
 KINDS = ("stage", "bucket", "cbr")
@@ -62,3 +64,22 @@ async def replace(session: AsyncSession, kind: str, bands: Sequence[Band], *, va
     )  # fmt: skip
     await session.flush()
     return version
+
+
+_AS_AT = typed_sql(
+    """
+    -- stages_as_at: where each case stood at the end of a business date
+    SELECT DISTINCT ON (case_id) case_id, after FROM stage_moves
+     WHERE kind = :kind AND as_at <= :today AND (:known IS NULL OR recorded_at < :known)
+     ORDER BY case_id, as_at DESC, id DESC
+    """,
+    kind="text",
+    known="timestamptz",
+)
+
+
+async def as_at(session: AsyncSession, kind: str, day: date, *, known: datetime | None = None) -> dict[UUID, str]:
+    """Stage or bucket (`kind`) of each case at the end of a business date: no later move changes it. `known`: leave out what
+    was recorded from then on."""
+    rows = await session.execute(_AS_AT, {"kind": kind, "today": day, "known": known})
+    return {case_id: after for case_id, after in rows}

@@ -17,15 +17,19 @@ import soundfile
 from sqlalchemy import select, update
 
 from backoffice_core.borrowers.models import ContactPoint, PhoneEvidence
-from backoffice_core.call_centre import stop
-from backoffice_core.call_centre.campaign_models import Campaign
+from backoffice_core.call_centre import campaigns, pacing_book, stop
+from backoffice_core.call_centre.campaign_models import Campaign, PacingDecision
 from backoffice_core.call_centre.models import AgentSession, CallAttempt, CallTask, Recording
 from backoffice_core.cases.models import CaseEvent
 from backoffice_core.compliance.models import ContactLedger
 from backoffice_core.errors import BadInput
+from backoffice_core.events import CampaignsChanged
 from backoffice_core.loans import stop_list
 from backoffice_core.staff import clients
 from backoffice_core.staff import service as staff
+from dialer.simulation.policies import Ours
+from dialer.simulation.shift import Shift
+from dialer.simulation.world import World
 from recordings.playback import open_sound
 from tests.bench.console_clients import Client, all_back
 from tests.conftest import until
@@ -459,3 +463,62 @@ async def test_a_previewed_card_is_dialed_by_its_agents_key_and_connected_to_him
     finally:
         async with running.database() as database, database.begin() as s:
             await s.execute(update(Campaign).values(mode="progressive"))
+
+
+async def set_mode(running: RunningHouse, **fields: object) -> None:
+    async with running.database() as database, database.begin() as s:
+        await campaigns.change(s, "collection", fields, who="os:test", by="test", wall=running.clock.wall())
+    await running.news(CampaignsChanged())
+
+
+async def decided(running: RunningHouse, mode: str) -> list[PacingDecision]:
+    async with running.database() as database, database.begin() as s:
+        rows = await pacing_book.decisions(s, 200)
+    return [row for row in rows if row.terms["accounts"]["collection"]["mode"] == mode]
+
+
+def learned() -> dict[str, object]:
+    """What a pacer remembers of a floor on which one of eight answers and talks are short."""
+    world = World(
+        name="test", agents=4, hours=0.25, answer_rate=0.12, talk_mean=3, talk_sigma=0.3, wrap_mean=0.5, ring_mean=2,
+        ring_timeout=15, decide_every=0.5, break_every=0, out_every=0,
+    )  # fmt: skip
+    pacer = Ours()
+    Shift(world, pacer, 1).run()
+    return pacer.pacer.memory()
+
+
+async def test_modes_change_while_it_runs_and_a_successor_goes_on_with_memory_and_account(
+    running: RunningHouse,
+) -> None:
+    """TL-07, issue 5: progressive abandons nobody; power and predictive dial more lines than agents; who finds nobody hears
+    the message; a killed dialer's successor has what was learned, and the account."""
+    answers = "130"  # after 1 s
+    try:
+        async with running.robots(2, talk="3", wrap="0.2"):
+            calls = [await running.ended(task) for task in await running.dial(*[answers] * 4)]
+            assert not any(call.abandoned for call in calls)
+            await set_mode(running, mode="power", ratio="4")
+            calls = [await running.ended(task) for task in await running.dial(*[answers] * 8)]
+            lost = [call for call in calls if call.abandoned]
+            assert lost, "eight answered at once, two agents"
+            assert all(call.message_played for call in lost)
+            heard = [e for call in lost for e in running.carrier_events(call.number) if e["event"] == "HEARD"]
+            assert len(heard) == len(lost)
+            assert all(e["dbfs"] > -45 for e in heard)
+            async with running.database() as database, database.begin() as s:
+                await pacing_book.keep_memory(s, "collection", learned(), running.clock.wall())
+            await running.kill("dialer")
+            await set_mode(running, mode="predictive")
+            await running.dial(*["777"] * 12)  # they ring out
+
+            async def ahead() -> list[PacingDecision]:
+                return [row for row in await decided(running, "predictive") if row.calls]
+
+            first = (await until(ahead, 20, every=0.2))[-1]
+            assert first.calls > first.terms["free"] > 0, "more lines than agents, at once: by what was learned before"
+            assert first.terms["answer_rate"] < 0.2
+            account = first.terms["accounts"]["collection"]
+            assert (account["abandoned"] >= len(lost), account["answers"] >= 12) == (True, True)
+    finally:
+        await set_mode(running, mode="progressive")

@@ -168,7 +168,7 @@ async def _read(session: AsyncSession, case_ids: Sequence[UUID], terms: Terms) -
     material.stops = await stop_list.stopped_persons(session, terms.day, persons)
     material.stopped_numbers = await stop_list.stopped_numbers(session, terms.day, numbers)
     list_day = await compliance.last_working_day(session, terms.settings.jurisdiction, terms.day)
-    material.list_holds = await sources.held(session, list_day, persons)
+    material.list_holds = await sources.held(session, list_day, persons, max_days=terms.settings.balance_max_days)
     if shown := await caller_ids.shown_by(session, terms.settings, CAMPAIGN, terms.day):
         material.shown = (shown.number, shown.declared(terms.day))
     return material

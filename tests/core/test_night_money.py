@@ -196,5 +196,10 @@ async def test_nobody_is_called_about_an_old_balance(bank: Bank) -> None:
     await bank.file({"n": 1})
     await bank.night()
     bank.at(WEDNESDAY + timedelta(days=9))
+    days = bank.settings
+    bank.settings = days.model_copy(update={"balance_max_days": 20})
     await bank.night()
+    assert len(await bank.tasks()) == 1
+    bank.settings = days
+    await bank.night(again=True)
     assert (await bank.reason())[::2] == ("ON_HOLD", "OLD_BALANCE")

@@ -138,6 +138,17 @@ def test_a_card_that_was_withdrawn_with_the_call_is_no_harm() -> None:
     assert judge(seen).complaints == []
 
 
+@pytest.mark.parametrize("away_s", [0, 40])
+def test_a_withdrawn_card_goes_soon_after_its_console_is_back(away_s: int) -> None:
+    """FL-10: 41 s later is too late for a desk that could be told, not for one whose console was away for 40 of them."""
+    seen = good()
+    _first_choice(seen, "CARD", T + 0.3 * S, gone=False)
+    lost = {"event": "LOST", "robot": "robot201", "error": "ConnectionRefusedError"}
+    seen.robots += [lost | {"at": (T + n * S).isoformat()} for n in range(1, away_s)]
+    seen.robots.append({"event": "CARD_GONE", "robot": "robot201", "call_id": "a", "at": (T + 41 * S).isoformat()})
+    assert bool(judge(seen).complaints) is not bool(away_s)
+
+
 def test_a_card_on_its_way_when_the_call_was_withdrawn_is_no_harm() -> None:
     """FL-10: the console stood still for four seconds (or its database was slow) between the question and the answer."""
     seen = good()

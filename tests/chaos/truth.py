@@ -269,13 +269,17 @@ def _was_withdrawn(attempt: Attempt, card: Mapping[str, Any]) -> bool:
 
 
 def _went(robots: Iterable[Mapping[str, Any]], card: Mapping[str, Any]) -> bool:
-    """The withdrawn card left that desk, whatever was broken just then."""
-    at = datetime.fromisoformat(card["at"])
-    return any(
-        line["event"] == "CARD_GONE" and (line["robot"], line["call_id"]) == (card["robot"], card["call_id"])
-        and at <= datetime.fromisoformat(line["at"]) <= at + CARD_GONE_LIMIT
-        for line in robots
-    )  # fmt: skip
+    """The withdrawn card left that desk; while the console is away (LOST) no desk can be told, and pages say so."""
+    shown = told = datetime.fromisoformat(card["at"])
+    for line in robots:
+        at = datetime.fromisoformat(line["at"]) if line.get("robot") == card["robot"] else shown
+        if at <= shown:
+            continue
+        if line["event"] == "LOST":
+            told = at
+        elif line["event"] == "CARD_GONE" and line["call_id"] == card["call_id"]:
+            return at <= told + CARD_GONE_LIMIT
+    return False
 
 
 def _one_call_at_a_time(attempts: Sequence[Attempt], verdict: Verdict) -> None:

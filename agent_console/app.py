@@ -34,6 +34,7 @@ from agent_console.pages import (
     preview,
     queue,
     recording,
+    shelter,
     stop,
     tasks,
     unknown,
@@ -100,6 +101,7 @@ def create_app(
         abandoned,
         preview,
         tasks,
+        shelter,
     ):
         app.include_router(pages.router)
     app.state.api_limits = api.Limits()

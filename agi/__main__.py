@@ -6,6 +6,7 @@ import contextlib
 from sqlalchemy.exc import DBAPIError
 
 from agi.actions import Connect
+from agi.ear import Ear
 from agi.session import serve
 from backoffice_core import clock, config
 from backoffice_core.bus import Bus
@@ -27,10 +28,11 @@ async def main() -> None:
     # Reservations need not outlive a crash of the database's machine: the dialplan refuses a line that is talking.
     bus, database = Bus(settings), Database(settings, pool=20, name="agi", durable=False, idle_s=5.0, answer_s=3.0)
     within_s = await _within_s(database, business, settings)
-    connect = Connect(settings, database, bus, business, within_s)
+    ear = Ear(database, bus)
+    connect = Connect(settings, database, bus, business, within_s, ear)
     try:
         server = await serve(
-            "127.0.0.1", settings.ports.agi, connect, request_limit_s=settings.calls_in_wait_s + 2.5
+            "127.0.0.1", settings.ports.agi, connect, request_limit_s=settings.calls_in_wait_s + 10, sound=ear
         )  # where the dialplan asks, whatever BACKOFFICE_BIND is
     except OSError as error:
         raise BadInput(

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import structlog
 
+from agi.ear import Ear
 from agi.session import AgiSession
 from backoffice_core.bus import Bus
 from backoffice_core.call_centre import attempts, call_backs, recording_room
@@ -19,6 +20,7 @@ from backoffice_core.events import AgentChanged, CallChanged, CardShown, ScreenP
 
 log = structlog.get_logger()
 KEPT_S = 60.0  # so long it is remembered when the seconds of a call end
+EAR_S = 1.5  # the longest that a call waits for who answers it
 LOOK_AGAIN_S = 0.1  # also without news
 MARGIN_S = 0.15  # of the rule's seconds, for the way back through the dialplan to the message
 
@@ -31,7 +33,10 @@ class Connect:
     hears it ring for `calls_in_wait_s`, at the bank's hours and while somebody works.
     """
 
-    def __init__(self, settings: Settings, database: Database, bus: Bus, clock: Clock, within_s: float) -> None:
+    def __init__(
+        self, settings: Settings, database: Database, bus: Bus, clock: Clock, within_s: float, ear: Ear | None = None
+    ) -> None:
+        self.ear = ear
         self.settings, self.database, self.bus, self.clock = settings, database, bus, clock
         self.within_s, self.head_start_s = within_s, settings.card_head_start_ms / 1000
         self._news = asyncio.Condition()
@@ -111,6 +116,15 @@ class Connect:
         now = asyncio.get_running_loop().time()
         deadline = now + within_s
         self._remember(call_id, deadline, now)
+        if (
+            self.ear is not None
+            and agi.env.get("agi_network_script") == "connect"
+            and agi.env.get("agi_arg_1") == "before"
+        ):
+            left = deadline - now - MARGIN_S
+            if await self.ear.is_machine(call_id, min(EAR_S, left)):
+                await agi.run(agi.set_variable, "BO_MACHINE", "1")
+                return
         while within_s > 0:
             wall = self.clock.wall()
             async with self.database.begin() as s:

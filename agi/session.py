@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Handler = Callable[["AgiSession"], Awaitable[None]]
+Sound = Callable[[socket.socket, bytes], Awaitable[None]]
+AUDIOSOCKET = b"\x01"  # the first byte of a stream of sound; requests begin with a letter
 
 HEAD_LIMIT = 16_384  # bytes of the request's variables; Asterisk sends about one thousand
 HEAD_LIMIT_S = 2.0
@@ -158,9 +160,16 @@ def _refuse_control_characters(text: str) -> None:
 class AgiServer:
     """Made by `serve`."""
 
-    def __init__(self, listener: socket.socket, handler: Handler, request_limit_s: float, at_once: int) -> None:
+    def __init__(
+        self,
+        listener: socket.socket,
+        handler: Handler,
+        request_limit_s: float,
+        at_once: int,
+        sound: Sound | None = None,
+    ) -> None:
         self.port: int = listener.getsockname()[1]
-        self._listener, self._handler, self._limit_s = listener, handler, request_limit_s
+        self._listener, self._handler, self._limit_s, self._sound = listener, handler, request_limit_s, sound
         self._threads = ThreadPoolExecutor(max_workers=min(at_once, 64), thread_name_prefix="agi")
         self._room = asyncio.Semaphore(at_once)
         self._running: set[asyncio.Task[None]] = set()
@@ -203,6 +212,11 @@ class AgiServer:
             head = await _head(link)
             if head is None:
                 return  # a port scan or a health check
+            if isinstance(head, bytes):
+                if self._sound is not None:
+                    async with asyncio.timeout(self._limit_s):
+                        await self._sound(link, head)
+                return
             session = AgiSession(link, head, self._threads)
             began = time.monotonic()
             async with asyncio.timeout(self._limit_s):
@@ -222,8 +236,9 @@ class AgiServer:
             link.close()
 
 
-async def _head(link: socket.socket) -> str | None:
-    """The lines before the first empty one. None when the other side is not Asterisk: ends, stays silent, talks on."""
+async def _head(link: socket.socket) -> str | bytes | None:
+    """The lines before the first empty one; the first bytes of a stream of sound. None when the other side is not Asterisk:
+    ends, stays silent, talks on."""
     loop = asyncio.get_running_loop()
     data = b""
     try:
@@ -233,19 +248,23 @@ async def _head(link: socket.socket) -> str | None:
                 data += more
                 if not more or len(data) > HEAD_LIMIT:
                     return None
+                if data.startswith(AUDIOSOCKET):
+                    return data
     except (TimeoutError, OSError):
         return None
     return data.decode("utf-8", "replace") if data.startswith(b"agi_") else None
 
 
 async def serve(
-    host: str, port: int, handler: Handler, *, request_limit_s: float = 2.5, at_once: int = 200
-) -> AgiServer:
-    """Listen and run `handler` in this event loop for each request, at most `at_once` together.
+    host: str, port: int, handler: Handler, *, request_limit_s: float = 2.5, at_once: int = 200,
+    sound: Sound | None = None,
+) -> AgiServer:  # fmt: skip
+    """Listen and run `handler` in this event loop for each request, at most `at_once` together; `sound` for each stream of
+    AudioSocket, with its first bytes.
 
     A handler that takes longer than `request_limit_s` is cancelled. The dialplan stops waiting after AGI_SILENCE_S of
     asterisk_conf, or its longer limit for those who call us. Port 0 takes a free one. Raises OSError when the port is taken.
     """
     listener = socket.create_server((host, port), backlog=256)
     listener.setblocking(False)
-    return AgiServer(listener, handler, request_limit_s, at_once)
+    return AgiServer(listener, handler, request_limit_s, at_once, sound)

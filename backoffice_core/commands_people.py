@@ -103,19 +103,19 @@ def user_list(as_json: Json = False) -> None:
 
 
 def _changes(
-    role: str, extension: str, bank_number: str, line: str, active: bool | None, unlock: bool
+    role: str, extension: str, bank_number: str, line: str, region: str, active: bool | None, unlock: bool
 ) -> dict[str, Any]:
     """What `staff.change_user` takes, without what was not given."""
     if extension not in ("", "none") and not (extension.isascii() and extension.isdecimal()):
         raise BadInput(f"“{extension}” is no extension.", remedy="Give 2 to 6 digits, or none.", field="extension")
     given = {
-        "role": role, "extension": extension, "bank_number": bank_number, "line": line,
+        "role": role, "extension": extension, "bank_number": bank_number, "line": line, "region": region,
         "unlock": unlock, "active": "" if active is None else str(active),
     }  # fmt: skip
     means: dict[str, Any] = {
         "role": role, "extension": None if extension == "none" else int(extension or 0),
         "bank_number": None if bank_number == "none" else bank_number, "line": "" if line == "house" else line,
-        "unlock": True, "active": active,
+        "region": "" if region == "none" else region.strip(), "unlock": True, "active": active,
     }  # fmt: skip
     return {name: means[name] for name, value in given.items() if value}
 
@@ -131,6 +131,7 @@ def user_set(
     line: Annotated[
         str, typer.Option(help="kept (up all shift), per_call (rung for each), house (as all others)")
     ] = "",
+    region: Annotated[str, typer.Option(help="where he works, as alarms name it; none = nowhere")] = "",
     active: Annotated[bool | None, typer.Option("--active/--inactive", help="whether he may log in")] = None,
     unlock: Annotated[bool, typer.Option("--unlock", help="open a login that wrong passwords have closed")] = False,
     as_json: Json = False,
@@ -139,7 +140,7 @@ def user_set(
     from backoffice_core.call_centre import agents
     from backoffice_core.staff import service as staff
 
-    changes = _changes(role, extension, bank_number, line, active, unlock)
+    changes = _changes(role, extension, bank_number, line, region, active, unlock)
     if password or generate:
         changes["password"] = _new_password(generate)
     if not changes:

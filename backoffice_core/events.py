@@ -76,6 +76,14 @@ class LegWanted(News):
 
 
 @dataclass(frozen=True, kw_only=True)
+class MachineFound(News):
+    """An answering machine took this call: it is to be hung up."""
+
+    kind = "machine_found"
+    call_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
 class PreviewWanted(News):
     """An agent wants the card before him dialed."""
 
@@ -115,7 +123,7 @@ class SoundChanged(News):
 
 _ALL = (
     ScreenPop, CardShown, CallChanged, AgentChanged, QueueChanged, StopChanged, StopListChanged, LegWanted, TrunksChanged,
-    SoundChanged, LoginTaken, CampaignsChanged, PreviewWanted,
+    SoundChanged, LoginTaken, CampaignsChanged, PreviewWanted, MachineFound,
 )  # fmt: skip
 KINDS: dict[str, type[News]] = {c.kind: c for c in _ALL}
 

@@ -28,6 +28,7 @@ from backoffice_core.events import (
     CallChanged,
     CampaignsChanged,
     LegWanted,
+    MachineFound,
     PreviewWanted,
     QueueChanged,
     StopChanged,
@@ -43,6 +44,7 @@ from dialer.ears import Ears
 from dialer.journal import Journal
 from dialer.legs import Legs
 from dialer.line_watch import LineWatch
+from dialer.machines import MachineWatch
 from dialer.originate import Caller
 from dialer.pool import Heard, Plan, Pool, name_of, pools
 from dialer.previewed import Previewed
@@ -98,6 +100,7 @@ class Dialer:
         self.ears = Ears()
         self.stop_list = StopListWatch(database, bus, clock, self.ami, self.ears)
         self.swept = 0.0  # when lines were last compared, monotonic
+        self.machines = MachineWatch(database, self.ami)
         self.spacing = {trunk.name: Spacing(trunk.calls_per_second) for trunk in settings.trunks}
 
     async def run(self) -> None:
@@ -108,6 +111,7 @@ class Dialer:
             group.create_task(self._hear_news())
             group.create_task(self._obey_stop())
             group.create_task(self.stop_list.run())
+            group.create_task(self.machines.run())
             group.create_task(self.watch.run())
             group.create_task(self._lead())
 
@@ -127,6 +131,8 @@ class Dialer:
                 self.terms.changed = True
             if news is None or isinstance(news, QueueChanged):
                 self.empty.clear()
+            if isinstance(news, MachineFound):
+                self.machines.wake.set()
             ended_without_agent = isinstance(news, CallChanged) and news.agent_id is None
             if news is None or ended_without_agent or isinstance(news, _WAKES):
                 self.wake.set()

@@ -49,7 +49,7 @@ class Caller:
                     self.ami, call_id=placing.call_id, number=placing.number, trunk=placing.trunk,
                     caller_id=placing.caller_id, extension=placing.extension, leg=placing.leg,
                     ring_timeout_s=self.settings.ring_timeout_s, recording=placing.recording, language=placing.language,
-                    account=account_of(placing.task_id, placing.contact_point_id),
+                    account=account_of(placing.task_id, placing.contact_point_id), listen=placing.machines,
                 )  # fmt: skip
             except ActionUnknown:
                 log.warning("originate without an answer; the listener settles it", call_id=str(placing.call_id))

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from far_end import announcements, tones
+from far_end import announcements, answers, tones
 from far_end.endpoint import Call, Endpoint, NotAnswered
 from far_end.media import PCMA, PCMU, SOUNDS, Engine, frames
 from far_end.sip import Message, user_of
@@ -47,6 +47,7 @@ class Plan:
     early: bool = False
     answer_after: float | None = None
     talk: float | None = None
+    once: int = 0  # a number of answers.NUMBERS: what it says, once, then its line's quiet
     person: bool = False  # the overrides of the command line apply
     voice: Path = VOICES[0]
 
@@ -67,6 +68,8 @@ def plan_for(number: str) -> Plan:
         return Plan(answer_after=0.5, talk=AT_ONCE) if second <= 4 else Plan(code=480)
     if first == 6:
         return Plan(code=(603, 603, 603, 404, 404, 404, 404, 410, 410, 484)[second])
+    if ending in answers.NUMBERS:
+        return Plan(answer_after=0.5, talk=12.0, once=ending)
     if ending == 989:
         return Plan(early=True, answer_after=2.0, talk=3.0)
     return Plan(code=480, early=True) if ending >= 990 else Plan()
@@ -181,7 +184,7 @@ class Carrier(Endpoint):
         if answer_after is None:
             self._refuse(call, 480)
             return
-        call.answer(tones.borrower(call.number) if self._chords else plan.voice)
+        self._answer(call, plan)
         self.log.call("ANSWER", call)
         if talk is not None:
             if not await self._over_within(call, talk):
@@ -190,6 +193,12 @@ class Carrier(Endpoint):
         while not await self._over_within(call, MISSED):
             if not await call.alive():
                 call.lose()
+
+    def _answer(self, call: Call, plan: Plan) -> None:
+        if plan.once:
+            call.answer(answers.write(plan.once, Path(self._announcements.name)), loop=False)
+        else:
+            call.answer(tones.borrower(call.number) if self._chords else plan.voice)
 
     def _announce(self, call: Call) -> float:
         """183 with what this number's network says; how many seconds that takes."""

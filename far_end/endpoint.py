@@ -64,15 +64,15 @@ class Call:
         if self.session and law in self.session.laws:
             self.session = replace(self.session, law=law)
 
-    def answer(self, sound: Sound | None = None) -> None:
-        """200; then `sound` is spoken over and over (None: silence). Nothing when the call is no longer ringing."""
+    def answer(self, sound: Sound | None = None, *, loop: bool = True) -> None:
+        """200; then `sound` is spoken over and over, or once (None: silence). Nothing when the call is no longer ringing."""
         if self.state != "ringing":
             return
         self.state = "up"
         self._sound = sound
         if self.session:
             self.stream = self.stream or self._open(self.session)
-            self.stream.play(sound)
+            self.stream.play(sound, loop)
         self.endpoint.respond(self.invite, self.source, 200, self, body=self.description())
 
     def take_as_answered(self, sound: Path | None) -> None:

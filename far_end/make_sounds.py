@@ -13,6 +13,8 @@ import numpy as np
 import soundfile
 
 from far_end.announcements import ANNOUNCEMENTS, FOLDER, SIT, Announcement, melody, tone
+from far_end.answers import ANSWERS
+from far_end.answers import FOLDER as ANSWERS_FOLDER
 from far_end.media import RATE, SOUNDS
 
 PHRASES = {
@@ -74,6 +76,10 @@ def main() -> None:
         write(
             FOLDER / f"{name}.wav", announce(one) if one.text else melody(1, 6.0), "GSM610"
         )  # small, as networks keep them
+    ANSWERS_FOLDER.mkdir(parents=True, exist_ok=True)
+    for name, one in ANSWERS.items():
+        said = announce(Announcement("", one.language, one.text, one.voice, one.pitch, one.speed))
+        write(ANSWERS_FOLDER / f"{name}.wav", said, "GSM610")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse
 
 from agent_console.deps import QueueWork, Work
 from agent_console.view import page
-from backoffice_core.call_centre import abandoned
+from backoffice_core.call_centre import abandoned, machines
 from backoffice_core.call_centre.abandoned import AbandonedCall
 from backoffice_core.staff.service import note_access
 
@@ -33,7 +33,11 @@ async def _rows(work: Work, days: int) -> list[AbandonedCall]:
 @router.get("")
 async def abandoned_calls(work: QueueWork, days: Days = 1) -> HTMLResponse:
     rows = await _rows(work, days)
-    return page(work, "abandoned.html", rows=rows, days=days, late=sum(not row.in_time for row in rows))
+    start, end = work.console.clock.day_bounds(work.console.clock.today())
+    heard = await machines.accounts(work.s, start - timedelta(days=days - 1), end)
+    return page(
+        work, "abandoned.html", rows=rows, days=days, late=sum(not row.in_time for row in rows), heard=heard
+    )  # fmt: skip
 
 
 @router.get(".csv")

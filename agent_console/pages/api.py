@@ -29,10 +29,11 @@ from agent_console.view import render
 from backoffice_core import money_in
 from backoffice_core.borrowers.models import ContactPoint, Person
 from backoffice_core.borrowers.rules import read_phone
+from backoffice_core.call_centre import shelter
 from backoffice_core.compliance import elsewhere
 from backoffice_core.compliance import service as compliance
 from backoffice_core.errors import BadInput, NotAllowed, NotFound, Refused
-from backoffice_core.events import News, QueueChanged, StopListChanged
+from backoffice_core.events import AgentChanged, News, QueueChanged, StopChanged, StopListChanged
 from backoffice_core.loans import stop_list
 from backoffice_core.loans.models import Loan
 from backoffice_core.loans.payments import PaymentRow
@@ -168,6 +169,7 @@ def _client(scope: str) -> Any:
 
 ContactsClient = Annotated[ClientWork, _client("contacts")]
 StopClient = Annotated[ClientWork, _client("stop-list")]
+ShelterClient = Annotated[ClientWork, _client("shelter")]
 CountsClient = Annotated[ClientWork, _client("counts")]
 PaymentsClient = Annotated[ClientWork, _client("payments")]
 
@@ -376,6 +378,38 @@ async def post_payments(work: PaymentsClient, body: PaymentsIn) -> PaymentsTaken
         cases_cured=done.counts.get("cured", 0),
         refused=[Refusal(index=one.index, field=one.field, message=one.message) for one in done.posted.refused],
     )  # fmt: skip
+
+
+# --- shelter -------------------------------------------------------------------------------------------------------
+
+
+class ShelterCall(BaseModel):
+    """An alarm in a region, as borrowers and agents have it, begins or ends."""
+
+    model_config = ConfigDict(extra="forbid")
+    region: str = Field(min_length=1, max_length=200)
+    alarm: bool = Field(description="true: it begins; false: it is over")
+
+
+class ShelterDone(BaseModel):
+    """`changed` false: it was so already."""
+
+    changed: bool
+    agents: int
+    tasks: int
+
+
+@router.post("/shelter")
+async def post_shelter(work: ShelterClient, body: ShelterCall) -> ShelterDone:
+    """Agents of the region go to a paid pause and nobody there is called; at its end dialing comes back at half pace."""
+    wall = work.console.clock.wall()
+    if body.alarm:
+        done = await shelter.begin(work.s, body.region, by=work.client.name, who=work.who, now=work.now, wall=wall)
+    else:
+        done = await shelter.end(work.s, body.region, by=work.client.name, who=work.who, wall=wall)
+    if done.changed:
+        work.news += [*(AgentChanged(agent_id=one) for one in done.agents), QueueChanged(), StopChanged()]
+    return ShelterDone(changed=done.changed, agents=len(done.agents), tasks=done.tasks)
 
 
 # --- counts --------------------------------------------------------------------------------------------------------

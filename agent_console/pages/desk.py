@@ -14,6 +14,7 @@ Programs (robot agents) use the same addresses as the page, with the cookie of P
     GET  /desk/card        HTML of the present call's card, with data-call-id; ?call_id=… for one of one's own calls
     POST /desk/identity    form: call_id, field = birth_date | tax_id_last4 | code_word, answer → match or not
     POST /desk/notice      form: call_id; the warning that the call is recorded has been said
+    POST /desk/machine     form: call_id, said = MACHINE | PERSON: what answered, where the ear's verdict is a sample
     POST /desk/note        form: call_id, note (a draft; nothing comes back)
     POST /desk/result      form: call_id, outcome, amount, due_date, call_back_at, note, wants = ready | pause
     POST /desk/caller…     whose call it is that came in: caller.py
@@ -36,7 +37,7 @@ from agent_console.deps import DeskWork, Work
 from agent_console.forms import Typed, typed_result
 from agent_console.live import version
 from agent_console.view import page, toast
-from backoffice_core.call_centre import agents, callers, desk, line_check, preview, stop, wrap_up
+from backoffice_core.call_centre import agents, callers, desk, line_check, machines, preview, stop, wrap_up
 from backoffice_core.call_centre.history import day_figures, last_calls
 from backoffice_core.call_centre.models import AgentSession, CallAttempt
 from backoffice_core.call_centre.rules import OUTCOMES, STRANGER_OUTCOMES
@@ -68,6 +69,8 @@ async def _context(work: Work, typed: Typed | None = None) -> dict[str, Any]:
     context: dict[str, Any] = {"seat": seat, "card": card, "typed": typed or Typed(), "outcomes": OUTCOMES}
     context |= {"call": call, "stranger": stranger, "who": card.person.full_name if card else ""}
     context |= {"shown": None, "nothing": None, "refused": None}
+    listened = call is not None and call.machine_mode
+    context["sample"] = await machines.sample_of(work.s, work.user.id, call.id) if call and listened else None
     context["stopped"] = stop.stopped(work.console.settings)
     context["v"] = f"{work.user.language}:{_version(seat)}"
     shown = await preview.card(work.s, work.user.id, work.now) if seat and seat.previewing else None
@@ -333,6 +336,14 @@ async def identity(
         body = {"match": check.match, "matches": check.matches, "misses": check.misses, "locked": check.locked}
         return JSONResponse(body | {"confirmed": check.confirmed})
     return await show(work)
+
+
+@router.post("/machine")
+async def who_answered(work: DeskWork, call_id: Annotated[UUID, Form()], said: Annotated[str, Form()] = "") -> Response:
+    """The agent's word on a sampled verdict: MACHINE or PERSON."""
+    await machines.judge(work.s, work.user.id, call_id, said, work.wall)
+    await work.s.flush()
+    return await answer(work)
 
 
 @router.post("/note")

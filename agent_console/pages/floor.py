@@ -24,6 +24,7 @@ from backoffice_core.call_centre import (
     pacing_book,
     pacing_words,
     recordings,
+    shelter,
     standing,
     stop,
     trunks,
@@ -60,6 +61,7 @@ async def _context(work: Work) -> dict[str, Any]:
         "queue": await history.queue_counts(work.s, today),
         "reasons": await history.not_callable_counts(work.s, today),
         "waits": await standing.waiting_counts(work.s, today, work.now),
+        "shelters": await shelter.running(work.s),
         "stopped": stop.stopped(work.console.settings),
         "draining": stop.draining(work.console.settings),
         "phones": await line_quality.phones(work.s, work.console.settings, work.wall),
@@ -108,7 +110,8 @@ async def _lines(work: Work, day_start: datetime) -> dict[str, Any]:
 
 @router.get("")
 async def floor(work: FloorWork) -> HTMLResponse:
-    return page(work, "floor.html", **await _context(work))
+    regions = await shelter.regions(work.s) if work.may("stop") else []
+    return page(work, "floor.html", regions=regions, **await _context(work))
 
 
 async def floor_view(work: Work) -> HTMLResponse:

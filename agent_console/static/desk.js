@@ -134,6 +134,8 @@
     if (event.ctrlKey || event.altKey || event.metaKey || ui.typing()) return;
     if (key === "KeyS") tab("script");
     else if (key === "KeyH") tab("history");
+    else if (key === "KeyM") press("was-machine");
+    else if (key === "KeyP") press("was-person");
     else if (key === "KeyR") press("notice");
     else if (key === "NumpadAdd" || (key === "Equal" && event.shiftKey)) press("more");
     else if (key === "KeyN" && $("note")) { event.preventDefault(); $("note").focus(); }

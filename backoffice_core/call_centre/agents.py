@@ -178,6 +178,18 @@ async def pause(s: AsyncSession, user_id: UUID, reason: str, wall: datetime) -> 
     return agent
 
 
+def take_shelter(s: AsyncSession, agent: AgentSession, reason: str, wall: datetime) -> bool:
+    """A paid pause for an alarm, now or after the call that he is in. False for who is paused already."""
+    if agent.state == "PAUSED":
+        return False
+    if agent.state in {"RESERVED", "TALKING", "WRAP_UP"} and not agent.previewing:
+        agent.wants_pause = reason
+    else:
+        change(s, agent, "PAUSED", reason, wall)
+        _release(agent)
+    return True
+
+
 async def close_session(s: AsyncSession, user_id: UUID, wall: datetime) -> None:
     """Leaves the seat; the dialer hangs the line up. Nothing to do without a seat. Raises InCall, NoDisposition."""
     agent = await current(s, user_id, lock=True)

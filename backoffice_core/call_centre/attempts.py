@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core import bulk
 from backoffice_core.borrowers.models import ContactPoint, Person, PersonFlag
-from backoffice_core.call_centre import abandoned, agents, caller_ids, trunks
+from backoffice_core.call_centre import abandoned, agents, caller_ids, shelter, trunks
 from backoffice_core.call_centre.contacts import call_contact, notice_rule
 from backoffice_core.call_centre.models import AgentSession, CallAttempt, CallLeg, CallTask, Recording
 from backoffice_core.call_centre.queue_rules import HOUSE_BLOCKS
@@ -28,6 +28,7 @@ from backoffice_core.loans import stop_list
 CALLS_US_RECHECK = timedelta(minutes=1)
 UNDIALABLE = {"DEAD", "UNREACHABLE", "WRONG_PARTY"}
 CALLER_ID_RETRY = timedelta(minutes=5)  # business time
+SHELTER_RECHECK = timedelta(minutes=5)  # business time
 AGENT_FIRST_RETRY = timedelta(seconds=30)  # business time
 
 
@@ -47,6 +48,7 @@ class Placing:
     recording: str
     leg: int = 1  # the n-th trunk that this call tries
     agent_id: UUID | None = None  # reserved before the dial and held for this call; his card shows it
+    machines: str = ""  # how it is heard whether a machine answers: beside, before, "" = not at all
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +97,8 @@ async def claim(
         return await _wait(s, task.id, way.reason, now + CALLER_ID_RETRY if way.passing else None)
     if refused := _refused(task, flags, today):
         return await _cancel(s, task.id, refused)
+    if task.sheltered:
+        return await _wait(s, task.id, "SHELTER", now + SHELTER_RECHECK)
     if task.calls_us:
         return await _wait(s, task.id, "RETRY_WAIT", now + CALLS_US_RECHECK)
     if agent is None and await abandoned.needs_agent(s, task.jurisdiction, task.abandoned_at, now):
@@ -122,7 +126,7 @@ async def claim(
         "wall": wall, "recording": recording, "notice_rule": notice_rule(decision), "leg": 1,
         "rate": trunks.rate_of(way, task.number), "agent_id": agent and agent.user_id,
         "agent_session_id": agent and agent.id, "reserved_at": wall if agent else None,
-        "held": agent is not None,
+        "held": agent is not None, "machine_mode": task.machines,
     }  # fmt: skip
     await s.execute(_INTENT, slot | intent)
     if agent is not None:
@@ -132,7 +136,7 @@ async def claim(
     return Placing(
         call_id=call_id, task_id=task.id, case_id=task.case_id, contact_point_id=task.contact_point_id,
         number=task.number, extension=task.extension, trunk=way.trunk, caller_id=way.caller_id, language=task.language,
-        recording=recording, agent_id=agent.user_id if agent else None,
+        recording=recording, agent_id=agent.user_id if agent else None, machines=task.machines,
     )  # fmt: skip
 
 
@@ -172,7 +176,8 @@ def _question(which: str) -> str:
            EXISTS (SELECT FROM call_attempts a WHERE a.case_id = next.case_id AND a.outcome = 'NO_DISPOSITION') AS waits,
            EXISTS (SELECT FROM call_attempts a WHERE a.ended_at IS NULL AND a.direction = 'in'
                    AND (a.person_id = next.person_id OR a.number = c.value)) AS calls_us,
-           {abandoned.LAST_SQL} AS abandoned_at,
+           {abandoned.LAST_SQL} AS abandoned_at, {shelter.OF_PERSON_SQL} AS sheltered,
+           coalesce((SELECT c.machines FROM campaigns c WHERE c.name = next.campaign AND c.machines <> 'off'), '') AS machines,
            {caller_ids.VIEWS_SQL} AS caller_ids,
            ARRAY(SELECT trunk FROM trunk_states WHERE breaker <> 'CLOSED') AS trunks_out,
            slot_gate(next.person_id, c.value) AS gate,
@@ -188,7 +193,7 @@ _ATTEMPT = insert_sql(
     CallAttempt,
     ("task_id", "case_id", "person_id", "contact_point_id", "number", "campaign", "purpose", "trunk", "caller_id",
      "language", "fence", "decision_id", "recording", "notice_rule", "agent_id", "agent_session_id", "reserved_at",
-     "held"),
+     "held", "machine_mode"),
     id="call_id", business_at="at", claimed_at="wall",
 )  # fmt: skip
 _LEG = insert_sql(CallLeg, ("call_id", "trunk", "caller_id", "rate"), n="leg", placed_at="wall")
@@ -274,6 +279,8 @@ async def connect(s: AsyncSession, call_id: UUID, wall: datetime, *, prefer: UUI
     """
     attempt = await s.get(CallAttempt, call_id, with_for_update=True)
     if attempt is None or attempt.ended_at is not None or attempt.abandoned:
+        return None
+    if attempt.direction == "out" and await shelter.covers(s, attempt.person_id):
         return None
     if attempt.agent_id is not None:
         if not attempt.agent_held:

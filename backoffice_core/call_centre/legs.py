@@ -120,7 +120,7 @@ async def take_wanted(s: AsyncSession, settings: Settings, wall: datetime) -> li
                 call_id=leg.call_id, task_id=attempt.task_id, case_id=attempt.whose.case_id,
                 contact_point_id=attempt.whose.contact_point_id, number=attempt.number, extension=extension,
                 trunk=settings.trunk(leg.trunk), caller_id=leg.caller_id, language=attempt.language,
-                recording=attempt.recording, leg=leg.n,
+                recording=attempt.recording, leg=leg.n, agent_id=attempt.agent_id, machines=attempt.machine_mode,
             )
         )  # fmt: skip
     return taken

@@ -158,6 +158,9 @@ class CallAttempt(Base):
     abandoned: Mapped[bool] = mapped_column(default=False)
     message_played: Mapped[bool] = mapped_column(default=False)
     message_at: Mapped[datetime | None]
+    # who answers: beside, before, "" = nobody listens
+    machine_mode: Mapped[str] = mapped_column(default="", server_default="")
+    machine: Mapped[bool] = mapped_column(default=False, server_default=text("false"))  # and nobody was left with it
     cancelled: Mapped[str] = mapped_column(default="")  # STOP_LIST: taken back by us before an answer
     cancelled_why: Mapped[str] = mapped_column(default="")  # the reason of that entry
     identity_matches: Mapped[Json] = mapped_column(default=dict)

@@ -2,7 +2,7 @@
 
 A shown task waits in the queue like one whose hour has not come (`earliest_at`), so whatever dies, it comes back by itself.
 The agent's key is a wish: the leading dialer claims the task with this agent in hand, where the law is asked again, and
-places the call within seconds or never (docs/decisions/0018).
+places the call within seconds or never.
 """
 
 from collections.abc import Sequence

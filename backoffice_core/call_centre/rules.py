@@ -48,8 +48,9 @@ class CallFacts:
     estimated: bool = False  # nobody told the end: `ended_at` is the last instant for which there is evidence
 
 
-def telephony_result(facts: CallFacts, *, reserved: bool) -> str:
-    """The result code of one ended call. `reserved`: an agent had been written into the attempt.
+def telephony_result(facts: CallFacts, *, reserved: bool, machine: bool = False) -> str:
+    """The result code of one ended call. `reserved`: an agent had been written into the attempt; `machine`: it was heard
+    that an answering machine took it, and nobody was left with it.
 
     An answer that the far side ends within 2 s is SILENT when an agent was with him or reserved for him, otherwise
     ABANDONED; an answer without a bridge is ABANDONED, whoever hung up first (domain.md 2.3 and 3.5).
@@ -57,6 +58,8 @@ def telephony_result(facts: CallFacts, *, reserved: bool) -> str:
     if not facts.heard:
         return "UNKNOWN"
     if facts.answered_at is not None:
+        if machine:
+            return "ANSWERED_MACHINE"
         if facts.ended_at - facts.answered_at < SHORT_CALL and facts.far_side_hung_up and reserved:
             return "SILENT"
         return "ANSWERED_HUMAN" if facts.bridged_at else "ABANDONED"

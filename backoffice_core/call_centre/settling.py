@@ -67,7 +67,7 @@ async def settle(s: AsyncSession, call_id: UUID, facts: CallFacts, now: datetime
     facts = _with_what_is_known(attempt, facts)
     if attempt.direction == "in":
         return await _settle_in(s, attempt, facts, now)
-    result = telephony_result(facts, reserved=attempt.agent_id is not None)
+    result = telephony_result(facts, reserved=attempt.agent_id is not None, machine=attempt.machine)
     if is_taken_back(result, facts, attempt.cancelled):
         result = "CANCELLED"
     attempt.state, attempt.ended_at, attempt.result = "ENDED", facts.ended_at, result
@@ -82,6 +82,8 @@ async def settle(s: AsyncSession, call_id: UUID, facts: CallFacts, now: datetime
     if facts.answered_at is None and result != "UNKNOWN":
         await _no_recording(s, call_id)
     await legs.close(s, attempt, facts.ended_at)
+    if attempt.machine and facts.bridged_at is not None:
+        await _say_it_was_a_machine(s, attempt, facts.ended_at, now)
     sign = evidence(result, facts) or ("rings" if rang(result, facts) else "")
     doubted = sign == "dead" and await trunks.suspect(s, attempt.trunk)  # the trunk's word counts for nothing now
     counts = not (doubted or is_trunks_own(result, facts))
@@ -102,6 +104,15 @@ async def settle(s: AsyncSession, call_id: UUID, facts: CallFacts, now: datetime
 
 def _rang_s(facts: CallFacts) -> int | None:
     return None if facts.rang_at is None else max(int((facts.ended_at - facts.rang_at).total_seconds()), 0)
+
+
+async def _say_it_was_a_machine(s: AsyncSession, attempt: CallAttempt, at: datetime, now: datetime) -> None:
+    """The result of a talk that was none sets itself, so that its agent is free at once."""
+    if attempt.outcome is not None:
+        return
+    attempt.outcome, attempt.outcome_at = "VOICEMAIL_LIMITED", at
+    data = {"outcome": attempt.outcome, "rpc": False, "note": "", "task": "", "control_date": None, "machine": True}
+    await cases.add_event(s, attempt.whose.case_id, "outcome", at=now, call_id=attempt.id, data=data)
 
 
 _CALLS = select(CallAttempt).where(bulk.among(CallAttempt.id)).order_by(CallAttempt.id).with_for_update()

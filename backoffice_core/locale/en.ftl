@@ -2066,6 +2066,11 @@ said-name-value-as-needed = name=value, as needed=2.5
 said-the-first-day-default-today = the first day, as 2026-12-01; default: today
 said-who-decided-it-and-why = who decided it, and why
 said-weights-and-thresholds-by-which-numbers = Weights and thresholds by which numbers become suspect, dead or unreachable, as in force; --set changes one.
+said-say-whether-it-was-a-person-or-a-machine = Say whether it was a person or a machine.
+said-this-was-said-already = This was said already.
+said-no-borrower-and-no-agent-is-known-in-this-region = No borrower and no agent is known in this region.
+said-where-he-works-as-alarms-name-it-none-nowhere = where he works, as alarms name it; none = nowhere
+said-choose-one-of-the-list = Choose one of the list.
 
 ## Abandoned, previews, machines, shelter
 
@@ -2215,6 +2220,34 @@ said-post-payments-and-reversals = Post payments and reversals; a reference coun
 said-take-over-instalments = Take over instalments; the schedule of each contract in the file is replaced. Days past due are counted by it.
 said-csv-or-xlsx-external-ref = CSV or XLSX: external_ref, contract_no, paid_at, amount …; see the docs
 said-csv-or-xlsx-contract-no-due-date = CSV or XLSX: contract_no, due_date, amount, paid
+machine-sample = The ear heard an answering machine. A check: who answered?
+answered-by-MACHINE = A machine
+answered-by-PERSON = A person
+machines-title = Answering machines
+machines-hint = A share of verdicts goes to agents, so that the error is known
+machines-campaign = Campaign
+machines-heard = Heard
+machines-found = Machine
+machines-released = Hung up
+machines-judged = Checked by agents
+machines-of = { $judged } of { $sampled }
+machines-error = Were people
+machines-counted = Added to abandoned
+machines-plus = +{ $people } (error up to { $error }%)
+pause-SHELTER = Shelter
+reason-SHELTER = An alarm in the region
+shelter = Shelter
+shelter-question = An alarm: everybody to the shelter?
+shelter-text = Agents of the region go to a paid pause and nobody there is called; who answers a call that rings already hears the message.
+shelter-region = Region
+shelter-begin = To the shelter
+shelter-on = Shelter: { $region }, since { $time }
+shelter-on-do = Begun by { $name }. Its agents are paused, nobody there is called
+shelter-end = All clear
+shelter-undo = By mistake
+shelter-begun = { $region }: { $agents } paused, { $tasks } cases wait
+shelter-ended = { $region }: all clear. { $tasks } cases are back; half pace for 10 min
+shelter-undone = { $region }: undone. { $agents } ready, { $tasks } cases are back
 
 ## Errors
 

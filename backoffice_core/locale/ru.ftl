@@ -2076,6 +2076,11 @@ said-name-value-as-needed = название=значение, как needed=2.5
 said-the-first-day-default-today = первый день, как 2026-12-01; по умолчанию сегодня
 said-who-decided-it-and-why = кто решил и почему
 said-weights-and-thresholds-by-which-numbers = Веса и пороги, по которым номера становятся подозрительными, недействительными или недоступными; --set меняет один.
+said-say-whether-it-was-a-person-or-a-machine = Скажите, человек это был или автоответчик.
+said-this-was-said-already = Об этом уже сказано.
+said-no-borrower-and-no-agent-is-known-in-this-region = В этой области нет ни заёмщиков, ни агентов.
+said-where-he-works-as-alarms-name-it-none-nowhere = где он работает, как это называют тревоги; none = нигде
+said-choose-one-of-the-list = Выберите из списка.
 
 ## Abandoned, previews, machines, shelter
 
@@ -2229,6 +2234,34 @@ said-post-payments-and-reversals = Провести платежи и сторн
 said-take-over-instalments = Принять графики; график каждого договора из файла заменяется. По нему считают дни просрочки.
 said-csv-or-xlsx-external-ref = CSV или XLSX: external_ref, contract_no, paid_at, amount …; см. документацию
 said-csv-or-xlsx-contract-no-due-date = CSV или XLSX: contract_no, due_date, amount, paid
+machine-sample = Аппарат услышал автоответчик. Проверка: кто ответил?
+answered-by-MACHINE = Автоответчик
+answered-by-PERSON = Человек
+machines-title = Автоответчики
+machines-hint = Часть вердиктов идёт агентам, чтобы знать ошибку
+machines-campaign = Кампания
+machines-heard = Прослушано
+machines-found = Автоответчик
+machines-released = Положена трубка
+machines-judged = Проверено агентами
+machines-of = { $judged } из { $sampled }
+machines-error = Это были люди
+machines-counted = Добавлено к потерянным
+machines-plus = +{ $people } (ошибка до { $error } %)
+pause-SHELTER = Укрытие
+reason-SHELTER = Тревога в области
+shelter = Укрытие
+shelter-question = Тревога: все в укрытие?
+shelter-text = Агенты области перейдут в оплачиваемую паузу, в неё не будут звонить; кто ответит на звонок, который уже идёт, услышит сообщение.
+shelter-region = Область
+shelter-begin = В укрытие
+shelter-on = Укрытие: { $region }, с { $time }
+shelter-on-do = Начал: { $name }. Агенты на паузе, в область не звоним
+shelter-end = Отбой
+shelter-undo = По ошибке
+shelter-begun = { $region }: на паузе { $agents }, дел ждёт { $tasks }
+shelter-ended = { $region }: отбой. Дел возвращено { $tasks }; 10 мин звоним вполовину
+shelter-undone = { $region }: отменено. Готовы { $agents }, дел возвращено { $tasks }
 
 ## Errors
 

@@ -2077,6 +2077,11 @@ said-name-value-as-needed = назва=значення, як needed=2.5
 said-the-first-day-default-today = перший день, як 2026-12-01; типово сьогодні
 said-who-decided-it-and-why = хто вирішив і чому
 said-weights-and-thresholds-by-which-numbers = Ваги й пороги, за якими номери стають підозрілими, недійсними чи недосяжними; --set змінює один.
+said-say-whether-it-was-a-person-or-a-machine = Скажіть, людина це була чи автовідповідач.
+said-this-was-said-already = Про це вже сказано.
+said-no-borrower-and-no-agent-is-known-in-this-region = У цій області немає ні позичальників, ні агентів.
+said-where-he-works-as-alarms-name-it-none-nowhere = де він працює, як це називають тривоги; none = ніде
+said-choose-one-of-the-list = Виберіть зі списку.
 
 ## Abandoned, previews, machines, shelter
 
@@ -2230,6 +2235,34 @@ said-post-payments-and-reversals = Провести платежі та стор
 said-take-over-instalments = Прийняти графіки; графік кожного договору з файлу замінюється. За ним рахують дні прострочення.
 said-csv-or-xlsx-external-ref = CSV або XLSX: external_ref, contract_no, paid_at, amount …; див. документацію
 said-csv-or-xlsx-contract-no-due-date = CSV або XLSX: contract_no, due_date, amount, paid
+machine-sample = Апарат почув автовідповідач. Перевірка: хто відповів?
+answered-by-MACHINE = Автовідповідач
+answered-by-PERSON = Людина
+machines-title = Автовідповідачі
+machines-hint = Частина вироків іде агентам, щоб знати помилку
+machines-campaign = Кампанія
+machines-heard = Прослухано
+machines-found = Автовідповідач
+machines-released = Покладено слухавку
+machines-judged = Перевірено агентами
+machines-of = { $judged } з { $sampled }
+machines-error = Це були люди
+machines-counted = Додано до покинутих
+machines-plus = +{ $people } (помилка до { $error } %)
+pause-SHELTER = Укриття
+reason-SHELTER = Тривога в області
+shelter = Укриття
+shelter-question = Тривога: усі в укриття?
+shelter-text = Агенти області перейдуть в оплачувану паузу, у неї не дзвонитимуть; хто відповість на дзвінок, що вже йде, почує повідомлення.
+shelter-region = Область
+shelter-begin = В укриття
+shelter-on = Укриття: { $region }, з { $time }
+shelter-on-do = Почав: { $name }. Агенти в паузі, в область не дзвонимо
+shelter-end = Відбій
+shelter-undo = Помилково
+shelter-begun = { $region }: у паузі { $agents }, справ чекає { $tasks }
+shelter-ended = { $region }: відбій. Справ повернуто { $tasks }; 10 хв дзвонимо вполовину
+shelter-undone = { $region }: скасовано. Готові { $agents }, справ повернуто { $tasks }
 
 ## Errors
 

@@ -24,6 +24,8 @@ for name in (
     "call_centre.campaign_models",
     "call_centre.queue_models",
     "call_centre.preview_models",
+    "call_centre.machine_models",
+    "call_centre.shelter_models",
 ):  # tables outside a noun's models.py
     importlib.import_module(f"backoffice_core.{name}")
 

@@ -26,6 +26,7 @@ _ENDPOINT = re.compile(r"agent-[0-9]{2,6}(-web)?|bank:\+?[0-9]{2,15}")
 BANK_PBX = "bank-pbx"  # the trunk to the bank's own exchange, in pjsip.conf
 _LEG = re.compile(r"leg-[0-9A-Za-z]+(-[0-9A-Za-z]+)+")
 _TEST = re.compile(r"test-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_LISTEN = re.compile(r"beside|before")
 _EXTENSION = re.compile(r"[0-9*#]{1,12}")
 _ACCOUNT = re.compile(r"[0-9a-f]{32}\.[0-9a-f]{32}")
 _FILE = re.compile(r"/[\w ./@+~-]*\.wav")
@@ -59,6 +60,7 @@ async def originate_borrower(
     extension: str = "",
     account: str = "",
     leg: int = 1,
+    listen: str = "",
 ) -> None:
     """Ring a borrower; on answer the dialplan's `borrower` takes over. Returns when Asterisk has queued the call.
 
@@ -66,7 +68,8 @@ async def originate_borrower(
     OriginateResponse carries even when no channel came to be. `number`, `caller_id`: E.164; both are written as the trunk
     wants them. `extension`: digits that are dialled by tones once the number has answered. `recording`: path below the
     recordings folder without extension, of hexadecimal digits, `-` and `/`. `account` stands in each line of the CEL file
-    (`account_of`).
+    (`account_of`). `listen`: beside or before: the ear of
+    the AGI program hears who answers.
 
     Whatever places a call to the telephone network comes through here: raises CallForbidden for a destination that the
     trunk may not call and for a hidden caller id, before anything is sent; ActionRefused when it was not queued.
@@ -83,6 +86,7 @@ async def originate_borrower(
             f"BO_REC={_form(_RECORDING, recording, 'a path of a recording')}",
             f"BO_LANG={_form(_LANGUAGE, language, 'a language')}",
             *([f"BO_EXT={_form(_EXTENSION, extension, 'an extension')}"] if extension else []),
+            *([f"BO_HEAR={_form(_LISTEN, listen, 'a way to listen')}"] if listen else []),
         ],
     )
 

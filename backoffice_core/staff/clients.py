@@ -13,7 +13,7 @@ from backoffice_core.audit import service as audit
 from backoffice_core.errors import BadInput, NotFound
 from backoffice_core.staff.models import ApiClient
 
-SCOPES = ("contacts", "stop-list", "counts", "payments", "docs")
+SCOPES = ("contacts", "stop-list", "shelter", "counts", "payments", "docs")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,39}")
 _PREFIX = "bo_"  # a key found in a log or a repository can be told for what it is
 

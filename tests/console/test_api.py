@@ -199,7 +199,7 @@ async def test_the_description_is_shown_to_administrators_and_keys_only(console:
     async with system(console, await key_of(console, "crm", "docs")) as crm:
         said = (await crm.get("/api/openapi.json")).json()
     assert set(said["paths"]) == {
-        f"/api/v1/{name}" for name in ("contacts", "stop-list", "payments", "counts", "counts/person")
+        f"/api/v1/{name}" for name in ("contacts", "stop-list", "shelter", "payments", "counts", "counts/person")
     }
     assert set(said["paths"]["/api/v1/stop-list"]) == {"post", "delete"}
     assert said["components"]["schemas"]["ContactRow"]["required"] == ["external_id", "at"]

@@ -28,10 +28,10 @@ FAMILIES = (  # keys made of a stored code; the words of a code stand in the cat
     "phone-state", "promise", "task", "pause", "role", "recording", "speech", "campaign", "event", "error", "remedy", "input",
     "phone-refused", "rule", "problem", "stop-cause", "announcement", "trunk-state", "trunk-why", "sign", "span",
     "caller-id-state", "sound", "said", "one-way", "mode", "abandon-window", "denominator", "machines", "purpose",
-    "skip", "preview-nothing",
     "ends", "task-result", "task-move", "task-bad", "task-end", "unit", "tasks-list", "tasks-when",
     "strategy-state", "skip-reason", "step-state",
     "slow", "pacing",
+    "skip", "preview-nothing", "answered-by",
 )  # fmt: skip
 
 

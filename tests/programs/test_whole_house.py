@@ -17,7 +17,7 @@ import soundfile
 from sqlalchemy import select, update
 
 from backoffice_core.borrowers.models import ContactPoint, PhoneEvidence
-from backoffice_core.call_centre import campaigns, pacing_book, stop
+from backoffice_core.call_centre import campaigns, machines, pacing_book, stop
 from backoffice_core.call_centre.campaign_models import Campaign, PacingDecision
 from backoffice_core.call_centre.models import AgentSession, CallAttempt, CallTask, Recording
 from backoffice_core.cases.models import CaseEvent
@@ -522,3 +522,62 @@ async def test_modes_change_while_it_runs_and_a_successor_goes_on_with_memory_an
             assert all(e["dbfs"] > -45 for e in heard)
     finally:
         await set_mode(running, mode="progressive")
+
+
+async def test_an_answering_machine_leaves_its_agent_and_a_person_does_not(running: RunningHouse) -> None:
+    """Issue 5, answering machines: beside: bridged at once, released when the machine is certain, its result set by itself;
+    before: nobody is bridged to it, nothing is played; a sampled verdict goes to an agent all the same."""
+
+    async def listen(how: str, percent: int) -> None:
+        async with running.database() as database, database.begin() as s:
+            await s.execute(update(Campaign).values(machines=how, machine_sample_pct=percent))
+
+    async with running.robots(2, talk="60"):
+        await listen("beside", 0)
+        machine, person = [await running.ended(task) for task in await running.dial("983", "982")]
+        assert (machine.result, machine.outcome, machine.abandoned) == ("ANSWERED_MACHINE", "VOICEMAIL_LIMITED", False)
+        assert machine.bridged_at is not None
+        assert machine.answered_at is not None
+        assert machine.ended_at is not None
+        assert (machine.bridged_at - machine.answered_at).total_seconds() < 1.0
+        assert (machine.ended_at - machine.answered_at).total_seconds() < 6, "the greeting alone lasts longer"
+        assert person.result == "ANSWERED_HUMAN"
+        await listen("before", 0)
+        beep, greeting = [await running.ended(task) for task in await running.dial("986", "983")]
+        assert (beep.result, beep.bridged_at, beep.message_played, beep.abandoned) == (
+            "ANSWERED_MACHINE",
+            None,
+            False,
+            False,
+        )
+        assert greeting.result == "ANSWERED_MACHINE", "uncertain at first: it went to an agent and was heard beside him"
+        await listen("before", 100)
+        machine, person = [await running.ended(task) for task in await running.dial("986", "981")]
+        assert [machine.result, person.result] == ["ANSWERED_HUMAN", "ANSWERED_HUMAN"]
+        for one in (machine, person, greeting):
+            assert one.answered_at is not None
+            assert one.bridged_at is not None
+            assert (one.bridged_at - one.answered_at).total_seconds() < 1.95, "within the rule's seconds"
+        await listen("off", 5)
+    async with running.database() as database, database.begin() as s:
+        found = await machines.account(s, "collection", *running.clock.day_bounds(running.clock.today()))
+    assert (found.heard, found.machines, found.released, found.sampled) == (6, 4, 3, 1)
+
+
+async def test_who_rings_when_the_alarm_begins_hears_the_message(running: RunningHouse) -> None:
+    """FL-15: a free agent of another region is at hand, and yet nobody talks into a sheltering region."""
+    await running.user("boss", "supervisor", 190)
+    async with running.robots(1), httpx.AsyncClient(base_url=running.console) as http:
+        (task,) = await running.dial("200")  # answers after 4 s
+        await until(lambda: running.carrier_events()[-1]["event"] == "RINGING", 20)
+        answer = await http.post("/login", data={"login": "boss", "password": PASSWORD, "phone": "desk"})
+        token = {"X-CSRF-Token": answer.headers["X-CSRF-Token"], "HX-Request": "true"}
+        begun = await http.post("/shelter", data={"region": "Полтавська"}, headers=token)
+        assert begun.status_code == 200
+        call = await running.ended(task)
+        assert (call.result, call.abandoned, call.message_played, call.agent_id) == ("ABANDONED", True, True, None)
+        assert call.message_at is not None
+        assert call.answered_at is not None
+        assert (call.message_at - call.answered_at).total_seconds() < 2.3
+        await http.post("/shelter", data={"region": "Полтавська", "act": "undo"}, headers=token)
+        await _dials_again(running)

@@ -2,9 +2,10 @@
 
 import asyncio
 import contextlib
+import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 import structlog
@@ -15,7 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from asterisk_conf import prompts
 from backoffice_core import leases
 from backoffice_core.bus import Bus
-from backoffice_core.call_centre import attempts, legs, pacing_book, pacing_view, trunks
+from backoffice_core.call_centre import attempts, legs, pacing_book, pacing_view, shelter, trunks
 from backoffice_core.call_centre.campaign_models import Campaign
 from backoffice_core.call_centre.models import CallAttempt
 from backoffice_core.call_centre.stop import draining, stopped
@@ -57,6 +58,7 @@ TICK_S = 0.5  # re-read without news
 GATHER_S = 0.04  # news come in flocks: one step serves them all
 STOP_LOOK_S = 0.2
 SWEEP_S = 5.0
+PACE_LOOK_S = 5.0
 STEP_S = 1.0  # a step that dials longer than this observes again, so that a slow trunk's calls fit the agents of now
 EMPTY_S = 0.5  # so long nothing is asked of a campaign whose list had nothing to call, unless news come
 _WAKES = (AgentChanged, QueueChanged, StopChanged, LegWanted, PreviewWanted, TrunksChanged, CampaignsChanged)
@@ -100,6 +102,7 @@ class Dialer:
         self.ears = Ears()
         self.stop_list = StopListWatch(database, bus, clock, self.ami, self.ears)
         self.swept = 0.0  # when lines were last compared, monotonic
+        self._paced = (1.0, 0.0)  # the factor, and until when it holds (monotonic)
         self.machines = MachineWatch(database, self.ami)
         self.spacing = {trunk.name: Spacing(trunk.calls_per_second) for trunk in settings.trunks}
 
@@ -242,6 +245,7 @@ class Dialer:
         """One observation, one decision a pool, and the calls it leads to. Long lists are looked at anew on the way."""
         look = await self._look()
         until = asyncio.get_running_loop().time() + STEP_S
+        pace = await self._pace()
         lines = {one.name: one.lines_free(self.clock.wall()) for one in look.standings}
         plans = []
         found = pools(look.terms.campaigns, look.terms)
@@ -249,7 +253,7 @@ class Dialer:
         self.pools = current
         for rows in found:
             pool = current[name_of(rows)]
-            plan = self._plan(pool, rows, look, sum(lines.values()))
+            plan = self._plan(pool, rows, look, sum(lines.values()), pace)
             placed, stopped_by = await self._place(pool, plan, lines, until)
             bound = self._bound(plan, look, stopped_by)
             if (placed, bound) != self._told.get(pool.name) and (placed or self._told.get(pool.name, (1, ""))[0]):
@@ -259,6 +263,13 @@ class Dialer:
             plans.append(plan)
         await self.journal.write(self.pools, self.clock.wall())
         return plans
+
+    async def _pace(self) -> float:
+        """1, or less for a while after an alarm (FL-15); read every few seconds."""
+        if time.monotonic() > self._paced[1]:
+            async with self.database.begin() as s:
+                self._paced = (await shelter.pace_factor(s, self.clock.wall()), time.monotonic() + PACE_LOOK_S)
+        return self._paced[0]
 
     async def _pool(self, rows: Sequence[Campaign]) -> Pool:
         """The pool of these campaigns, with what one that shared a campaign has learned, or the last leader."""
@@ -273,7 +284,7 @@ class Dialer:
             self.pools[name] = Pool(rows, memory)
         return self.pools[name]
 
-    def _plan(self, pool: Pool, rows: Sequence[Campaign], look: Look, lines: int) -> Plan:
+    def _plan(self, pool: Pool, rows: Sequence[Campaign], look: Look, lines: int, pace: float = 1.0) -> Plan:
         t, now = time.monotonic(), asyncio.get_running_loop().time()
         ends = look.terms.lawful_until
         left = (ends - self.clock.now()).total_seconds() if ends is not None else 0.0
@@ -288,6 +299,8 @@ class Dialer:
             lines=lines, ring_timeout=float(self.settings.ring_timeout_s),
         )  # fmt: skip
         self.empty = {name: said for name, said in self.empty.items() if said[0] > now}
+        if pace < 1:  # after an alarm: dialed for a part of the free agents only
+            seen = replace(seen, free=seen.free[: math.ceil(pace * len(seen.free))])
         return pool.plan(seen, look.floor, rows, look.terms, self.empty)
 
     async def _place(self, pool: Pool, plan: Plan, lines: dict[str, int], until: float) -> tuple[int, str]:

@@ -79,10 +79,10 @@ def sound(name: str) -> np.ndarray:
     )
 
 
-def heard(name: str, *, seed: int = 1, after: float = 4.0, **way: float) -> np.ndarray:
+def heard(name: str, *, seed: int = 1, after: float = 4.0, way: dict[str, float] | None = None) -> np.ndarray:
     """What we hear of it on one call, the line's quiet or noise for `after` seconds behind it."""
     whole = np.concatenate([sound(name), np.zeros(int(after * RATE))])
-    samples: np.ndarray = on_one_call(whole, seed=seed, **way)  # type: ignore[arg-type]
+    samples: np.ndarray = on_one_call(whole, seed=seed, **(way or {}))  # type: ignore[arg-type]
     return samples
 
 
@@ -91,5 +91,5 @@ def write(ending: int, folder: Path) -> Path:
     name, way = NUMBERS[ending]
     file = folder / f"answer-{ending}.wav"
     if not file.exists():
-        soundfile.write(file, (heard(name, **way) * 32767).astype("<i2"), RATE, subtype="PCM_16")
+        soundfile.write(file, (heard(name, way=way) * 32767).astype("<i2"), RATE, subtype="PCM_16")
     return file

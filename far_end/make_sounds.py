@@ -77,8 +77,8 @@ def main() -> None:
             FOLDER / f"{name}.wav", announce(one) if one.text else melody(1, 6.0), "GSM610"
         )  # small, as networks keep them
     ANSWERS_FOLDER.mkdir(parents=True, exist_ok=True)
-    for name, one in ANSWERS.items():
-        said = announce(Announcement("", one.language, one.text, one.voice, one.pitch, one.speed))
+    for name, answer in ANSWERS.items():
+        said = announce(Announcement("", answer.language, answer.text, answer.voice, answer.pitch, answer.speed))
         write(ANSWERS_FOLDER / f"{name}.wav", said, "GSM610")
 
 

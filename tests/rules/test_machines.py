@@ -14,7 +14,7 @@ WAYS: tuple[dict[str, float], ...] = ({}, {"snr_db": 12}, {"level_db": -12, "snr
 
 
 def heard(name: str, way: dict[str, float], seed: int) -> np.ndarray:
-    return (answers.heard(name, seed=seed, after=6.0, **way) * 32767).astype(np.int16)
+    return (answers.heard(name, seed=seed, after=6.0, way=way) * 32767).astype(np.int16)
 
 
 @pytest.mark.parametrize("mode", ["beside", "before"])

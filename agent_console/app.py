@@ -26,16 +26,19 @@ from agent_console.pages import (
     campaigns,
     case,
     desk,
+    dossier,
     floor,
     health,
     lines,
     login,
     numbers,
     preview,
+    proof,
     queue,
     recording,
     shelter,
     stop,
+    strategies,
     tasks,
     unknown,
 )
@@ -102,6 +105,9 @@ def create_app(
         preview,
         tasks,
         shelter,
+        strategies,
+        proof,
+        dossier,
     ):
         app.include_router(pages.router)
     app.state.api_limits = api.Limits()

@@ -20,7 +20,7 @@ from backoffice_core.commands_prompts import prompts
 from backoffice_core.commands_recordings import recordings
 from backoffice_core.commands_restore import restore
 from backoffice_core.commands_simulate import simulate
-from backoffice_core.commands_strategy import strategy
+from backoffice_core.commands_strategy import dossier, strategy
 from backoffice_core.commands_tasks import tasks, unit
 from backoffice_core.commands_tls import tls
 from backoffice_core.errors import BadInput
@@ -292,7 +292,7 @@ def register(app: typer.Typer) -> None:
     """Adds them to `backoffice`."""
     commands_lists.register(app, _as_help)
     commands_trunks.register(app)
-    for command in (nightly, queue, calls, agents, stop, drain, simulate, tasks):
+    for command in (nightly, queue, calls, agents, stop, drain, simulate, tasks, dossier):
         app.command()(command)
     app.add_typer(case, name="case")
     app.add_typer(call, name="call")

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from backoffice_core.command_line import House, Json, run, say, say_json, table
-from backoffice_core.errors import BadInput
+from backoffice_core.errors import BadInput, NotFound
 from backoffice_core.said import word
 
 strategy = typer.Typer(no_args_is_help=True, help="What is done with cases, step by step, in approved versions.")
@@ -122,3 +122,45 @@ def strategy_proof(
     head = (by, "due", "done", "late", "skipped", "open")
     table("proof of steps", head, [(x.name or x.key, x.due, x.done, x.late, x.skipped, x.open) for x in lines])
     table("why skipped", ("reason", "steps"), [(word("skip-reason", code), n) for code, n in reasons.items()])
+
+
+def dossier(
+    phone: Annotated[str, typer.Option(help="a number of the borrower, in any writing")] = "",
+    case: Annotated[int, typer.Option(help="the case's number, when it is known")] = 0,
+    day: Annotated[str, typer.Option("--date", metavar="YYYY-MM-DD", help="the day whose contacts are asked for")] = "",
+    pdf: Annotated[Path | None, typer.Option(help="write it here as PDF")] = None,
+    language: Annotated[str, typer.Option(help="uk, ru, en")] = "uk",
+    as_json: Json = False,
+) -> None:
+    """All that was done in a case, by a phone number and a day: contacts with the rules consulted, recordings, steps, tasks."""
+    from backoffice_core.audit import service as audit
+    from backoffice_core.borrowers.phones import read_cell
+    from backoffice_core.catalogue import FOLDER, Catalogue
+    from backoffice_core.dossier import pdf as paper
+    from backoffice_core.dossier import service
+
+    async def work(house: House) -> Any:
+        async with house.database.begin() as s:
+            numbers = [case] if case else []
+            for one in read_cell(phone, house.settings.jurisdiction).numbers if not case else ():
+                numbers += await service.cases_with_phone(s, one.value)
+            if not numbers:
+                raise NotFound("No case has this number.", remedy="Give --phone as +380671234567, or --case.")
+            clock, on = house.clock, house.day(day) if day else None
+            file = await service.gather(s, numbers[0], now=clock.now(), today=clock.today(), zone=clock.zone, day=on)
+            audit.note(s, _who(), "DOSSIER_PRINTED" if pdf else "DOSSIER_SEEN", str(file.case.id))
+        if pdf:
+            pdf.write_bytes(
+                paper.as_pdf(file, Catalogue.load(FOLDER, house.settings.own_words).words(language), clock.zone)
+            )
+        return file
+
+    file = run(work)
+    counts = {"contacts": len(file.contacts), "of_day": len(file.of_day), "steps": len(file.steps), "tasks": len(file.tasks),
+              "promises": len(file.promises)}  # fmt: skip
+    if as_json:
+        say_json({"case": file.case.number, "state": file.case.state, "stage": file.case.stage, **counts, "pdf": pdf})
+        return
+    table(f"case {file.case.number}", ("part", "rows"), list(counts.items()))
+    if pdf:
+        say(f"The dossier is written to {pdf}.")

@@ -3,7 +3,9 @@
 from types import MappingProxyType
 
 _AGENT = frozenset({"desk", "case", "hear", "tasks"})
-_VIEW = frozenset({"floor", "queue", "case", "case_any", "hear", "hear_any", "tasks", "tasks_all"})
+_VIEW = frozenset(
+    {"floor", "queue", "case", "case_any", "hear", "hear_any", "tasks", "tasks_all", "strategies", "proof"}
+)
 
 PERMISSIONS = MappingProxyType(
     {

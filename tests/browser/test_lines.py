@@ -82,9 +82,10 @@ async def test_fl03_a_number_leaves_the_pool_and_comes_back_with_a_reason(page: 
 
 async def test_the_menu_leads_where_the_role_may_go(page: Page, console: RunningConsole) -> None:
     """An agent sees the desk alone; an administrator no page with borrowers; every link opens."""
+    shared = ["/floor", "/queue", "/tasks", "/campaigns", "/lines", "/strategies", "/proof", "/dossier"]
     wanted = {
-        "supervisor": ["/floor", "/queue", "/tasks", "/campaigns", "/lines", "/unknown", "/announcements"],
-        "manager": ["/floor", "/queue", "/tasks", "/campaigns", "/lines", "/announcements"],
+        "supervisor": [*shared, "/unknown", "/announcements"],
+        "manager": [*shared, "/announcements"],
         "admin": ["/floor", "/campaigns", "/lines"],
         "agent": ["/desk", "/tasks"],
     }

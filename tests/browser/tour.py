@@ -155,6 +155,20 @@ async def work(page: Page, console: RunningConsole, look: Look) -> None:
     await page.keyboard.press("Escape")
 
 
+async def strategies(page: Page, console: RunningConsole, look: Look) -> None:
+    """A draft beside what is in force, a step with a fault in its form, whom it touches; the proof, its rows, a dossier."""
+    number = await world.strategy(console)
+    for path, name, languages in (
+        ("/strategies", "11-strategies", ("uk",)), ("/strategies/collection?v=2&step=s2", "11-strategy", ALL),
+        ("/strategies/collection?v=2&edit=segment&name=bigger", "11-strategy-segment", ("uk",)),
+        ("/strategies/collection/2/preview?on=%2B0", "11-strategy-preview", ALL), ("/proof", "12-proof", ALL),
+        ("/proof/rows?state=SKIPPED", "12-proof-rows", ALL), ("/dossier?phone=x", "12-dossier-find", ("uk",)),
+        (f"/case/{number}/dossier?day={console.clock.today()}", "12-dossier", ALL),
+    ):  # fmt: skip
+        await page.goto(f"{console.url}{path}")
+        await look(page, name, languages=languages)
+
+
 async def aside(page: Page, console: RunningConsole, look: Look) -> None:
     """Pages without the console's frame: they speak the language of the person's login."""
     for lang in ("ru", "en", "uk"):

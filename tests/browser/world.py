@@ -30,6 +30,8 @@ from backoffice_core.loans import sources
 from backoffice_core.loans.models import Loan
 from backoffice_core.loans.sources import Source
 from backoffice_core.staff.models import User
+from backoffice_core.strategy import rules, service
+from backoffice_core.strategy.models import StepDue
 from far_end.announcements import sound
 from recordings.fingerprint import fingerprint
 from tests import house
@@ -279,3 +281,36 @@ async def work(console: RunningConsole) -> int:
             if n == 0:
                 (await s.get_one(Task, key)).escalated_at = clock.now()
     return made[0].case.number
+
+
+async def strategy(console: RunningConsole) -> int:
+    """The shipped strategy in force, a draft beside it, and steps of a month in all states; the number of a case."""
+    clock, today, dice = console.clock, console.clock.today(), Random(12)
+    who = await console.person("roman", "agent", extension=132, name="Гриценко Роман Іванович")
+    code, title, content = service.read_file(service.DEFAULT)
+    async with console.database.begin() as s:
+        found = [await house.borrower(s, clock) for _ in range(5)]
+        one = await service.draft(s, code, content, who="os:admin", at=clock.now(), title=title)
+        await service.submit(s, code, 1, who="os:admin", at=clock.now())
+        await service.approve(
+            s, code, 1, who=f"user:{who.id}", at=clock.now(), today=today, live_from=today
+        )  # fmt: skip
+        arms = [{"code": "champion", "share": 80}, {"code": "challenger", "share": 20}]
+        more = [*content["steps"], {"key": "s99", "stage": 1, "day": 12, "kind": "VISIT", "segment": "bigger"}]
+        await service.draft(s, code, content | {"arms": arms, "steps": more}, who=f"user:{who.id}", at=clock.now())
+        for n in range(60):
+            due = today - timedelta(days=dice.randrange(0, 25))
+            last, end = due + timedelta(days=2), dice.choice(("done", "done", "done", "late", "skip", "open"))
+            done = due + timedelta(days=1 if end == "done" else 4) if end in {"done", "late"} else None
+            done = done if done is None or done <= today else None
+            skipped = due if end == "skip" else None
+            s.add(StepDue(
+                id=new_key(), case_id=found[n % 5].case.id, person_id=found[n % 5].person.id, version_id=one.id, step=f"s{n}",
+                stage=1, since=due, kind=dice.choice(("SMS", "CALL", "LETTER", "VISIT")), due_date=due, deadline=last,
+                starts_at=clock.now(), unit=dice.choice(("messages", "letters", "call_centre")), created_at=clock.now(),
+                state=rules.state_as_at(today, last, done, skipped), done_on=done, skipped_on=skipped, owner_id=who.id,
+                reason=dice.choice(("PROMISE_OPEN", "NO_PHONE", "HOLD")) if skipped else "",
+                evidence="TASK" if done else "",
+            ))  # fmt: skip
+        await cases.raise_task(s, found[0].case.id, "LETTER", today, at=clock.now(), owner_id=who.id)
+    return found[0].case.number

@@ -32,6 +32,8 @@ FAMILIES = (  # keys made of a stored code; the words of a code stand in the cat
     "strategy-state", "skip-reason", "step-state",
     "slow", "pacing",
     "skip", "preview-nothing", "answered-by",
+    "strategy-bad", "strategy-field", "strategy-only", "evidence", "contact-channel", "contact-result",
+    "dossier", "proof", "hand-over",
 )  # fmt: skip
 
 

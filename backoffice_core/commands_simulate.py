@@ -14,6 +14,7 @@ def simulate(
     world: Annotated[Path, typer.Option(help="YAML; dialer/simulation/worlds/standard.yaml explains all keys")],
     policy: Annotated[list[str] | None, typer.Option(help="ours, progressive, ratio-1.5 …; repeat to compare")] = None,
     seed: Annotated[list[int] | None, typer.Option(help="of the people called; repeat for several shifts")] = None,
+    chart: Annotated[Path | None, typer.Option(help="write utilisation by hour as SVG")] = None,
     as_json: Json = False,
 ) -> None:
     """Simulate a shift, or days with a list that ends: how busy the agents are, how many callers are abandoned, how many
@@ -39,10 +40,25 @@ def simulate(
             except KeyError:
                 known = ", ".join(ORDERS) if finite else f"{', '.join(POLICIES)}, ratio-<lines per agent>"
                 raise BadInput(f"There is no policy “{name}”.", remedy=f"Known: {known}.") from None
+    if chart is not None:
+        if finite:
+            raise BadInput("Days have no chart.", remedy="Leave out --chart, or take a world without `cases`.")
+        chart.write_text(_chart(described.name, found), encoding="utf-8")
     if as_json:
         say_json(found[0] if len(found) == 1 else {"shifts": found})
         return
     table(described.name, *(_days(found) if finite else _shifts(found)))
+
+
+def _chart(name: str, found: list[dict[str, Any]]) -> str:
+    """Utilisation by hour, the mean of the seeds of each policy."""
+    from backoffice_core.chart import lines
+
+    series: dict[str, list[float]] = {}
+    for policy in dict.fromkeys(r["policy"] for r in found):
+        hours = [[100 * h["utilisation"] for h in r["by_hour"]] for r in found if r["policy"] == policy]
+        series[policy] = [sum(column) / len(column) for column in zip(*hours, strict=True)]
+    return lines(f"{name}: %", series, unit="%")
 
 
 Rows = tuple[tuple[str, ...], list[tuple[Any, ...]]]

@@ -91,15 +91,16 @@ class Account:
         target = self.target
         to_come = self.to_come(left)
         budget = target * self.live - self.abandoned
-        reserve = 1.0 + 0.04 * in_flight
+        reserve = 1.8 + 0.04 * in_flight
         ahead = 0.75 * to_come  # the answer rate may fall
         allowed = (budget - reserve + target * ahead) / max(ahead, 1.0)
         allowed = min(max(allowed, 0.0), 1.6 * target)
         # what is left even if from now on nothing is risked, which makes calls fewer
         unavoidable = self.calm_abandoned / self.calm_live
-        secure = budget + (target * 0.5 - unavoidable) * to_come - 0.04 * in_flight
-        least = 2.2 + min(4 * self.speed_live / self.speed_s, 3.0)  # abandoned calls come in bursts of two and three
-        least = 0.3 + (least - 0.3) / (1 + to_come / 25)  # while there is time, the next calls earn it
+        secure = budget + (target * 0.5 - unavoidable) * to_come - 0.08 * in_flight
+        least = 3.0 + min(4 * self.speed_live / self.speed_s, 3.0)  # abandoned calls come in bursts of two and three
+        # while there is time, the next calls earn it; what a burst takes must still be there when they no longer can
+        least = 0.3 + (least - 0.3) / (1 + (to_come / 70) ** 2)
         allowed *= _ramp(secure, least, least + 1.2)
         if self.worst_hour is not None:
             allowed *= _ramp(self._room_of_hour() - 0.04 * in_flight, 1.0, 2.2)

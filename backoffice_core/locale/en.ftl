@@ -2257,6 +2257,10 @@ said-no-borrower-and-no-agent-is-known-in-this-region = No borrower and no agent
 said-where-he-works-as-alarms-name-it-none-nowhere = where he works, as alarms name it; none = nowhere
 said-choose-one-of-the-list = Choose one of the list.
 
+said-write-utilisation-by-hour-as-svg = write utilisation by hour as SVG
+said-days-have-no-chart = Days have no chart.
+said-leave-out-chart = Leave out --chart, or take a world without `cases`.
+
 ## Abandoned, previews, machines, shelter
 
 abandoned-title = Abandoned calls

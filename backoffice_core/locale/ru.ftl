@@ -2267,6 +2267,10 @@ said-no-borrower-and-no-agent-is-known-in-this-region = В этой област
 said-where-he-works-as-alarms-name-it-none-nowhere = где он работает, как это называют тревоги; none = нигде
 said-choose-one-of-the-list = Выберите из списка.
 
+said-write-utilisation-by-hour-as-svg = записать загрузку по часам как SVG
+said-days-have-no-chart = У дней нет графика.
+said-leave-out-chart = Не указывайте --chart или возьмите мир без `cases`.
+
 ## Abandoned, previews, machines, shelter
 
 abandoned-title = Потерянные звонки

@@ -2268,6 +2268,10 @@ said-no-borrower-and-no-agent-is-known-in-this-region = У цій області
 said-where-he-works-as-alarms-name-it-none-nowhere = де він працює, як це називають тривоги; none = ніде
 said-choose-one-of-the-list = Виберіть зі списку.
 
+said-write-utilisation-by-hour-as-svg = записати завантаження за годинами як SVG
+said-days-have-no-chart = У днів немає графіка.
+said-leave-out-chart = Не вказуйте --chart або візьміть світ без `cases`.
+
 ## Abandoned, previews, machines, shelter
 
 abandoned-title = Покинуті дзвінки

@@ -66,6 +66,8 @@ class Fate:
 class Hour:
     live: int = 0
     abandoned: int = 0
+    worked: float = 0.0  # seconds of talk and wrap-up
+    paid: float = 0.0  # seconds logged in, breaks left out
 
 
 class Shift:
@@ -299,9 +301,19 @@ class Shift:
         spent = self.t - agent.since
         if agent.state in (FREE, TALKING, WRAPPING):
             self.paid += spent
+            self._by_hour(agent.since, "paid")
         if agent.state in (TALKING, WRAPPING):
             self.worked += spent
+            self._by_hour(agent.since, "worked")
         agent.since = self.t
+
+    def _by_hour(self, since: float, what: str) -> None:
+        """Spreads the time from `since` to now over the hours of the shift."""
+        while since < self.t:
+            n = min(int(since // 3600), len(self.hours) - 1)
+            end = self.t if n == len(self.hours) - 1 else min((n + 1) * 3600.0, self.t)
+            setattr(self.hours[n], what, getattr(self.hours[n], what) + end - since)
+            since = end
 
     def _set(self, agent: Agent, state: int) -> None:
         self._account(agent)
@@ -415,7 +427,14 @@ class Shift:
             "people_taken_for_machines": self.people_hung_up,
             "answers_per_agent_hour": self.live / (self.paid / 3600) if self.paid else 0.0,
             "worst_hour": max((h.abandoned / h.live for h in counted), default=0.0),
-            "by_hour": [{"live": h.live, "abandoned": h.abandoned} for h in self.hours],
+            "by_hour": [
+                {
+                    "live": h.live,
+                    "abandoned": h.abandoned,
+                    "utilisation": round(h.worked / h.paid, 4) if h.paid else 0.0,
+                }
+                for h in self.hours
+            ],
         }
 
 

@@ -5,6 +5,7 @@ import json
 from functools import cache
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from typer.testing import CliRunner
@@ -47,6 +48,8 @@ def test_counts_of_a_shift_agree_with_each_other() -> None:
     assert found["abandon_rate"] == found["abandoned"] / found["live"]
     assert 0.2 < found["live"] / found["dials"] < 0.3
     assert 0 < found["utilisation"] < 1
+    hours = [h["utilisation"] for h in found["by_hour"]]
+    assert min(hours) <= found["utilisation"] <= max(hours)
 
 
 class Watcher:
@@ -156,8 +159,22 @@ def test_every_policy_plays() -> None:
 def test_the_command_line_simulates(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text("name: mine\nagents: 4\nhours: 0.2\n")
-    arguments = ["simulate", "--world", str(file), "--policy", "progressive", "--seed", "3", "--json"]
+    drawn = tmp_path / "mine.svg"
+    arguments = [
+        "simulate",
+        "--world",
+        str(file),
+        "--policy",
+        "progressive",
+        "--seed",
+        "3",
+        "--json",
+        "--chart",
+        str(drawn),
+    ]
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 0, done.output
+    picture = ElementTree.fromstring(drawn.read_text())  # noqa: S314 (our own)
+    assert "progressive" in [t.text for t in picture.iter("{http://www.w3.org/2000/svg}text")]
     said = json.loads(done.stdout)
     assert (said["world"], said["policy"], said["seed"], said["agents"]) == ("mine", "progressive", 3, 4)

@@ -181,7 +181,8 @@ class Pool:
         for window, percent, of in accounts:
             total = sum(self._of(row, terms, window).values(), Count())
             answers = total.queued if of == "queued" else total.live
-            found.append((answers, total.abandoned, percent / 100, window))
+            misjudged = terms.misjudged.get(row.name, 0)
+            found.append((answers + misjudged, total.abandoned + misjudged, percent / 100, window))
         return min(found, key=lambda one: one[2] * one[0] - one[1])
 
     def _room(self, row: Row, terms: Terms, to_come: float) -> float:

@@ -4,6 +4,7 @@ Campaigns and skills are read each second and upon news, what is dear to read (t
 into) once a minute.
 """
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backoffice_core.call_centre import campaigns, pacing_view
+from backoffice_core.call_centre import campaigns, machines, pacing_view
 from backoffice_core.call_centre.campaign_models import Campaign
 from backoffice_core.call_centre.campaign_rules import Running
 from backoffice_core.call_centre.pacing_view import Accounts, Counts
@@ -43,6 +44,7 @@ class Terms:
     inbound_per_s: float = 0.0
     windows: Mapping[str, datetime] = field(default_factory=dict)
     counts: Mapping[str, Counts] = field(default_factory=dict)  # by window
+    misjudged: Mapping[str, int] = field(default_factory=dict)  # by campaign: people taken for machines and hung up on
 
     def can_serve(self, user: UUID, campaign: Campaign) -> bool:
         return not campaign.skill or campaign.skill in self.skills.get(user, {})
@@ -91,6 +93,7 @@ class TermsWatch:
     async def _look_at_the_dear(self, s: AsyncSession, today: date, day_start: datetime) -> None:
         self._reach = await campaigns.places(s, today, self.settings.jurisdiction)
         self._shift = await s.scalar(_SHIFT, {"since": day_start})
+        self.now.misjudged = await self._misjudged(s, day_start)
         self.now.inbound_per_s = await pacing_view.inbound_per_s(s, self.clock.wall())
         ends = []
         for place in {self.settings.jurisdiction}.union(*self._reach.values()):
@@ -100,3 +103,14 @@ class TermsWatch:
             )  # fmt: skip
             ends.append(hours.until)
         self.now.lawful_until = max((end for end in ends if end is not None), default=None)
+
+    async def _misjudged(self, s: AsyncSession, day_start: datetime) -> dict[str, int]:
+        """People among the calls that were released as machines', by the error that the samples measured: each was abandoned."""
+        found: dict[str, int] = {}
+        for one in await campaigns.listed(s):
+            if one.machines == "off":
+                continue
+            start = self.now.windows.get(one.abandon_window, day_start) + self.clock.offset
+            account = await machines.account(s, one.name, start, self.clock.now())
+            found[one.name] = math.ceil(account.correction.error * account.released)
+        return found

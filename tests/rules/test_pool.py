@@ -148,6 +148,14 @@ def test_predictive_overdials_only_while_its_account_bears_it() -> None:
     assert planned(floor, held).decision.calls == calls[-1]
 
 
+def test_people_taken_for_machines_count_as_abandoned() -> None:
+    """Issue 5: the denominator with detection correction."""
+    one = row(mode="predictive", machines="before")
+    held = terms(one, counts={("collection", "x"): Count(100, 90, 2)})
+    held.misjudged = {"collection": 3}
+    assert Pool([one]).count(one, held)[:2] == (103, 5)
+
+
 def test_calls_go_by_priority_past_empty_lists_and_to_the_skilled_only() -> None:
     """Issue 5: agents serve several campaigns by skill and priority."""
     urgent, late, own = row("urgent", priority=1), row("late", priority=5), row("own", priority=1, skill="own")

@@ -27,6 +27,7 @@ LOOK_S = 1.0
 DEAR_S = 60.0
 CLOSED_S = 5.0  # while nobody may be called
 DEFAULT_LIMIT_S = 2.0  # from answer to agent; the dialplan's own limit leaves no room for more
+OURS_S = 0.25  # of these seconds go by between the exchange, the AGI and the bridge
 _NOBODY = new_key()
 _SHIFT = text("SELECT min(started_at) FROM agent_sessions WHERE started_at >= :since")
 
@@ -78,7 +79,7 @@ class TermsWatch:
             now.skills = await campaigns.skills_at_work(s)
             limits = [one.limits.connect_within_s for one in now.running.values() if one.limits]
             said = [float(one) for one in limits if one]
-            now.answer_limit = min([DEFAULT_LIMIT_S, *said])
+            now.answer_limit = min([DEFAULT_LIMIT_S, *said]) - OURS_S
             now.windows = self._windows(day_start)
         now.counts = await self._accounts.look(s, now.windows, day_start, wall)
         return now

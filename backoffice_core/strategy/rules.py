@@ -284,9 +284,10 @@ def read_step(data: Mapping[str, Any], segments: Iterable[str], arms: Iterable[s
     if set(on) - set(OBSTACLES) or bool(on) != bool(data.get("fallback")) or data.get("fallback") == data["kind"]:
         raise _refuse("fallback_on", "fallback_on" if data.get("fallback") != data["kind"] else "fallback")
     late = data.get("escalate_days")
+    soon = 1 if data.get("within") in (None, "") else data["within"]
     return Step(
         key=str(data["key"]), stage=whole(data.get("stage"), "stage", STAGES[0], STAGES[-1]), kind=str(data["kind"]),
-        day=whole(data.get("day"), "day", 0, LAST_DAY), within=whole(data.get("within", 1), "within", 0, LONGEST),
+        day=whole(data.get("day"), "day", 0, LAST_DAY), within=whole(soon, "within", 0, LONGEST),
         segment=str(data.get("segment", "")), arm=str(data.get("arm", "")), only_if=str(data.get("only_if", "")),
         fallback=str(data.get("fallback", "")), fallback_on=on, unit=str(data.get("unit", "")),
         note=str(data.get("note", ""))[:300],

@@ -30,6 +30,7 @@ async def test_ck25_edited_approved_previewed_run_and_proved(page: Page, console
     await page.fill("[name=day]", "рано")
     await page.fill("[name=note]", "Лист-нагадування")
     await page.click("#step-form .primary")
+    await expect(page.locator("#step-form .hint.err")).to_contain_text("Ціле число")
     await expect(page.locator("#step-form [name=day]")).to_have_value("рано")
     await expect(page.locator("#step-form [name=note]")).to_have_value("Лист-нагадування")
     await page.fill("[name=day]", "1")

@@ -46,6 +46,7 @@ ANSWER_RATE = 0.3
 OTHERS = (("777", 0.75), ("480", 0.1), ("431", 0.1), ("631", 0.05))  # rings out, switched off, busy, dead number
 LIMIT, BRIDGE_MS, CAPACITY_MS = 0.03, 100, 200
 LINES = 125
+AGENTS = {tones.agent(f"agent-{n}") for n in range(200, 300)}
 FREE_FOR_S = 0.5  # an agent was free at the answer: since half a second, and still
 
 
@@ -180,7 +181,7 @@ def _agent_heard(file: Path) -> bool:
     sound, rate = soundfile.read(file, dtype="int16")
     for begins in np.arange(0.2, len(sound) / rate, 0.4):
         part = sound[int(begins * rate) : int((begins + 0.3) * rate)].astype(float).tolist()
-        if tones.heard(part, tones.FIRST + tones.HALF_STEP):
+        if tones.heard(part, tones.FIRST + tones.HALF_STEP) in AGENTS:  # the message's speech makes chords too
             return True
     return False
 
@@ -305,7 +306,7 @@ def main() -> int:
                 break
     else:
         found = run(options.agents, options.answers, LINES, options.seconds)
-        band = simulated(options.agents, options.answers, LINES, found["hours_ahead"])
+        band = simulated(options.agents, found["answered"], LINES, found["hours_ahead"])
         result = found | {"simulated": band}
         say(f"{found['answered']} answers in {found['seconds']:.0f} s: abandoned {found['share']:.2%} by our account, "
             f"{found['far_end_share']:.2%} by the far end (goal ≤ {LIMIT:.0%}); answer to bridge with an agent free p99 "

@@ -32,11 +32,12 @@ demo: setup ## the main job, live, until Ctrl-C (DURATION=60 JSON=file KEEP=1)
 chaos: setup ## faults at random, the far end's log is the truth (KILLS=60 SEED=1 JSON=file KEEP=folder)
 	@$(PY) -m tests.chaos $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json $(JSON)) $(if $(KEEP),--keep $(KEEP))
 
-bench: setup ## answer to bridge and card, 500 consoles, the listener's events, lists of 100,000, beside their floors, the pacer beside others (PACING="--fresh 3 --weather"), predictive on a real Asterisk (ANSWERS=400), the claim (CLAIM="--tasks 1000000 --ledger 20000000")
+bench: setup ## answer to bridge and card, 500 consoles, the listener's events, lists of 100,000, the queue judged anew, beside their floors, the pacer beside others (PACING="--fresh 3 --weather"), predictive on a real Asterisk (ANSWERS=400), the claim (CLAIM="--tasks 1000000 --ledger 20000000")
 	@$(PY) -m tests.bench
 	@$(PY) -m tests.bench.consoles
 	@$(PY) -m tests.bench.events
 	@$(PY) -m tests.bench.lists
+	@$(PY) -m tests.bench.requeue
 	@$(PY) -m tests.bench.claim $(or $(CLAIM),--tasks 100000 --ledger 2000000)
 	@$(PY) -m tests.bench.pacing $(PACING)
 	@$(PY) -m tests.bench.predictive --answers $(or $(ANSWERS),400)

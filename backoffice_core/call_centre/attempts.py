@@ -269,6 +269,13 @@ async def _wait(s: AsyncSession, task_id: UUID, reason: str, until: datetime | N
 # --- while it lasts ----------------------------------------------------------------------------------------------
 
 
+# A personal call back: who promised it, while it is due.
+_PROMISED_BY = text("""
+    SELECT owner_id FROM tasks
+    WHERE case_id = :case AND kind = 'CALLBACK' AND state = 'OPEN' AND owner_id IS NOT NULL ORDER BY control_date LIMIT 1
+""")
+
+
 async def connect(s: AsyncSession, call_id: UUID, wall: datetime, *, prefer: UUID | None = None) -> AgentSession | None:
     """An answered borrower gets the agent who waits longest; he is written into the attempt before any bridge. An agent
     who was reserved before the dial is his, as long as the line is up.
@@ -287,6 +294,8 @@ async def connect(s: AsyncSession, call_id: UUID, wall: datetime, *, prefer: UUI
             return None
         if (held := await _the_held(s, attempt, wall)) is not None:
             return held
+    if prefer is None and attempt.direction == "out":
+        prefer = await s.scalar(_PROMISED_BY, {"case": attempt.case_id})
     agent = await agents.longest_waiting(s, prefer, campaign=attempt.campaign)
     if agent is None:
         return None

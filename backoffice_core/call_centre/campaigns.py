@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.audit import service as audit
 from backoffice_core.borrowers.models import Person
+from backoffice_core.call_centre import campaign_terms
 from backoffice_core.call_centre.campaign_models import AgentSkill, Campaign
 from backoffice_core.call_centre.campaign_rules import CHOICES, NAME, RANGES, Running, runs_as
 from backoffice_core.call_centre.models import AgentSession, CallTask
@@ -105,8 +106,10 @@ def _read(field: str, value: Any) -> Any:
                 field=field,
             )
         return skill
-    if field in {"ordering", "retries"} and not isinstance(value, dict):
-        raise BadInput(f"{field} must be a JSON object.", remedy="Write it as JSON, in braces.", field=field)
+    if field in {"ordering", "retries"}:
+        if not isinstance(value, dict):
+            raise BadInput(f"{field} must be a JSON object.", remedy="Write it as JSON, in braces.", field=field)
+        (campaign_terms.strategy if field == "ordering" else campaign_terms.retries)(value)
     return bool(value) if field == "active" else value
 
 

@@ -133,6 +133,7 @@ class _Material:
     tasks: dict[UUID, list[TaskView]] = field(default_factory=dict)  # by case
     promises: dict[UUID, date] = field(default_factory=dict)  # by case
     no_disposition: set[UUID] = field(default_factory=set)  # cases
+    last_called: dict[UUID, datetime] = field(default_factory=dict)  # by case, of the date
     stops: dict[UUID, tuple[str, date | None]] = field(default_factory=dict)  # by person
     stopped_numbers: dict[str, date | None] = field(default_factory=dict)
     list_holds: dict[UUID, str] = field(default_factory=dict)  # by person
@@ -151,6 +152,12 @@ _PHONES = """
 """
 
 
+_LAST_CALLED = """
+    SELECT case_id, max(business_at) FROM call_attempts
+    WHERE case_id = ANY($1) AND business_at >= $2 AND direction = 'out' GROUP BY case_id
+"""
+
+
 async def _read(session: AsyncSession, case_ids: Sequence[UUID], terms: Terms) -> _Material:
     material = _Material([Whom(*row) for row in await fetch(session, _CASES, list(case_ids))])
     persons = [whom.id for whom in material.cases]
@@ -164,6 +171,8 @@ async def _read(session: AsyncSession, case_ids: Sequence[UUID], terms: Terms) -
         material.phones.setdefault(row[1], []).append(Phone(*row))
     material.missed = await _missed(session, [p.id for some in material.phones.values() for p in some], terms.at)
     await _read_work(session, cases, material)
+    begins = datetime.combine(terms.day, time(), terms.zone)
+    material.last_called = {row[0]: row[1] for row in await fetch(session, _LAST_CALLED, cases, begins)}
     numbers = [phone.value for some in material.phones.values() for phone in some]
     material.stops = await stop_list.stopped_persons(session, terms.day, persons)
     material.stopped_numbers = await stop_list.stopped_numbers(session, terms.day, numbers)
@@ -213,6 +222,7 @@ def _judge(whom: Whom, material: _Material, terms: Terms) -> Judged:
         case_id=whom.case_id, number=whom.number, state=whom.state, hold_until=whom.hold_until,
         currency=worst.currency if worst else "", overdue=worst.overdue if worst else Decimal(0),
         days_past_due=worst.days_past_due if worst else 0,
+        stage=whom.stage, last_called=material.last_called.get(whom.case_id),
         promise_ends=material.promises.get(whom.case_id), no_disposition=whom.case_id in material.no_disposition,
         stop=stop, stop_until=stop_until, list_hold=material.list_holds.get(whom.id, ""),
         tasks=tuple(material.tasks.get(whom.case_id, ())),

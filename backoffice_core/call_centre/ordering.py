@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from backoffice_core.call_centre.campaign_terms import Strategy
 from backoffice_core.call_centre.queue_rules import CaseView
 from backoffice_core.cases.rules import CALLBACK, FOLLOW_UP
 
@@ -29,6 +30,7 @@ _CHANCES: tuple[tuple[float, tuple[str, ...]], ...] = (
     (float("inf"), ("0.62", "0.17", "0.45", "0.22", "0.25")),
 )
 BUCKETS = ("1-30", "31-60", "61-90", "91-180", "181+")
+_AS_SHIPPED = Strategy()
 GROUPS = ("CALL_BACK", "BROKEN_PROMISE", "VALUE")
 GROUPS = ("CALL_BACK", "BROKEN_PROMISE", "VALUE")
 
@@ -55,25 +57,34 @@ def expected(case: CaseView) -> Decimal:
     return case.overdue * _BY_BUCKET[bucket_of(case.days_past_due)]
 
 
+def worth(case: CaseView, strategy: Strategy) -> Decimal:
+    """By what the campaign orders, never below nought; expected value is what is expected above a call's cost."""
+    by = {"amount": case.overdue, "days": Decimal(case.days_past_due)}.get(strategy.by)
+    if by is None:
+        by = max(expected(case) - strategy.cost.get(case.currency, Decimal(0)), Decimal(0))
+    return by * strategy.weights.get(case.stage, Decimal(1))
+
+
 @dataclass(frozen=True, slots=True)
 class Norms:
-    """What the cases of one date are compared with. `typical`: the median expected value of each currency."""
+    """What the cases of one date are compared with. `typical`: the median worth of each currency, by `strategy`."""
 
     typical: Mapping[str, Decimal] = field(default_factory=dict)
+    strategy: Strategy = field(default_factory=Strategy)
 
     def as_json(self) -> dict[str, Any]:
         return {"typical": {currency: str(value) for currency, value in sorted(self.typical.items())}}
 
     @classmethod
-    def read(cls, said: Mapping[str, Any]) -> "Norms":
-        return cls({currency: Decimal(value) for currency, value in said.get("typical", {}).items()})
+    def read(cls, said: Mapping[str, Any], strategy: Strategy) -> "Norms":
+        return cls({currency: Decimal(value) for currency, value in said.get("typical", {}).items()}, strategy)
 
 
-def norms_of(cases: Iterable[CaseView]) -> Norms:
+def norms_of(cases: Iterable[CaseView], strategy: Strategy = _AS_SHIPPED) -> Norms:
     by_currency: dict[str, list[Decimal]] = {}
     for case in cases:
-        by_currency.setdefault(case.currency, []).append(expected(case))
-    return Norms({currency: median(values) for currency, values in by_currency.items()})
+        by_currency.setdefault(case.currency, []).append(worth(case, strategy))
+    return Norms({currency: median(values) for currency, values in by_currency.items()}, strategy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +105,7 @@ _OCTAVES = 16  # values from 2^-16 to 2^16 times the typical one are told apart 
 def place(case: CaseView, norms: Norms, today: date, zone: ZoneInfo) -> Placed:
     """Where the case stands in the queue of `today`. `zone`: the bank's."""
     group, at = _group(case, today)
-    value = expected(case)
+    value = worth(case, norms.strategy)
     typical = norms.typical.get(case.currency) or value
     times = value / typical if typical else Decimal(0)
     if group == "CALL_BACK":
@@ -103,7 +114,7 @@ def place(case: CaseView, norms: Norms, today: date, zone: ZoneInfo) -> Placed:
     else:
         inside = _behind(float(times))
     position = (GROUPS.index(group) * _VALUES + inside) * _NUMBERS + case.number % _NUMBERS
-    return Placed(case, position, _why(case, group, at, value, times))
+    return Placed(case, position, _why(case, group, at, times, norms.strategy))
 
 
 def _behind(times: float) -> int:
@@ -114,10 +125,10 @@ def _behind(times: float) -> int:
     return int((1 - min(max(share, 0.0), 1.0)) * (_VALUES - 1))
 
 
-def order(cases: Sequence[CaseView], today: date, zone: ZoneInfo, norms: Norms | None = None) -> list[Placed]:
-    """All of them in their order. `norms`: those of these cases when not given."""
-    known = norms or norms_of(cases)
-    return sorted((place(case, known, today, zone) for case in cases), key=lambda p: (p.position, p.case.number))
+def order(cases: Sequence[CaseView], today: date, zone: ZoneInfo, *, strategy: Strategy = _AS_SHIPPED) -> list[Placed]:
+    """All of them in their order, compared with each other."""
+    norms = norms_of(cases, strategy)
+    return sorted((place(case, norms, today, zone) for case in cases), key=lambda p: (p.position, p.case.number))
 
 
 def _group(case: CaseView, today: date) -> tuple[str, datetime | None]:
@@ -129,7 +140,7 @@ def _group(case: CaseView, today: date) -> tuple[str, datetime | None]:
     return "VALUE", None
 
 
-def _why(case: CaseView, group: str, at: datetime | None, value: Decimal, times: Decimal) -> dict[str, Any]:
+def _why(case: CaseView, group: str, at: datetime | None, times: Decimal, strategy: Strategy) -> dict[str, Any]:
     bucket = bucket_of(case.days_past_due)
     share = _BY_BUCKET[bucket]
     why: dict[str, Any] = {
@@ -139,9 +150,15 @@ def _why(case: CaseView, group: str, at: datetime | None, value: Decimal, times:
         "days_past_due": case.days_past_due,
         "bucket": bucket,
         "chance": str(share.quantize(Decimal("0.0001"))),
-        "expected": str(value.quantize(Decimal("0.01"))),
+        "expected": str(expected(case).quantize(Decimal("0.01"))),
         "times_typical": str(times.quantize(Decimal("0.01"))),
     }
+    if strategy.by != "value":
+        why["by"] = strategy.by
+    if cost := strategy.cost.get(case.currency):
+        why["cost"] = str(cost)
+    if (weight := strategy.weights.get(case.stage)) is not None:
+        why["weight"] = str(weight)
     if at is not None:
         why["call_back_at"] = at.isoformat()
     return why

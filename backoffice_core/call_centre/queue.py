@@ -13,6 +13,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.borrowers.models import ContactPoint, Person
+from backoffice_core.call_centre import campaign_terms
+from backoffice_core.call_centre.campaign_models import Campaign
+from backoffice_core.call_centre.campaign_terms import Retries, Strategy
 from backoffice_core.call_centre.judging import CAMPAIGN, PURPOSE, Judged, Terms, judge
 from backoffice_core.call_centre.models import CallAttempt, CallTask, NotCallable
 from backoffice_core.call_centre.ordering import Norms, norms_of, place
@@ -29,6 +32,7 @@ AT_ONCE = 2000  # cases
 JUDGING = 0x71756575  # "queu": a lock for each share of the cases; nobody else judges these
 SHARES = 2  # one may wait for PostgreSQL while the other thinks
 
+Said = tuple[UUID, int, str, bool]  # number, position, terms as PostgreSQL writes them, demo
 T = TypeVar("T")
 Progress = Callable[[int, int], None]
 
@@ -50,7 +54,8 @@ async def build_queue(
     for some in _in_parts(every):
         judged += await judge(session, some, terms)
         progress(len(judged), len(every))
-    norms = norms_of(one.view for one in judged if one.refused is None)
+    ordering, _ = await campaign(session)
+    norms = norms_of((one.view for one in judged if one.refused is None), ordering)
     day = insert(QueueDay).values(business_date=business_date, norms=norms.as_json(), built_at=now)
     new = {"norms": day.excluded.norms, "built_at": day.excluded.built_at}
     await session.execute(day.on_conflict_do_update(index_elements=["business_date"], set_=new))
@@ -94,6 +99,7 @@ async def write(
     is the night). A case that is being dialed is left alone: its call's end marks it."""
     cases = [one.view.case_id for one in judged]
     stands, dialing = await _stands(session, terms.day, cases)
+    _, retries = await campaign(session)
     refused = await _refused(session, terms.day, cases)
     changes = _Changes(terms.day)
     for one in judged:
@@ -102,11 +108,26 @@ async def write(
             continue
         stand, said = stands.get(case_id, (None, None))
         why = {"night"} if whys is None else whys.get(case_id, ())
-        change = change_of(stand, one.view, one.refused, one.from_when, terms.at, why)
+        moves_on = _moves_on(one, stand, said, retries)
+        change = change_of(stand, one.view, one.refused, one.from_when, terms.at, why, moves_on)
         changes.task(one, stand, said, change, norms, terms)
         changes.reason(case_id, refused.get(case_id), change.refused)
     await changes.write(session)
     return len(changes.changed)
+
+
+async def campaign(session: AsyncSession) -> tuple[Strategy, Retries]:
+    """By what the campaign orders and how it tries again."""
+    row = await session.get(Campaign, CAMPAIGN)
+    return campaign_terms.strategy(row.ordering if row else {}), campaign_terms.retries(row.retries if row else {})
+
+
+def _moves_on(one: Judged, stand: Stand | None, said: Said | None, retries: Retries) -> datetime | None:
+    """When the next number of a borrower may be called after a call in vain; None = there is no other, or none so soon."""
+    if stand is None or said is None or one.phone is None or one.phone.id == said[0] or one.view.last_called is None:
+        return None
+    after = retries.next_number(stand.state_reason) if stand.attempts < retries.max_attempts else None
+    return None if after is None else one.view.last_called + after
 
 
 _STANDS = """
@@ -119,7 +140,6 @@ _DIALING = """
     SELECT case_id FROM call_tasks WHERE business_date = $1 AND case_id = ANY($2) AND state IN ('DIALING','SETTLING')
 """
 _REFUSED = "SELECT case_id, reason, until, rule FROM not_callable WHERE business_date = $1 AND case_id = ANY($2)"
-Said = tuple[UUID, int, str, bool]  # number, position, terms as PostgreSQL writes them, demo
 
 
 async def _stands(

@@ -60,6 +60,7 @@ class CaseView:
     stop: str = ""  # the stop-list's reason (FL-08)
     stop_until: date | None = None  # its last day
     list_hold: str = ""  # NO_FILE, NOT_IN_FILE: the bank's list is not to be believed about this borrower (FL-07)
+    stage: int = 0
     last_called: datetime | None = None  # of this date
     tasks: Sequence[TaskView] = ()
     flags: Sequence[FlagView] = ()
@@ -176,6 +177,7 @@ def earliest(case: CaseView, lawful_from: datetime, now: datetime) -> datetime |
 
 # --- what becomes of a task ----------------------------------------------------------------------------------------
 
+NO_SUCH_LINE = frozenset({"INVALID_NUMBER", "FAX"})  # the call's result is of the number, not of the borrower
 JUDGED_ALONE = frozenset({"cancelled"})  # a mark by the cancelling itself: no fact speaks for calling again
 
 
@@ -207,20 +209,25 @@ class Change(NamedTuple):
 
 def change_of(
     stand: Stand | None, case: CaseView, refused: NotToday | None, from_when: datetime | None, at: datetime,
-    whys: Collection[str],
+    whys: Collection[str], moves_on: datetime | None = None,
 ) -> Change:  # fmt: skip
     """What the judgement (`refused`, or callable from `from_when`) does to the task that stands. `whys`: what has changed.
 
     A call that was made today leaves its wait, unless the borrower asked for an hour after it; so does a talk end the day.
+    `moves_on`: another number of his is the best now, and may be called from then on (business time).
     """
     if stand is None:
         return Change("keep", refused) if refused else Change("place", None, "ELIGIBLE", "", from_when)
     if stand.state == "UNKNOWN":  # a person must settle it
         return Change("keep")
     if stand.state in {"DONE", "EXHAUSTED"}:
-        if refused or not asked_since(case):
+        if refused:
             return Change("keep")
-        return Change("place", None, "ELIGIBLE", "", from_when)
+        if asked_since(case):
+            return Change("place", None, "ELIGIBLE", "", from_when)
+        if stand.state == "DONE" and stand.state_reason in NO_SUCH_LINE and moves_on is not None:
+            return Change("place", None, "RETRY_WAIT", stand.state_reason, _not_before(at, moves_on, from_when))
+        return Change("keep")
     if refused:
         if stand.state == "CANCELLED":
             return Change("keep", refused)
@@ -229,19 +236,32 @@ def change_of(
         if stand.state_reason not in REASON_ORDER or not (set(whys) - JUDGED_ALONE):
             return Change("keep", NotToday(stand.state_reason))  # no trunk may take it: no fact of the case
         return Change("place", None, "ELIGIBLE", "", from_when)
-    return _of_waiting(stand, case, from_when, at, whys)
+    return _of_waiting(stand, case, from_when, at, whys, moves_on)
 
 
 def _of_waiting(
-    stand: Stand, case: CaseView, from_when: datetime | None, at: datetime, whys: Collection[str]
+    stand: Stand,
+    case: CaseView,
+    from_when: datetime | None,
+    at: datetime,
+    whys: Collection[str],
+    moves_on: datetime | None,
 ) -> Change:
     if asked_since(case):
         return Change("place", None, stand.state, stand.state_reason, from_when)
     lifted = stand.state_reason in REASON_ORDER or ("caller_id" in whys and stand.state_reason.startswith("CALLER_ID"))
     if stand.state == "ELIGIBLE" or lifted:
         return Change("place", None, "ELIGIBLE", "", from_when)
-    later = max(stand.earliest_at or at, from_when or at)
-    return Change("place", None, stand.state, stand.state_reason, later if later > at else None)
+    waits_until = stand.earliest_at or at
+    if moves_on is not None and "call" in whys:
+        waits_until = min(waits_until, moves_on)
+    return Change("place", None, stand.state, stand.state_reason, _not_before(at, waits_until, from_when))
+
+
+def _not_before(at: datetime, *hours: datetime | None) -> datetime | None:
+    """The latest of these hours; None = at once."""
+    latest = max(hour or at for hour in hours)
+    return latest if latest > at else None
 
 
 def asked_since(case: CaseView) -> bool:

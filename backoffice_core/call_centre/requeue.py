@@ -83,7 +83,8 @@ async def rejudge(
         await queue.close_served(session, now, served)
     terms = Terms.of(today, now, settings, zone)
     judged = await judge(session, list(whys), terms)
-    changed = await queue.write(session, terms, Norms.read(day.norms), judged, whys)
+    ordering, _ = await queue.campaign(session)
+    changed = await queue.write(session, terms, Norms.read(day.norms, ordering), judged, whys)
     changed += await queue.drop(session, today, whys.keys() - {one.view.case_id for one in judged})
     return Requeued(len(whys), changed, await marks_left(session))
 

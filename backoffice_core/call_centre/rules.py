@@ -148,15 +148,18 @@ class TaskStep:
     earliest_at: datetime | None = None
 
 
-def task_after_call(result: str, attempts: int, at: datetime) -> TaskStep:
-    """The call task's next state after one attempt ended. `at` is business time."""
+def task_after_call(
+    result: str, attempts: int, at: datetime, *, after: timedelta | None = None, most: int = MAX_ATTEMPTS_A_DAY
+) -> TaskStep:
+    """The call task's next state after one attempt ended. `at` is business time; `after`, `most`: the campaign's own terms
+    (campaign_terms)."""
     if result == "UNKNOWN":
         return TaskStep("UNKNOWN")  # settled by a person, never redialed by itself
     if result in {"ANSWERED_HUMAN", "INVALID_NUMBER", "FAX"}:
         return TaskStep("DONE")
-    if attempts >= MAX_ATTEMPTS_A_DAY:
+    if attempts >= most:
         return TaskStep("EXHAUSTED")
-    return TaskStep("RETRY_WAIT", at + RETRY_AFTER[result])
+    return TaskStep("RETRY_WAIT", at + (RETRY_AFTER[result] if after is None else after))
 
 
 # --- outcomes of a talk ------------------------------------------------------------------------------------------

@@ -11,14 +11,16 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core import bulk
 from backoffice_core.audit import service as audit
-from backoffice_core.call_centre import abandoned, agents, legs, trunks
+from backoffice_core.call_centre import abandoned, agents, campaign_terms, legs, trunks
+from backoffice_core.call_centre.campaign_models import Campaign
 from backoffice_core.call_centre.models import AgentSession, CallAttempt, CallTask, Recording
 from backoffice_core.call_centre.rules import (
+    RETRY_AFTER,
     SETTLED_BY_HAND,
     CallFacts,
     call_in_result,
@@ -115,6 +117,7 @@ async def _say_it_was_a_machine(s: AsyncSession, attempt: CallAttempt, at: datet
     await cases.add_event(s, attempt.whose.case_id, "outcome", at=now, call_id=attempt.id, data=data)
 
 
+_RETRIES = select(Campaign.retries).where(Campaign.name == bindparam("name"))
 _CALLS = select(CallAttempt).where(bulk.among(CallAttempt.id)).order_by(CallAttempt.id).with_for_update()
 _TASKS = select(CallTask).where(bulk.among(CallTask.id)).order_by(CallTask.id).with_for_update()
 _RECORDINGS = select(Recording).where(bulk.among(Recording.call_id))
@@ -242,7 +245,9 @@ async def close_task(s: AsyncSession, attempt: CallAttempt, result: str, now: da
     if attempt.cancelled and attempt.answered_at is None and result != "UNKNOWN":
         task.state, task.state_reason, task.earliest_at = "CANCELLED", attempt.cancelled, None
         return
-    step = task_after_call(result, task.attempts, now)
+    terms = campaign_terms.retries(await s.scalar(_RETRIES, {"name": task.campaign}) or {})
+    after = terms.after(result, task.attempts) if result in RETRY_AFTER else None
+    step = task_after_call(result, task.attempts, now, after=after, most=terms.max_attempts)
     task.state, task.state_reason, task.earliest_at = step.state, result, step.earliest_at
 
 

@@ -13,8 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.borrowers import service as borrowers
 from backoffice_core.borrowers.models import ContactPoint, PersonFlag
-from backoffice_core.call_centre import queue, requeue, standing
-from backoffice_core.call_centre.models import CallTask
+from backoffice_core.call_centre import campaigns, queue, requeue, settling, standing
+from backoffice_core.call_centre.models import CallAttempt, CallTask
+from backoffice_core.call_centre.rules import CallFacts
 from backoffice_core.cases import service as cases
 from backoffice_core.cases.models import Case
 from backoffice_core.collection import service as collection
@@ -303,3 +304,52 @@ async def everything(bank: Bank) -> list[Any]:
             ]
             for query in (tasks, reasons)
         ]
+
+
+async def called(bank: Bank, result: str, *, attempts: int = 1) -> CallTask:
+    """A call to the task's number ended with `result`, as the listener writes it; the task as it stands after the worker."""
+    (task, *_) = [one for one in await bank.tasks() if one.case_id == (await bank.case()).id]
+    wall, call_id = bank.clock.wall(), new_key()
+    async with bank.database.begin() as s:
+        await s.execute(
+            update(CallTask).where(CallTask.id == task.id).values(state="DIALING", fence=1, attempts=attempts)
+        )
+        s.add(
+            CallAttempt(
+                id=call_id, task_id=task.id, case_id=task.case_id, person_id=task.person_id, fence=1, state="RINGING",
+                contact_point_id=task.contact_point_id, number=str(call_id), campaign="collection", purpose="collection",
+                trunk="far-end", caller_id="", language="uk", business_at=bank.now, claimed_at=wall,
+            )
+        )  # fmt: skip
+        entry = Entry(at=bank.now, channel="call", actor="dialer")
+        await compliance.record(s, task.person_id, entry, call_id=call_id)
+    cause = {"BUSY": 17, "NO_ANSWER": 19, "INVALID_NUMBER": 1}[result]
+    async with bank.database.begin() as s:
+        facts = CallFacts(ended_at=wall, rang_at=wall, cause=cause)
+        await settling.settle(s, call_id, facts, bank.now)
+    await follow(bank)
+    (task, *_) = [one for one in await bank.tasks() if one.case_id == task.case_id]
+    return task
+
+
+@pytest.mark.parametrize(("result", "minutes"), [("BUSY", 10), ("NO_ANSWER", 25), ("INVALID_NUMBER", 1)])
+async def test_after_a_call_in_vain_the_next_number_of_the_borrower(bank: Bank, result: str, minutes: int) -> None:
+    """Issue 5: several numbers in order, by the campaign's data; the gap between two calls is the evaluator's."""
+    async with bank.database.begin() as s:
+        # the house rule keeps two hours between two attempts on a person; without it the campaign's data are seen
+        (row,) = (await s.scalars(text("SELECT row FROM compliance_rules WHERE rule_id = 'ANY-ATTEMPT-D'"))).all()
+        await compliance.load_rules(s, "test", [row | {"params": {"max": 4}}])
+        await campaigns.change(
+            s, "collection", {"retries": {"NO_ANSWER": {"next_number_minutes": 25}}}, who="test", by="test",
+            wall=bank.clock.wall(),
+        )  # fmt: skip
+    await follow(bank)
+    task = await called(bank, result)
+    phone = await bank.phone()
+    assert (task.state, task.state_reason, task.contact_point_id != phone.id) == ("RETRY_WAIT", result, True)
+    assert task.earliest_at == bank.now + timedelta(minutes=minutes)
+
+
+async def test_gap_of_the_law_goes_before_the_next_number(bank: Bank) -> None:
+    task = await called(bank, "BUSY")
+    assert task.earliest_at == bank.now + timedelta(minutes=120)  # ANY-ATTEMPT-D

@@ -1,0 +1,119 @@
+"""How a campaign orders its cases and tries again (pure): `campaigns.ordering` and `campaigns.retries`, read and checked.
+
+`ordering`: `by` (value: overdue × the chance of a kept promise; amount; days: days past due), `cost` (of one call, in the
+currency's units by currency: only what is expected above it counts), `weights` (of stages 0–4: a multiplier).
+`retries`: `max_attempts` a day, and by result `after_minutes`, `backoff` (each further call waits so many times longer) and
+`next_number_minutes` (the borrower's other number is called after so long; without it no sooner than the same one). What
+the law allows is the evaluator's business, whatever stands here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from backoffice_core.call_centre.rules import MAX_ATTEMPTS_A_DAY, RETRY_AFTER
+from backoffice_core.errors import BadInput
+
+BY = ("value", "amount", "days")
+ONCE = ("INVALID_NUMBER", "FAX")  # not called again, but the other number is
+_NEXT_NUMBER = {"BUSY": 10, "NO_ANSWER": 10, "INVALID_NUMBER": 1, "FAX": 1, "ANNOUNCEMENT": 10, "REJECTED": 60}
+DAY_MINUTES = 1440
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    by: str = "value"
+    cost: Mapping[str, Decimal] = field(default_factory=dict)
+    weights: Mapping[int, Decimal] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    after: timedelta
+    backoff: Decimal = Decimal(1)
+    next_number: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Retries:
+    by_result: Mapping[str, Retry]
+    max_attempts: int = MAX_ATTEMPTS_A_DAY
+
+    def after(self, result: str, attempts: int) -> timedelta:
+        """How long the same number rests after the `attempts`-th call of the day; never beyond a day."""
+        one = self.by_result[result]
+        grown = one.after * float(one.backoff ** max(attempts - 1, 0))
+        return min(grown, timedelta(days=1))
+
+    def next_number(self, result: str) -> timedelta | None:
+        one = self.by_result.get(result)
+        return one.next_number if one else None
+
+
+def strategy(said: Mapping[str, Any]) -> Strategy:
+    """Raises BadInput naming the field."""
+    _known(said, ("by", "cost", "weights"), "ordering")
+    by = said.get("by", "value")
+    if by not in BY:
+        raise BadInput(f"ordering cannot be “{by}”.", remedy=f"One of: {', '.join(BY)}.", field="ordering")
+    cost = {
+        str(name): _number(value, "ordering", 0, 10**9) for name, value in _object(said, "cost", "ordering").items()
+    }
+    weights = {}
+    for stage, value in _object(said, "weights", "ordering").items():
+        if str(stage) not in {"0", "1", "2", "3", "4"}:
+            raise BadInput(f"There is no stage {stage}.", remedy="Stages are 0 to 4.", field="ordering")
+        weights[int(stage)] = _number(value, "ordering", 0, 1000)
+    return Strategy(by, cost, weights)
+
+
+def retries(said: Mapping[str, Any]) -> Retries:
+    """What is not said is as shipped. Raises BadInput naming the field."""
+    known = (*RETRY_AFTER, *ONCE)
+    _known(said, ("max_attempts", *known), "retries")
+    found = {}
+    for result in known:
+        own = _object(said, result, "retries")
+        _known(own, ("after_minutes", "backoff", "next_number_minutes"), "retries")
+        minutes = own.get("after_minutes", RETRY_AFTER.get(result, timedelta()).total_seconds() / 60)
+        other = own.get("next_number_minutes", _NEXT_NUMBER.get(result))
+        found[result] = Retry(
+            _minutes(minutes),
+            _number(own.get("backoff", 1), "retries", 1, 10),
+            None if other is None else _minutes(other),
+        )
+    most = int(_number(said.get("max_attempts", MAX_ATTEMPTS_A_DAY), "retries", 1, 20))
+    return Retries(found, most)
+
+
+def _minutes(said: Any) -> timedelta:
+    return timedelta(minutes=float(_number(said, "retries", 0, DAY_MINUTES)))
+
+
+def _object(said: Mapping[str, Any], name: str, field_name: str) -> Mapping[str, Any]:
+    found = said.get(name, {})
+    if not isinstance(found, Mapping):
+        raise BadInput(f"{field_name} must be a JSON object.", remedy="Write it as JSON, in braces.", field=field_name)
+    return found
+
+
+def _known(said: Mapping[str, Any], names: tuple[str, ...], field_name: str) -> None:
+    for name in said:
+        if name not in names:
+            raise BadInput(
+                f"A campaign has no {name}.", remedy=f"It has {', '.join(names)}.", field=field_name
+            )  # fmt: skip
+
+
+def _number(said: Any, field_name: str, least: int, most: int) -> Decimal:
+    try:
+        number = Decimal(str(said).replace(",", "."))
+    except InvalidOperation:
+        number = Decimal("NaN")
+    if not (number.is_finite() and least <= number <= most):
+        raise BadInput(
+            f"{field_name} cannot be “{said}”.", remedy=f"Give a number from {least} to {most}.", field=field_name
+        )
+    return number

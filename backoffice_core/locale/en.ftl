@@ -2256,6 +2256,7 @@ said-this-was-said-already = This was said already.
 said-no-borrower-and-no-agent-is-known-in-this-region = No borrower and no agent is known in this region.
 said-where-he-works-as-alarms-name-it-none-nowhere = where he works, as alarms name it; none = nowhere
 said-choose-one-of-the-list = Choose one of the list.
+said-stages-are-0-to-4 = Stages are 0 to 4.
 
 said-write-utilisation-by-hour-as-svg = write utilisation by hour as SVG
 said-days-have-no-chart = Days have no chart.

@@ -2266,6 +2266,7 @@ said-this-was-said-already = Об этом уже сказано.
 said-no-borrower-and-no-agent-is-known-in-this-region = В этой области нет ни заёмщиков, ни агентов.
 said-where-he-works-as-alarms-name-it-none-nowhere = где он работает, как это называют тревоги; none = нигде
 said-choose-one-of-the-list = Выберите из списка.
+said-stages-are-0-to-4 = Стадии — от 0 до 4.
 
 said-write-utilisation-by-hour-as-svg = записать загрузку по часам как SVG
 said-days-have-no-chart = У дней нет графика.

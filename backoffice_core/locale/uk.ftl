@@ -2267,6 +2267,7 @@ said-this-was-said-already = Про це вже сказано.
 said-no-borrower-and-no-agent-is-known-in-this-region = У цій області немає ні позичальників, ні агентів.
 said-where-he-works-as-alarms-name-it-none-nowhere = де він працює, як це називають тривоги; none = ніде
 said-choose-one-of-the-list = Виберіть зі списку.
+said-stages-are-0-to-4 = Стадії — від 0 до 4.
 
 said-write-utilisation-by-hour-as-svg = записати завантаження за годинами як SVG
 said-days-have-no-chart = У днів немає графіка.

@@ -33,7 +33,7 @@ async def find(work: ProofWork, phone: str = "", day: str = "") -> Response:
     query = f"?{urlencode({'day': on.isoformat()})}" if on else ""
     if len(found) == 1:
         return RedirectResponse(f"/case/{found[0]}/dossier{query}", 303)
-    return page(work, "dossier_find.html", status=422 if bad else 200, phone_=asked, day=day, bad=bad, found=found, query=query,
+    return page(work, "dossier_find.html", phone_=asked, day=day, bad=bad, found=found, query=query,
                 searched=bool(asked))  # fmt: skip
 
 

@@ -6,7 +6,6 @@ that runs on the same machine; two runs at once do not meet.
 
 import asyncio
 import inspect
-import itertools
 import os
 import subprocess
 import sys
@@ -33,6 +32,7 @@ from backoffice_core.parts import postgres as postgres_part
 from backoffice_core.parts import process
 from backoffice_core.parts import valkey as valkey_part
 from backoffice_core.parts.part import Part
+from tests import clones
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -144,19 +144,16 @@ def valkey(settings: Settings) -> Iterator[Settings]:
         yield settings
 
 
-_numbers = itertools.count(1)
-
-
 @pytest.fixture
 async def live_settings(postgres: Settings) -> AsyncIterator[Settings]:
-    """Settings whose database is new, migrated and this test's own; give them to programs under test."""
-    name = f"test_{next(_numbers)}"
+    """Settings whose database is as the migrations leave it, and this test's own; give them to programs under test."""
     admin = await asyncpg.connect(host=str(postgres.run_dir), user=postgres_part.USER, database="postgres")
     try:
-        await admin.execute(f"CREATE DATABASE {name} TEMPLATE {postgres_part.DATABASE}")
-        url = f"postgresql+asyncpg://{postgres_part.USER}@/{name}?host={postgres.run_dir}"
-        yield postgres.model_copy(update={"database_url": url})
-        await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        name = await clones.take(admin, postgres_part.DATABASE)
+        yield postgres.model_copy(
+            update={"database_url": f"postgresql+asyncpg://{postgres_part.USER}@/{name}?host={postgres.run_dir}"}
+        )
+        await clones.give_back(admin, name, str(postgres.run_dir))
     finally:
         await admin.close()
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Numeric, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Numeric, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -101,7 +101,8 @@ class PhoneEvidence(Base):
     announcement: Mapped[str] = mapped_column(default="")  # what the network said, as `switched_off`
     call_id: Mapped[UUID | None] = mapped_column(unique=True)
     rang_s: Mapped[int | None]  # seconds of ringing before a refusal
-    lived: Mapped[bool] = mapped_column(default=False)  # of a refusal: the number had been answered within sixty days
+    # of a refusal: the number had been answered within sixty days
+    lived: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
 
 
 class NumberTerm(Base):

@@ -14,7 +14,6 @@ def upgrade() -> None:
     op.add_column("contact_points", sa.Column("state_facts", postgresql.JSONB(), nullable=True))
     op.add_column("phone_evidence", sa.Column("rang_s", sa.Integer(), nullable=True))
     op.add_column("phone_evidence", sa.Column("lived", sa.Boolean(), nullable=False, server_default=sa.false()))
-    op.alter_column("phone_evidence", "lived", server_default=None)
     op.create_index(
         "ix_phone_evidence_trunk", "phone_evidence", ["trunk", "at"], postgresql_where=sa.text("trunk <> ''")
     )

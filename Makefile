@@ -22,7 +22,7 @@ WORLDS := tests/chaos/test_chaos.py tests/drills/test_drills.py tests/programs/t
   tests/programs/test_call_backs.py tests/real_asterisk/test_announcements.py tests/history/test_history.py
 
 test: lint ## lint, then the tests with what they need (PYTEST="-k words" for some; the long ones: make worlds)
-	$(PY) -m pytest -n 2 --dist loadfile --durations 25 $(addprefix --ignore=,$(WORLDS)) $(PYTEST)
+	$(PY) -m pytest -n 3 --dist loadfile --durations 25 $(addprefix --ignore=,$(WORLDS)) $(PYTEST)
 
 worlds: setup ## short chaos, drills, backup, a full volume, two leaders, a house cut off, calls to us, announcements, a history
 	$(PY) -m pytest -n 2 --dist loadfile $(WORLDS)

@@ -17,8 +17,11 @@ _SOURCE = Path(__file__).with_name("dossier.typ")
 
 @cache
 def _compiler() -> typst.Compiler:
-    """Made once: a new one looks through the fonts each time. Its own fonts have Cyrillic, so that no machine's lack any."""
-    return typst.Compiler(_SOURCE.read_bytes(), ignore_system_fonts=True)
+    """Made once: a new one looks through the fonts each time. Its own fonts have Cyrillic, so that no machine's lack any.
+
+    From the file's path: one that was made from the file's bytes sets one document and fails at the second (0.15).
+    """
+    return typst.Compiler(str(_SOURCE), ignore_system_fonts=True)
 
 
 def as_pdf(file: Dossier, words: Words, zone: ZoneInfo) -> bytes:

@@ -111,5 +111,7 @@ async def test_figures_open_their_rows_and_the_dossier_is_found_in_time(console:
         "Контакти цього дня",
     ):
         assert words in text
+    second = await boss.get(f"/case/{borrowers[1].case.number}/dossier.pdf")
+    assert f"Досьє справи {borrowers[1].case.number}" in PdfReader(io.BytesIO(second.content)).pages[0].extract_text()
     assert "Це не номер телефону" in (await boss.get("/dossier?phone=абв")).text
     assert (await boss.get("/dossier?phone=%2B380670000001")).status_code == 200

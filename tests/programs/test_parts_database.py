@@ -88,6 +88,7 @@ async def test_no_second_server_while_a_session_of_a_killed_one_still_works(tmp_
     """Issue 4, "nothing lost": the server is killed, a session of it hangs and could still write: nothing is started on
     the cluster until it is gone."""
     settings = fresh_settings(tmp_path / "data")
+    settings.data.mkdir()
     with running(postgres.part(settings, fast=True), tmp_path / "postgres.log") as server:
         database = Database(settings, pool=1)
         async with database.engine.connect() as connection:

@@ -1,8 +1,6 @@
 """Abandoned calls with their proof: when he answered, when the message began, by which rule, until when he is not dialed
 without an agent, and the call after it. As a list and as a file."""
 
-import csv
-import io
 from datetime import datetime, timedelta
 from typing import Annotated
 
@@ -11,6 +9,7 @@ from fastapi.responses import HTMLResponse
 
 from agent_console.deps import QueueWork, Work
 from agent_console.view import page
+from backoffice_core import sheets
 from backoffice_core.call_centre import abandoned, machines
 from backoffice_core.call_centre.abandoned import AbandonedCall
 from backoffice_core.staff.service import note_access
@@ -45,19 +44,16 @@ async def export(work: QueueWork, days: Days = 30) -> Response:
     """The list for the bank's records, times in UTC. Who took it stands in the journal."""
     rows = await _rows(work, days)
     note_access(work.s, work.user.id, "ABANDONED_EXPORTED", work.wall, rows=len(rows), days=days)
-    out = io.StringIO()
-    writer = csv.writer(out, delimiter=";")
-    writer.writerow(COLUMNS)
-    for row in rows:
-        writer.writerow(
-            [row.call_id, row.case_number or "", row.number, row.campaign, row.caller_id, _stamp(row.business_at),
-             _stamp(row.answered_at), _stamp(row.message_at), _or_empty(row.after_s), _or_empty(row.within_s),
-             int(row.in_time), " ".join(row.rules), _stamp(row.locked_until), _stamp(row.redialed_at),
-             int(row.redial_held) if row.redialed_at else "", row.redial_result]
-        )  # fmt: skip
+    lines = (
+        [row.call_id, row.case_number or "", row.number, row.campaign, row.caller_id, _stamp(row.business_at),
+         _stamp(row.answered_at), _stamp(row.message_at), _or_empty(row.after_s), _or_empty(row.within_s),
+         int(row.in_time), " ".join(row.rules), _stamp(row.locked_until), _stamp(row.redialed_at),
+         int(row.redial_held) if row.redialed_at else "", row.redial_result]
+        for row in rows
+    )  # fmt: skip
     name = f"abandoned-{work.console.clock.today()}-{days}.csv"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Response("\ufeff" + out.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
+    return Response(sheets.as_csv(COLUMNS, lines), media_type=sheets.CSV, headers=headers)
 
 
 def _stamp(at: datetime | None) -> str:

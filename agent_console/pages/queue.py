@@ -1,9 +1,6 @@
 """Tonight's queue in its order, with the reason of the order; and every other open case: who waits, who is done, who is not
 called, with the reason, the hour and who ends it. As lists and as files."""
 
-import csv
-import io
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -13,6 +10,7 @@ from fastapi.responses import HTMLResponse
 from agent_console import reads
 from agent_console.deps import QueueWork, Work
 from agent_console.view import page
+from backoffice_core import sheets
 from backoffice_core.call_centre import requeue, standing
 from backoffice_core.call_centre.queue import position_of
 from backoffice_core.staff.service import note_access
@@ -58,47 +56,25 @@ async def export(
     lines = [
         (
             r.case_number,
-            _plain(r.person_name),
+            r.person_name,
             r.where,
             r.reason,
             r.rule,
             _stamp(r.until),
             r.who,
-            _plain(r.owner),
+            r.owner,
             r.attempts,
         )
         for r in rows
     ]
-    body, media = _csv(lines) if kind == "csv" else _xlsx(lines)
+    body, media = (
+        (sheets.as_csv(COLUMNS, lines), sheets.CSV)
+        if kind == "csv"
+        else (sheets.as_xlsx(COLUMNS, lines, "queue"), sheets.XLSX)
+    )
     name = f"{CLASS.get(show, 'not_callable')}-{work.console.clock.today()}.{kind}"
     return Response(body, media_type=media, headers={"Content-Disposition": f'attachment; filename="{name}"'})
 
 
 def _stamp(at: datetime | None) -> str:
     return at.isoformat(timespec="seconds") if at else ""
-
-
-def _plain(said: str) -> str:
-    """No table program may take a name for a formula."""
-    return f"'{said}" if said.startswith(("=", "+", "-", "@")) else said
-
-
-def _csv(lines: Sequence[tuple[object, ...]]) -> tuple[bytes, str]:
-    out = io.StringIO()
-    writer = csv.writer(out, delimiter=";")
-    writer.writerow(COLUMNS)
-    writer.writerows(lines)
-    return ("\ufeff" + out.getvalue()).encode(), "text/csv; charset=utf-8"
-
-
-def _xlsx(lines: Sequence[tuple[object, ...]]) -> tuple[bytes, str]:
-    from openpyxl import Workbook
-
-    book = Workbook(write_only=True)
-    sheet = book.create_sheet("queue")
-    sheet.append(COLUMNS)
-    for line in lines:
-        sheet.append(line)
-    out = io.BytesIO()
-    book.save(out)
-    return out.getvalue(), "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"

@@ -5,23 +5,35 @@
   const { $ } = ui;
   const view = () => $("desk-view");
 
-  // --- refreshing: one request at a time, the last wish wins ---------------------------------------------------
+  // --- refreshing: one request at a time, the last wish wins, and nothing older than what stands here -----------
   let busy = false, again = false;
+  let sending = 0, swaps = 0, overtaken = false;  // what the agent sends brings a view too: the two may overtake each other
   async function refresh() {
     if (busy) { again = true; return; }
     busy = true;
     try {
-      const before = view().dataset.callId;
+      const before = view().dataset.callId, seen = swaps;
       const fresh = ui.parse(await ui.fetch("/desk/view")).getElementById("desk-view");
-      keepRefused(fresh);
-      ui.morph(view(), fresh);
-      choose();
-      const now = view().dataset;
-      if (now.callId && now.callId !== before) { ui.tell({ shown: now.callId }); popped(now); }
+      if (seen === swaps) {
+        keepRefused(fresh);
+        ui.morph(view(), fresh);
+        choose();
+        overtaken = sending > 0;
+        const now = view().dataset;
+        if (now.callId && now.callId !== before) { ui.tell({ shown: now.callId }); popped(now); }
+      } else again = true;
     } catch { /* the offline banner tells; the next news tries again */ }
     busy = false;
     if (again) { again = false; refresh(); }
   }
+  const ofDesk = (event) => event.detail.target && event.detail.target.id === "desk-view";
+  document.addEventListener("htmx:beforeSend", (event) => { if (ofDesk(event)) sending += 1; });
+  document.addEventListener("htmx:beforeSwap", (event) => { if (ofDesk(event)) swaps += 1; });
+  document.addEventListener("htmx:afterRequest", (event) => {
+    if (!ofDesk(event)) return;
+    sending -= 1;
+    if (overtaken && !sending) { overtaken = false; refresh(); }
+  });
   function keepRefused(fresh) {  // what was refused stays as it was typed, with its message, until it is sent again
     const mine = $("pane-result"), theirs = fresh.querySelector("#pane-result");
     const same = view().dataset.callId === fresh.dataset.callId;
@@ -184,7 +196,7 @@
   window.addEventListener("beforeunload", (event) => {
     if (["RESERVED", "TALKING"].includes(view().dataset.state)) event.preventDefault();
   });
-  document.addEventListener("relabelled", choose);
+  document.addEventListener("relabelled", () => { swaps += 1; choose(); });
   choose();
   restoreNote();
 })();

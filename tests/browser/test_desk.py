@@ -1,9 +1,10 @@
 """The desk in a real browser: the card comes by itself, typed words survive, keys work, one tab holds the desk."""
 
+import asyncio
 from datetime import timedelta
 from decimal import Decimal
 
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 from sqlalchemy import select
 
 from backoffice_core.call_centre import agents
@@ -59,6 +60,36 @@ async def test_a_result_by_keys_alone(page: Page, console: RunningConsole) -> No
     await page.keyboard.press("Control+Enter")
     await page.wait_for_selector("#desk-view[data-mode=ready]")
     await expect(page.locator("#toast-text")).to_have_text("Збережено: Не та особа")
+
+
+async def test_a_view_that_is_older_than_the_agents_answer_never_replaces_it(
+    page: Page, console: RunningConsole
+) -> None:
+    """A view that was made before the answer was written, and comes after it, is thrown away and asked for again."""
+    talk = await begin_talk(console)
+    await log_in(page, console, talk.agent.login)
+    asked, go, again = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def late(route: Route) -> None:
+        if asked.is_set():
+            again.set()
+            await route.fulfill(body="")  # nothing else mends the desk
+            return
+        answer = await route.fetch()  # the desk as it is now
+        asked.set()
+        await go.wait()
+        await route.fulfill(response=answer)
+
+    await page.route("**/desk/view", late)
+    await console.bus.publish(CallChanged(call_id=talk.call, agent_id=talk.agent.id))
+    await asyncio.wait_for(asked.wait(), 20)
+    await page.fill("#id-birth_date", "14.03.1985")
+    await page.keyboard.press("Enter")
+    await page.wait_for_selector("#id-birth_date-said.ok")
+    go.set()
+    await asyncio.wait_for(again.wait(), 20)
+    await expect(page.locator("#id-birth_date")).to_be_disabled()
+    await expect(page.locator("#id-birth_date-said")).to_have_class("hint ok")
 
 
 async def test_a_refused_result_stays_as_typed_and_can_be_mended(page: Page, console: RunningConsole) -> None:

@@ -1,0 +1,69 @@
+"""The API's description: /api/docs for people, /api/openapi.json for programs."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import HTMLResponse, JSONResponse
+
+from agent_console.deps import console_of, open_work
+from agent_console.pages.api import routes
+from agent_console.pages.api.access import open_client
+from agent_console.pages.api.contacts import ContactRow
+from agent_console.view import render
+
+docs = APIRouter(prefix="/api")
+
+
+def description() -> dict[str, Any]:
+    """OpenAPI of this API alone."""
+    made = get_openapi(
+        title="BackOffice for Bank", version="1", routes=routes.router.routes, description=routes.__doc__
+    )
+    made["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+    made["components"]["schemas"]["ContactRow"] = ContactRow.model_json_schema()
+    made["security"] = [{"key": []}]
+    return made
+
+
+@asynccontextmanager
+async def _reader(request: Request) -> AsyncIterator[tuple[Any, str]]:
+    """An administrator who is logged in, or a key with the scope docs."""
+    if "authorization" in request.headers:
+        async with open_client(request, "docs"):
+            yield None, ""
+    else:
+        async with open_work(request, "users") as work:
+            yield work.user, work.csrf
+
+
+@docs.get("/openapi.json")
+async def openapi(request: Request) -> JSONResponse:
+    async with _reader(request):
+        return JSONResponse(description())
+
+
+@docs.get("/docs")
+async def docs_page(request: Request) -> HTMLResponse:
+    said = description()
+    schemas = said["components"]["schemas"]
+    operations = [
+        {"method": method.upper(), "path": path, **operation, "body": _schema_of(operation, schemas)}
+        for path, methods in said["paths"].items()
+        for method, operation in methods.items()
+    ]
+    async with _reader(request) as (user, csrf):
+        rows = {"ContactRow": schemas["ContactRow"], "StopRow": schemas["StopRow"], "PaymentIn": schemas["PaymentIn"]}
+        context = {"operations": operations, "rows": rows}
+        return HTMLResponse(render(console_of(request), request, "api_docs.html", user, csrf, **context))
+
+
+def _schema_of(operation: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
+    try:
+        ref = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"]
+    except KeyError:
+        return {}
+    found: dict[str, Any] = schemas[ref.rsplit("/", 1)[1]]
+    return found

@@ -118,7 +118,8 @@ def unmatched_command(
 def add_command(
     name: Annotated[str, typer.Argument(help="of the system, as crm")],
     scope: Annotated[
-        list[str] | None, typer.Option(help="contacts, stop-list, counts, payments, docs; default: all")
+        list[str] | None,
+        typer.Option(help="portfolio, payments, stop-list, contacts, shelter, read, counts, docs; default: all"),
     ] = None,
     per_minute: Annotated[int, typer.Option(min=1, max=100_000, help="requests")] = 600,
     as_json: Json = False,

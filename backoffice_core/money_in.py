@@ -60,6 +60,28 @@ async def take(
     return done
 
 
+async def follow(
+    session: AsyncSession,
+    person_ids: set[UUID],
+    settings: Settings,
+    *,
+    at: datetime,
+    today: date,
+    zone: ZoneInfo,
+    why: str,
+) -> dict[str, int]:
+    """After these persons' balances were said anew: days, cases, promises, stages and plans, as the night would; the queue
+    follows by itself. `why` stands in the history of stages: BALANCE, CORRECTION. Returns counts as `take` does."""
+    if not person_ids:
+        return {}
+    await count_days(session, person_ids, settings, at=at, today=today, zone=zone)
+    counts = await collection.recompute(session, person_ids, at=at, today=today, zone=zone, why=why)
+    touched = set(
+        await session.scalars(select(Case.id).where(Case.person_id.in_(person_ids), Case.closed_at.is_(None)))
+    )
+    return counts | await plans.settle(session, at, touched)
+
+
 async def count_days(
     session: AsyncSession, person_ids: set[UUID], settings: Settings, *, at: datetime, today: date, zone: ZoneInfo
 ) -> None:

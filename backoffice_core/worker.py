@@ -27,6 +27,7 @@ from backoffice_core.nightly import run_night
 from backoffice_core.parts import wal
 from backoffice_core.parts.ready import mark_ready
 from backoffice_core.program import run_program
+from backoffice_core.staff import clients
 from recordings.keeper import Keeper
 
 log = structlog.get_logger()
@@ -175,6 +176,7 @@ class Worker:
             try:
                 async with self.database.begin() as s:
                     await elsewhere.match_again(s)
+                    await clients.forget(s, self.clock.wall())
                 async with self.database.begin() as s:
                     head = await audit.head(s, audit.secret(self.settings))
                 await asyncio.to_thread(audit.keep, self.settings, head)

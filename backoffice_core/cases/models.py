@@ -47,6 +47,13 @@ class CaseEvent(Base):
     __table_args__ = (
         Index(None, "case_id", "at"),
         Index("uq_case_events_call", "call_id", "kind", unique=True, postgresql_where="call_id IS NOT NULL"),
+        Index(
+            "ix_case_events_feed",
+            "kind",
+            "xid",
+            "id",
+            postgresql_where="kind IN ('promise', 'plan', 'call', 'outcome')",
+        ),
     )
 
     id: Mapped[Serial]
@@ -56,6 +63,10 @@ class CaseEvent(Base):
     actor_id: Mapped[UUID | None]
     call_id: Mapped[UUID | None]
     data: Mapped[Json] = mapped_column(default=dict)
+    # of its transaction: in this order lines are told to others (feed.py), for ids are not given in the order of commits
+    xid: Mapped[int] = mapped_column(
+        BigInteger, server_default=text("CAST(CAST(pg_current_xact_id() AS text) AS bigint)")
+    )
 
 
 class Task(Base):

@@ -29,7 +29,7 @@ from backoffice_core.loans.sources import Source
 __all__ = ["Imported", "import_portfolio", "read"]
 
 _LOCK = 0x6C6F616E  # "loan": two imports at once wait for one another
-_AHEAD = timedelta(hours=1)  # clocks of two systems may differ, days may not
+AHEAD = timedelta(hours=1)  # clocks of two systems may differ, days may not
 
 
 @dataclass(slots=True)
@@ -83,13 +83,7 @@ async def import_portfolio(
     await _stage(session, portfolio, at, demo, record.id)
     progress(1, steps)
     await _refuse_contradictions(session, portfolio, at)
-    counts: dict[str, int] = {}
-    for n, (name, statement) in enumerate(_STEPS, 2):
-        done = (await session.execute(text(statement))).one()
-        counts[f"{name}_new"], counts[f"{name}_changed"] = done.fresh, done.changed
-        progress(n, steps)
-    await balances.keep_statements(session, at)
-    await session.execute(text(_BACK))
+    counts = await _write(session, at, lambda n: progress(n, steps))
     if source is not None:
         counts |= await sources.note_list(session, source, at)
     counts["phones_shared"] = await session.scalar(text(_SHARED)) or 0
@@ -100,6 +94,27 @@ async def import_portfolio(
     told = {"digest": portfolio.digest, "rows": len(portfolio.loans), "source": record.source, "confirmed": confirm}
     audit.note(session, f"os:{by}", "PORTFOLIO_IMPORTED", portfolio.name, told)
     return Imported(False, len(portfolio.loans), counts, record.id, record.figures, portfolio.warnings)
+
+
+async def write(session: AsyncSession, portfolio: Portfolio, *, at: datetime) -> dict[str, int]:
+    """The same of rows that came by the API, once in a transaction; the caller has looked for contradictions."""
+    await session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+    await _stage(session, portfolio, at, demo=False, import_id=None)
+    return await _write(session, at)
+
+
+async def _write(
+    session: AsyncSession, at: datetime, progress: Callable[[int], None] = lambda step: None
+) -> dict[str, int]:
+    """From the temporary tables into the real ones: how many rows of each are new and how many were changed."""
+    counts: dict[str, int] = {}
+    for n, (name, statement) in enumerate(_STEPS, 2):
+        done = (await session.execute(text(statement))).one()
+        counts[f"{name}_new"], counts[f"{name}_changed"] = done.fresh, done.changed
+        progress(n)
+    await balances.keep_statements(session, at)
+    await session.execute(text(_BACK))
+    return counts
 
 
 async def _control(
@@ -133,7 +148,7 @@ async def _control(
     record.figures = figures.as_json() | ({"confirmed": [str(doubt) for doubt in found]} if found else {})
 
 
-async def _stage(session: AsyncSession, portfolio: Portfolio, at: datetime, demo: bool, import_id: UUID) -> None:
+async def _stage(session: AsyncSession, portfolio: Portfolio, at: datetime, demo: bool, import_id: UUID | None) -> None:
     """The file in temporary tables, by COPY: ten times as fast as INSERT."""
     persons = list(portfolio.persons.values())
     fields = list(PersonRow.FIELDS)
@@ -189,7 +204,7 @@ async def _refuse_contradictions(session: AsyncSession, portfolio: Portfolio, at
             " FROM in_loans n LEFT JOIN loans l USING (contract_no) LEFT JOIN persons p ON p.id = l.person_id"
             " WHERE n.as_at > :ahead OR n.as_at < l.as_at OR (l.id IS NOT NULL AND p.external_ref <> n.missing_note)"
         ),
-        {"ahead": at + _AHEAD},
+        {"ahead": at + AHEAD},
     )
     for row in found:
         line = portfolio.loans[row.contract_no]["line"]
@@ -208,7 +223,11 @@ def _upsert(table: str, source: str, key: str, columns: Sequence[str], fixed: st
     given = ", ".join(f"n.{c}" for c in columns)
     changing = [c for c in columns if c != "id" and c not in key.split(", ")]
     # an invented person stays one, whoever loads the file again: that is what keeps him off a real trunk
-    said = {c: "t.demo OR EXCLUDED.demo" if c == "demo" else f"EXCLUDED.{c}" for c in changing}
+    said = {c: f"EXCLUDED.{c}" for c in changing}
+    if "demo" in said:
+        said["demo"] = "t.demo OR EXCLUDED.demo"
+    if "import_id" in said:
+        said["import_id"] = "coalesce(EXCLUDED.import_id, t.import_id)"  # rows of the API are of no file
     kept = ", ".join(f"{c} = {value}" for c, value in said.items())
     told = [c for c in changing if c != "import_id"]  # the same words in another file are no change
     mine, theirs = ", ".join(f"t.{c}" for c in told), ", ".join(said[c] for c in told)

@@ -57,7 +57,7 @@ from backoffice_core.loans.table_file import KEPT_PROBLEMS, BadFile, Problem, Pr
 
 __all__ = [
     "KEPT_PROBLEMS", "OPTIONAL", "PERSONAL", "REQUIRED", "BadFile", "FlagRow", "LoanRow", "PersonRow", "Portfolio", "Problem",
-    "Problems", "read", "read_date", "read_moment", "read_money",
+    "Problems", "Rows", "read", "read_date", "read_moment", "read_money",
 ]  # fmt: skip
 
 REQUIRED = (
@@ -156,7 +156,7 @@ def read(
     problems = Problems()
     _check_header(table.header, columns, layout, problems)
     problems.refuse(file.name)
-    check = _Rows(zone, today, problems, layout)
+    check = Rows(zone, today, problems, layout)
     trailer: Trailer | None = None
     for line, cells in table.rows():
         if trailer is not None:
@@ -231,7 +231,7 @@ def _how_to_map(name: str) -> str:
     )
 
 
-class _Rows:
+class Rows:
     """Folds rows into persons and loans; what is wrong goes to `problems` and the row on to its next column."""
 
     def __init__(self, zone: ZoneInfo, today: date, problems: Problems, layout: Layout | None = None) -> None:
@@ -245,8 +245,8 @@ class _Rows:
         self.same: dict[str, str] = {}  # names of people, places and products repeat: one object for each
 
     def row(self, line: int, cells: dict[str, str]) -> None:
-        person = self._person(line, cells)
-        loan = self._loan(line, cells)
+        person = self.person_row(line, cells)
+        loan = self.loan_row(line, cells)
         contract = loan["contract_no"]
         if contract in self.loans:
             self.problems.add(
@@ -280,7 +280,7 @@ class _Rows:
     def _one(self, text: str) -> str:
         return self.same.setdefault(text, text)
 
-    def _person(self, line: int, cells: dict[str, str]) -> PersonRow:
+    def person_row(self, line: int, cells: dict[str, str]) -> PersonRow:
         take, one = self._take, self._one
         country = take(line, cells, "jurisdiction", read_country, "")
         region, place = one(cells.get("region", "")), one(cells.get("place", ""))
@@ -315,7 +315,7 @@ class _Rows:
         for refusal in found.refused:
             self.lost.add(line, "phones", str(refusal))
 
-    def _loan(self, line: int, cells: dict[str, str]) -> LoanRow:
+    def loan_row(self, line: int, cells: dict[str, str]) -> LoanRow:
         take, zero = self._take, _ZERO
         return LoanRow((
             line,

@@ -4,16 +4,19 @@ import hashlib
 import re
 import secrets
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import delete, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.audit import service as audit
 from backoffice_core.errors import BadInput, NotFound
-from backoffice_core.staff.models import ApiClient
+from backoffice_core.staff.models import ApiAnswer, ApiClient
 
-SCOPES = ("contacts", "stop-list", "shelter", "counts", "payments", "docs")
+SCOPES = ("contacts", "stop-list", "shelter", "counts", "payments", "portfolio", "read", "docs")
+KEPT = timedelta(days=3)  # for so long an answer is given again to the same Idempotency-Key
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,39}")
 _PREFIX = "bo_"  # a key found in a log or a repository can be told for what it is
 
@@ -57,3 +60,28 @@ async def find(s: AsyncSession, key: str) -> ApiClient | None:
 
 async def every(s: AsyncSession) -> Sequence[ApiClient]:
     return (await s.scalars(select(ApiClient).order_by(ApiClient.name))).all()
+
+
+async def said_before(s: AsyncSession, client: str, key: str, digest: str, *, wall: datetime) -> dict[str, Any] | None:
+    """The answer that this client had for this Idempotency-Key; None = there was none, and its place is taken: a second
+    request with the key waits for the end of this transaction. Raises BadInput when the key stood for something else."""
+    row = insert(ApiAnswer).values(client=client, key=key, digest=digest, at=wall)
+    if await s.scalar(row.on_conflict_do_nothing().returning(ApiAnswer.key)) is not None:
+        return None
+    found = await s.get_one(ApiAnswer, (client, key))
+    if found.digest != digest:
+        raise BadInput(
+            "This Idempotency-Key stood for another request.", remedy="Give each request a key of its own.",
+            field="Idempotency-Key",
+        )  # fmt: skip
+    return found.answer
+
+
+async def say(s: AsyncSession, client: str, key: str, answer: dict[str, Any]) -> None:
+    await s.execute(update(ApiAnswer).where(ApiAnswer.client == client, ApiAnswer.key == key).values(answer=answer))
+
+
+async def forget(s: AsyncSession, wall: datetime) -> int:
+    """Answers older than KEPT."""
+    gone = await s.execute(delete(ApiAnswer).where(ApiAnswer.at < wall - KEPT).returning(ApiAnswer.key))
+    return len(gone.all())

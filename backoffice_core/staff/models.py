@@ -78,6 +78,19 @@ class AccessEntry(Base):
     detail: Mapped[Json] = mapped_column(default=dict[str, Any])
 
 
+class ApiAnswer(Base):
+    """What a client was told under an Idempotency-Key, to tell it the same again (kept clients.KEPT)."""
+
+    __tablename__ = "api_answers"
+    __table_args__ = (Index(None, "at"),)
+
+    client: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    digest: Mapped[str]  # SHA-256 of path and body
+    answer: Mapped[Json] = mapped_column(default=dict, server_default="{}")
+    at: Mapped[datetime]  # the machine's time
+
+
 class ApiClient(Base):
     """A system of the bank that may call the API. Only the SHA-256 of its key is kept."""
 

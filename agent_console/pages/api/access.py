@@ -1,11 +1,12 @@
 """Who asks the API, what his key lets him do, and how a refusal is told: as JSON, with the field and the remedy."""
 
+import hashlib
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from fastapi import APIRouter, Depends, Request, Response
@@ -24,8 +25,10 @@ from backoffice_core.staff import clients
 from backoffice_core.staff.models import ApiClient
 
 log = structlog.get_logger()
+Answer = TypeVar("Answer", bound=BaseModel)
 MOST = 1000  # rows in one post
 MOST_BYTES = 4 << 20
+MOST_KEY = 200  # characters of an Idempotency-Key
 WRONG_KEYS = 30  # a minute from one address
 
 
@@ -112,9 +115,24 @@ class ClientWork:
     now: datetime  # business time
     news: list[News] = field(default_factory=list)
 
+    key: str = ""  # Idempotency-Key of the request
+    path: str = ""
+
     @property
     def who(self) -> str:
         return f"client:{self.client.name}"
+
+    async def once(self, body: BaseModel, do: Callable[[], Awaitable[Answer]], kind: type[Answer]) -> Answer:
+        """With an Idempotency-Key: the first answer again, without doing anything. Raises BadInput for another body."""
+        if not self.key:
+            return await do()
+        digest = hashlib.sha256(f"{self.path} {body.model_dump_json()}".encode()).hexdigest()
+        said = await clients.said_before(self.s, self.client.name, self.key, digest, wall=self.console.clock.wall())
+        if said is not None:
+            return kind.model_validate(said)
+        answer = await do()
+        await clients.say(self.s, self.client.name, self.key, answer.model_dump(mode="json"))
+        return answer
 
 
 @asynccontextmanager
@@ -135,7 +153,10 @@ async def open_client(request: Request, scope: str) -> AsyncIterator[ClientWork]
         if scope not in found.scopes:
             remedy = f"`backoffice client add {found.name} --scope {scope} …` gives a key that may."
             raise NotAllowed(f"This key may not: {scope}.", remedy=remedy)
-        one = ClientWork(console, s, found, console.clock.now())
+        again = request.headers.get("idempotency-key", "").strip()
+        if len(again) > MOST_KEY:
+            raise BadInput(f"An Idempotency-Key has at most {MOST_KEY} characters.", field="Idempotency-Key")
+        one = ClientWork(console, s, found, console.clock.now(), key=again, path=request.url.path)
         yield one
     if one.news:
         await console.bus.publish(*one.news)

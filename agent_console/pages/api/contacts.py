@@ -55,6 +55,14 @@ class ContactsTaken(BaseModel):
 @router.post("/contacts")
 async def post_contacts(work: ContactsClient, body: Contacts) -> ContactsTaken:
     """Count contacts made elsewhere. Repeating changes nothing; a later status of the same id is joined with it."""
+
+    async def do() -> ContactsTaken:
+        return await _take(work, body)
+
+    return await work.once(body, do, ContactsTaken)
+
+
+async def _take(work: ClientWork, body: Contacts) -> ContactsTaken:
     settings, zone = work.console.settings, work.console.clock.zone
     source = await elsewhere.find_source(work.s, body.source)
 

@@ -7,14 +7,20 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse, JSONResponse
+from pydantic import BaseModel
 
 from agent_console.deps import console_of, open_work
-from agent_console.pages.api import routes
+from agent_console.pages.api import portfolio, routes
 from agent_console.pages.api.access import open_client
 from agent_console.pages.api.contacts import ContactRow
+from agent_console.pages.api.payments import PaymentIn
 from agent_console.view import render
 
 docs = APIRouter(prefix="/api")
+ROWS = (
+    "PersonIn", "PhoneIn", "FlagIn", "LoanIn", "BalanceIn", "PaymentIn", "StopRow", "ContactRow", "Refusal", "PromiseOut",
+    "ContactOut", "DecisionOut",
+)  # fmt: skip
 
 
 def description() -> dict[str, Any]:
@@ -23,7 +29,10 @@ def description() -> dict[str, Any]:
         title="BackOffice for Bank", version="1", routes=routes.router.routes, description=routes.__doc__
     )
     made["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
-    made["components"]["schemas"]["ContactRow"] = ContactRow.model_json_schema()
+    one_by_one: tuple[type[BaseModel], ...] = (ContactRow, PaymentIn, *portfolio.ROWS)
+    for row in one_by_one:
+        said = row.model_json_schema(ref_template="#/components/schemas/{model}")
+        made["components"]["schemas"] |= said.pop("$defs", {}) | {row.__name__: said}
     made["security"] = [{"key": []}]
     return made
 
@@ -55,8 +64,7 @@ async def docs_page(request: Request) -> HTMLResponse:
         for method, operation in methods.items()
     ]
     async with _reader(request) as (user, csrf):
-        rows = {"ContactRow": schemas["ContactRow"], "StopRow": schemas["StopRow"], "PaymentIn": schemas["PaymentIn"]}
-        context = {"operations": operations, "rows": rows}
+        context = {"operations": operations, "rows": {name: schemas[name] for name in ROWS}}
         return HTMLResponse(render(console_of(request), request, "api_docs.html", user, csrf, **context))
 
 

@@ -1,11 +1,12 @@
 """Payments and reversals come in (DM-12)."""
 
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from agent_console.pages.api.access import MOST, ClientWork, Refusal, client, new_router
+from agent_console.pages.api.access import ClientWork, Refusal, client, new_router
+from agent_console.pages.api.rows import joined, read, rows_of
 from backoffice_core import money_in
 from backoffice_core.events import QueueChanged
 from backoffice_core.loans.payments import PaymentRow
@@ -36,7 +37,7 @@ class PaymentIn(BaseModel):
 
 class PaymentsIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
-    payments: list[PaymentIn] = Field(min_length=1, max_length=MOST)
+    payments: list[dict[str, Any]] = rows_of(PaymentIn)
 
 
 class PaymentsTaken(BaseModel):
@@ -56,14 +57,23 @@ async def post_payments(work: PaymentsClient, body: PaymentsIn) -> PaymentsTaken
 
     A known reference with another amount or contract is refused; bad rows come back in `refused`, the others count.
     """
+
+    async def do() -> PaymentsTaken:
+        return await _take(work, body)
+
+    return await work.once(body, do, PaymentsTaken)
+
+
+async def _take(work: ClientWork, body: PaymentsIn) -> PaymentsTaken:
     clock = work.console.clock
+    good, where, refused = read(body.payments, PaymentIn)
     rows = [
         PaymentRow(
             external_ref=one.external_ref, contract_no=one.contract_no, paid_at=one.paid_at, amount=one.amount,
             currency=one.currency.upper(), reverses=one.reverses, channel=one.channel,
             parts={name: value for name in COMPONENTS if (value := getattr(one, name))},
         )
-        for one in body.payments
+        for one in good
     ]  # fmt: skip
     done = await money_in.take(
         work.s, rows, work.console.settings, at=work.now, today=clock.today(), zone=clock.zone, by=work.who
@@ -71,7 +81,7 @@ async def post_payments(work: PaymentsClient, body: PaymentsIn) -> PaymentsTaken
     if done.cases:
         work.news.append(QueueChanged())
     return PaymentsTaken(
-        received=len(rows), new=len(done.posted.new), known=done.posted.known, promises_kept=done.counts.get("kept", 0),
+        received=len(body.payments), new=len(done.posted.new), known=done.posted.known, promises_kept=done.counts.get("kept", 0),
         cases_cured=done.counts.get("cured", 0),
-        refused=[Refusal(index=one.index, field=one.field, message=one.message) for one in done.posted.refused],
+        refused=joined(refused, done.posted.refused, where),
     )  # fmt: skip

@@ -1,13 +1,16 @@
-"""The API for the bank's systems, /api/v1: contacts made elsewhere (FL-09), the stop-list (FL-08), payments, counts.
+"""The API for the bank's systems, /api/v1.
+
+In: persons, loans, balances, payments, the stop-list, contacts made elsewhere. Out: decisions, promises, contacts, counts.
 
 A key in `Authorization: Bearer …` opens it, cookies never do. Every post may be repeated: it is joined with what is
-there and counts once. Answers are JSON; a refusal names the field and the remedy.
+there and counts once; with an `Idempotency-Key` the first answer comes again for three days. Rows that cannot be taken
+come back in `refused` with field and remedy, the others count. Answers are JSON; a refusal names the field and the remedy.
 """
 
 from fastapi import APIRouter
 
-from agent_console.pages.api import contacts, counts, payments, shelter, stop_list
+from agent_console.pages.api import contacts, counts, feed, payments, portfolio, shelter, stop_list
 
 router = APIRouter(prefix="/api/v1", tags=["v1"])
-for part in (contacts, stop_list, payments, shelter, counts):
+for part in (portfolio, payments, stop_list, contacts, shelter, feed, counts):
     router.include_router(part.router)

@@ -57,6 +57,14 @@ async def post_stops(work: StopClient, body: Stops) -> StopsTaken:
 
     All or nothing. An entry that is there gets the newer reason and dates.
     """
+
+    async def do() -> StopsTaken:
+        return await _add(work, body)
+
+    return await work.once(body, do, StopsTaken)
+
+
+async def _add(work: ClientWork, body: Stops) -> StopsTaken:
     stops = []
     for n, row in enumerate(body.entries):
         value = phone_or_text(work, row.kind, row.value, f"entries.{n}.value")

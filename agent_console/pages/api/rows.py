@@ -1,0 +1,38 @@
+"""Bodies whose rows are read one by one: a row that is none is told with its field, and holds up no other."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, Field, ValidationError
+
+from agent_console.pages.api.access import MOST, Refusal
+
+Row = TypeVar("Row", bound=BaseModel)
+
+
+def rows_of(kind: type[BaseModel]) -> Any:
+    """The field of a body; its rows stand in the description as `kind`."""
+    name = kind.__name__
+    return Field(
+        min_length=1, max_length=MOST, description=f"rows as {name}",
+        json_schema_extra={"items": {"$ref": f"#/components/schemas/{name}"}},
+    )  # fmt: skip
+
+
+def read(rows: Sequence[Mapping[str, Any]], kind: type[Row]) -> tuple[list[Row], list[int], list[Refusal]]:
+    """The good rows, the index that each had, and what is no row of this kind at all."""
+    good, where, refused = [], [], []
+    for index, raw in enumerate(rows):
+        try:
+            good.append(kind.model_validate(raw))
+            where.append(index)
+        except ValidationError as error:
+            first = error.errors()[0]
+            refused.append(Refusal(index=index, field=".".join(map(str, first["loc"])), message=first["msg"]))
+    return good, where, refused
+
+
+def joined(unreadable: list[Refusal], later: Sequence[Any], where: Sequence[int]) -> list[Refusal]:
+    """With what was refused of the good rows later (index among these, field, message), in the order of the body."""
+    said = [Refusal(index=where[one.index], field=one.field, message=one.message) for one in later]
+    return sorted([*unreadable, *said], key=lambda one: one.index)

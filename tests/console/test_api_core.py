@@ -1,0 +1,158 @@
+"""The API for the bank's core: persons, loans, balances in; promises, contacts, decisions out (issue 6, DM-15, DM-06)."""
+
+import asyncio
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import func, select, text
+
+from backoffice_core.borrowers.models import ContactPoint, Person, PersonFlag
+from backoffice_core.cases.models import Case
+from backoffice_core.collection import service as collection
+from backoffice_core.loans.models import Loan, LoanBalance
+from tests import house
+from tests.conftest import until
+from tests.console.conftest import RunningConsole, begin_talk
+from tests.console.test_api import key_of, system
+
+PERSON = {
+    "person_ref": "A-1", "last_name": "Шевчук", "first_name": "Олег", "jurisdiction": "UA", "region": "Полтавська",
+    "phones": [{"number": "067 123 45 67", "owner": "self"}, {"number": "+380501234567"}],
+    "flags": [{"flag": "inpatient", "from": "2026-11-01", "to": "2027-02-01", "evidence": "certificate 17"}],
+}  # fmt: skip
+
+
+def loan(now: datetime, **other: Any) -> dict[str, Any]:
+    at = (now - timedelta(hours=2)).isoformat()
+    return {"person_ref": "A-1", "contract_no": "КД-А1", "currency": "UAH", "balance": "9000.00",
+            "overdue_principal": "700.50", "days_past_due": 12, "as_at": at, **other}  # fmt: skip
+
+
+async def test_persons_loans_and_balances_come_in_once_and_bad_rows_hold_up_no_other(console: RunningConsole) -> None:
+    """DM-15: an overdue loan that comes by API opens its case at once; the same again changes nothing; a bad row is named
+    with field and remedy, and nothing of it is written. The validation is that of the file."""
+    async with console.database.begin() as s:
+        await house.rules_in_force(s, console.clock)
+    now = console.clock.now()
+    async with system(console, await key_of(console)) as core:
+
+        async def post(path: str, name: str, *rows: dict[str, Any]) -> dict[str, Any]:
+            answer = await core.post(f"/api/v1/{path}", json={name: list(rows)})
+            assert answer.status_code == 200, answer.text
+            return answer.json()
+
+        bad = [PERSON | {"person_ref": "A-2", "jurisdiction": "Ukraine"}, PERSON | {"person_ref": "A-3", "strange": 1},
+               PERSON | {"person_ref": "A-4", "phones": [{"number": "12"}]}, PERSON]  # fmt: skip
+        first = await post("persons", "persons", PERSON, *bad)
+        assert (first["received"], first["new"], first["phones_new"], first["flags_changed"]) == (5, 1, 2, 1)
+        assert [(one["index"], one["field"]) for one in first["refused"]] == [
+            (1, "jurisdiction"), (2, "strange"), (3, "phones"), (4, "person_ref"),
+        ]  # fmt: skip
+        assert all(one["message"] and one["remedy"] for one in first["refused"])
+        again = await post("persons", "persons", PERSON)
+        assert (again["new"], again["changed"], again["phones_new"], again["flags_changed"]) == (0, 0, 0, 0)
+
+        bad = [loan(now, contract_no="КД-А2", person_ref="nobody"), loan(now, contract_no="КД-А3", balance="-1"),
+               loan(now, contract_no="КД-А4", as_at=(now + timedelta(days=2)).isoformat())]  # fmt: skip
+        taken = await post("loans", "loans", loan(now), *bad)
+        assert (taken["new"], taken["cases_opened"]) == (1, 1)
+        assert [(one["index"], one["field"]) for one in taken["refused"]] == [
+            (1, "person_ref"), (2, "balance"), (3, "as_at"),
+        ]  # fmt: skip
+        assert (await post("loans", "loans", loan(now)))["changed"] == 0
+
+        owed = {"contract_no": "КД-А1", "balance": "8000.00", "days_past_due": 0, "as_at": now.isoformat()}
+        paid = await post("balances", "balances", owed, owed | {"contract_no": "КД-none"})
+        assert (paid["changed"], paid["cases_cured"]) == (1, 1)
+        assert [(one["index"], one["field"]) for one in paid["refused"]] == [(1, "contract_no")]
+        assert (await post("balances", "balances", owed))["changed"] == 0
+        older = await post("balances", "balances", owed | {"as_at": (now - timedelta(days=3)).isoformat()})
+        assert older["refused"][0]["field"] == "as_at"
+    async with console.database.begin() as s:
+        persons = (await s.scalars(select(Person).where(Person.external_ref.like("A-%")))).all()
+        assert [one.external_ref for one in persons] == ["A-1"]
+        (row,) = (await s.scalars(select(Loan).where(Loan.contract_no.like("КД-А%")))).all()
+        assert (row.balance, row.overdue, row.days_past_due) == (Decimal("8000.00"), Decimal(0), 0)
+        assert (await s.scalars(select(Case.state).where(Case.person_id == persons[0].id))).all() == ["CURED"]
+        numbers = (await s.scalars(select(ContactPoint.value).where(ContactPoint.person_id == persons[0].id))).all()
+        assert set(numbers) == {"+380671234567", "+380501234567"}
+        assert await s.scalar(select(func.count()).where(PersonFlag.person_id == persons[0].id)) == 1
+        assert await s.scalar(select(func.count()).where(LoanBalance.loan_id == row.id)) == 2
+
+
+async def test_an_idempotency_key_gives_the_first_answer_again(console: RunningConsole) -> None:
+    """A repeated request under its Idempotency-Key does nothing; under another body it is refused; at once from two, too."""
+    async with system(console, await key_of(console)) as core:
+        body, head = {"persons": [PERSON]}, {"Idempotency-Key": "k-1"}
+        both = await asyncio.gather(*(core.post("/api/v1/persons", json=body, headers=head) for _ in range(3)))
+        assert [one.json() for one in both] == [both[0].json()] * 3
+        assert both[0].json()["new"] == 1
+        other = await core.post("/api/v1/persons", json={"persons": [PERSON, PERSON]}, headers=head)
+        assert (other.status_code, other.json()["field"]) == (422, "Idempotency-Key")
+
+
+async def test_promises_contacts_and_decisions_go_out_by_a_cursor_that_passes_nothing_over(
+    console: RunningConsole,
+) -> None:
+    """Out: each line once, in pages; a line of a transaction that commits late is told after it, never passed over."""
+    talk = await begin_talk(console)
+    await talk.end()
+    case, ref = talk.borrower.case, talk.borrower.person.external_ref
+    now, today = console.clock.now(), console.clock.today()
+    terms = {"currency": "UAH", "due_date": today + timedelta(days=3), "at": now}
+    async with system(console, await key_of(console)) as crm:
+
+        async def get(path: str, **params: Any) -> dict[str, Any]:
+            answer = await crm.get(f"/api/v1/{path}", params=params)
+            assert answer.status_code == 200, answer.text
+            return answer.json()
+
+        async with console.database.sessions() as late, late.begin():
+            await late.execute(text("CREATE TEMP TABLE wrote_first ON COMMIT DROP AS SELECT 1"))
+            async with console.database.begin() as s:
+                await collection.make_promise(s, case.id, amount=Decimal(500), **terms)
+            page = await get("promises")
+            assert (page["rows"], page["more"]) == ([], False)  # an older transaction is not over yet
+        first = await get("promises", after=page["next"])
+        assert [(one["became"], one["amount"], one["person_ref"]) for one in first["rows"]] == [("OPEN", "500.00", ref)]
+        async with console.database.begin() as s:
+            await collection.make_promise(s, case.id, amount=Decimal(600), **terms)
+        second = await get("promises", after=first["next"], limit=1)
+        assert (second["rows"][0]["became"], second["rows"][0]["amount"], second["more"]) == (
+            "CANCELLED",
+            "500.00",
+            True,
+        )
+        third = await get("promises", after=second["next"])
+        assert [(one["became"], one["amount"]) for one in third["rows"]] == [("OPEN", "600.00")]
+        assert (await get("promises", after=third["next"]))["rows"] == []
+        assert (await get("promises", person_ref="nobody"))["rows"] == []
+        assert (await get("promises", since=(now + timedelta(days=1)).isoformat()))["rows"] == []
+
+        (call,) = (await get("contacts"))["rows"]
+        assert (call["what"], call["call_id"], call["person_ref"]) == ("call", str(talk.call), ref)
+        assert call["talk_s"] >= 0
+
+        async def decided() -> list[str]:
+            return [one["call_id"] for one in (await get("decisions", allow=True))["rows"] if one["call_id"]]
+
+        await until(decided, 20, what="the decision is told once nothing older can come")
+        assert await decided() == [str(talk.call)]
+        for path in ("promises", "decisions"):
+            strange = await crm.get(f"/api/v1/{path}", params={"after": "yesterday"})
+            assert (strange.status_code, strange.json()["field"]) == (422, "after")
+
+
+async def test_the_description_names_every_row_and_right(console: RunningConsole) -> None:
+    """OpenAPI is true: rows that are read one by one stand in it too; a key without the right is told which it lacks."""
+    async with system(console, await key_of(console, "crm", "docs")) as crm:
+        said = (await crm.get("/api/openapi.json")).json()
+        rows = said["components"]["schemas"]
+        assert {"PersonIn", "PhoneIn", "LoanIn", "BalanceIn", "PromiseOut", "ContactOut", "DecisionOut"} <= set(rows)
+        assert said["components"]["schemas"]["Persons"]["properties"]["persons"]["items"]["$ref"].endswith("/PersonIn")
+        assert (await crm.get("/api/docs")).status_code == 200
+        for path in ("/api/v1/promises", "/api/v1/contacts", "/api/v1/decisions"):
+            assert "get" in said["paths"][path]
+            refused = await crm.get(path)
+            assert (refused.status_code, refused.json()["error"]) == (403, "NOT_ALLOWED")

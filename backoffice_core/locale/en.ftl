@@ -2449,6 +2449,12 @@ said-the-case-s-number-when-it-is-known = the case's number, when it is known
 said-the-dossier-is-written-to = The dossier is written to { $a }.
 said-all-that-was-done-in-a-case-by-a-phone-number-and = All that was done in a case, by a phone number and a day: contacts with the rules consulted, recordings, steps, tasks.
 
+## The bank's systems, case work, rules
+said-give-next-of-the-page-before-or-nothing = Give `next` of the page before, or nothing.
+said-give-each-request-a-key-of-its-own = Give each request a key of its own.
+said-this-idempotency-key-stood-for-another-request = This Idempotency-Key stood for another request.
+said-this-is-no-cursor = This is no cursor.
+
 ## Errors
 
 error-SERVER = Something broke

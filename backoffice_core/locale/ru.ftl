@@ -2463,6 +2463,12 @@ said-the-case-s-number-when-it-is-known = номер дела, если изве
 said-the-dossier-is-written-to = Досье записано в { $a }.
 said-all-that-was-done-in-a-case-by-a-phone-number-and = Всё, что делали в деле, по номеру телефона и дню: контакты с правилами, которые спрашивали, записи, шаги, задачи.
 
+## The bank's systems, case work, rules
+said-give-next-of-the-page-before-or-nothing = Дайте `next` предыдущей страницы или ничего.
+said-give-each-request-a-key-of-its-own = Дайте каждому запросу собственный ключ.
+said-this-idempotency-key-stood-for-another-request = Этот Idempotency-Key стоял за другим запросом.
+said-this-is-no-cursor = Это не курсор.
+
 ## Errors
 
 error-SERVER = Что-то сломалось

@@ -2464,6 +2464,12 @@ said-the-case-s-number-when-it-is-known = номер справи, якщо ві
 said-the-dossier-is-written-to = Досьє записано в { $a }.
 said-all-that-was-done-in-a-case-by-a-phone-number-and = Усе, що робили у справі, за номером телефону й днем: контакти з правилами, які питали, записи, кроки, задачі.
 
+## The bank's systems, case work, rules
+said-give-next-of-the-page-before-or-nothing = Дайте `next` попередньої сторінки або нічого.
+said-give-each-request-a-key-of-its-own = Дайте кожному запиту власний ключ.
+said-this-idempotency-key-stood-for-another-request = Цей Idempotency-Key стояв за іншим запитом.
+said-this-is-no-cursor = Це не курсор.
+
 ## Errors
 
 error-SERVER = Щось зламалося

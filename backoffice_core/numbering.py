@@ -6,6 +6,7 @@ Numbers come in as E.164 with or without the plus; prefixes are E.164 digits.
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -80,6 +81,7 @@ def destination_refusal(number: str, allow: Iterable[str], deny: Collection[str]
     return "DESTINATION_PREMIUM" if _premium(digits) else ""
 
 
+@lru_cache(maxsize=50_000)  # asked for each trunk of each call
 def _premium(digits: str) -> bool:
     try:
         parsed = phonenumbers.parse(f"+{digits}")

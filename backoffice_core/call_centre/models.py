@@ -113,6 +113,7 @@ class CallAttempt(Base):
         Index(None, "number", "claimed_at"),
         Index("ix_call_attempts_live", "id", postgresql_where="ended_at IS NULL"),
         Index("ix_call_attempts_live_in", "person_id", postgresql_where="ended_at IS NULL AND direction = 'in'"),
+        Index("ix_call_attempts_live_in_number", "number", postgresql_where="ended_at IS NULL AND direction = 'in'"),
         Index("ix_call_attempts_abandoned", "business_at", postgresql_where="abandoned"),
         Index("ix_call_attempts_unknown", "claimed_at", postgresql_where="result = 'UNKNOWN' OR problem <> ''"),
         CheckConstraint(

@@ -108,9 +108,13 @@ def choose_way(
     ids: Sequence[IdView], trunks: Sequence[Trunk], number: str, campaign: str, *, demo: bool, today: date
 ) -> Way | NoWay:
     """`way_for`, with the ids at hand."""
-    refused = [_on_this(trunk, ids, number, campaign, demo=demo, today=today) for trunk in trunks]
-    ways = [one for one in refused if isinstance(one, Way)]
-    return ways[0] if ways else next((r for r in refused if isinstance(r, NoWay)), NoWay("NO_TRUNK"))
+    refused: NoWay | None = None
+    for trunk in trunks:
+        way = _on_this(trunk, ids, number, campaign, demo=demo, today=today)
+        if isinstance(way, Way):
+            return way
+        refused = refused or way
+    return refused or NoWay("NO_TRUNK")
 
 
 def _on_this(

@@ -146,6 +146,15 @@ def expiry(at: datetime, window: Window, zone: ZoneInfo) -> datetime:
     raise ValueError(f"unknown window type {window.type!r}")
 
 
+DAYS_AT_MOST = {"calendar_day": 1, "iso_week": 7, "calendar_month": 31, "rolling_days": 1}
+
+
+def over_before(at: datetime, window: Window) -> datetime:
+    """An entry of this moment or earlier is over for the window at `at`, whatever the zone: a longest day of the wall
+    clock has 25 hours, so one day more than the window has is enough."""
+    return at - timedelta(days=DAYS_AT_MOST[window.type] * window.n + 1)
+
+
 def weigh(
     rule: Rule,
     unit: str,
@@ -154,11 +163,13 @@ def weigh(
     entries: Iterable[Entry],
     debt: object,
     zones: Iterable[ZoneInfo],
+    at: datetime,
 ) -> list[Weighed]:
-    """What the rule counts. With several zones an entry counts until its window has ended in all of them."""
+    """What the rule counts at `at` or later. With several zones an entry counts until its window has ended in all."""
     found: list[Weighed] = []
+    over = over_before(at, window)
     for entry in entries:
-        if concerns(rule, entry, debt) and (heavy := weight(entry, unit, limit)) > 0:
+        if entry.at > over and concerns(rule, entry, debt) and (heavy := weight(entry, unit, limit)) > 0:
             found.append((max(expiry(entry.at, window, zone) for zone in zones), heavy))
     return found
 

@@ -16,6 +16,7 @@ from backoffice_core.db import Base, Key, new_key
 
 LIVE_CALL = text("state = 'RESERVED' AND direction = 'outbound' AND channel IN ('call', 'robot')")
 ELSEWHERE = text("source IS NOT NULL")
+ABANDONED = text("abandoned OR (uncertain AND state = 'COMMITTED')")
 
 
 class ComplianceRule(Base):
@@ -80,6 +81,8 @@ class ContactLedger(Base):
             "uq_contact_ledger_elsewhere", "source", "source_id", "person_id", unique=True, postgresql_where=ELSEWHERE
         ),
         Index("ix_contact_ledger_elsewhere", "source", "at", postgresql_where=ELSEWHERE),
+        # Asked before each call: a person's whole history is not read for it.
+        Index("ix_contact_ledger_abandoned", "person_id", "at", postgresql_where=ABANDONED),
         CheckConstraint("state IN ('RESERVED', 'COMMITTED', 'FREED')", name="state"),
         CheckConstraint("direction IN ('outbound', 'inbound')", name="direction"),
         CheckConstraint("(source IS NULL) = (source_id IS NULL)", name="source"),

@@ -2,10 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, dataclass, fields
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -98,13 +99,18 @@ def inputs_of(said: Mapping[str, Any]) -> Inputs:
     return Inputs(said["book"], ledger, bool(said.get("live")), late, others)
 
 
-_ENTRY = tuple((each.name, each.default) for each in fields(Entry))
+_WRITTEN: Mapping[str, Callable[[Any], Any]] = {"at": plain, "debt": plain, "minutes": plain, "exceptions": plain}
+_ENTRY = tuple((each.name, each.default, _WRITTEN.get(each.name)) for each in fields(Entry))
+_values = attrgetter(*(each.name for each in fields(Entry)))
 
 
 def entry_json(entry: Entry) -> dict[str, Any]:
     """Only what differs from an entry's defaults, in a fixed order."""
-    values = ((name, getattr(entry, name), default) for name, default in _ENTRY)
-    return {name: plain(value) for name, value, default in values if default is MISSING or value != default}
+    said = {}
+    for (name, default, written), value in zip(_ENTRY, _values(entry), strict=True):
+        if value != default:
+            said[name] = written(value) if written else value
+    return said
 
 
 def entry_of(said: Mapping[str, Any]) -> Entry:

@@ -248,13 +248,13 @@ class _Question:
 
     def _full(self, row: Rule, unit: str, window: Window, most: int, at: datetime) -> Iterable[Finding]:
         limit = Decimal(most)
-        weighed = counting.weigh(row, unit, window, limit, self.counted(row), self.contact.debt, self.zones)
+        weighed = counting.weigh(row, unit, window, limit, self.counted(row), self.contact.debt, self.zones, at)
         used = counting.used(weighed, at)
         params = {"unit": unit, "max": most, "used": str(used), "window": window.type, "n": window.n}
         if used >= limit:
             yield row, Reason(ReasonCode.CAP_REACHED, row.id, params, counting.released(weighed, limit))
         elif self.recheck is not None and at < self.recheck:
-            more = counting.weigh(row, unit, window, limit, self.assumed, self.contact.debt, self.zones)
+            more = counting.weigh(row, unit, window, limit, self.assumed, self.contact.debt, self.zones, at)
             if used + (unproven := counting.used(more, at)) >= limit:
                 params |= {"assumed": str(unproven), "late_source": [source.name for source in self.late]}
                 yield row, Reason(ReasonCode.CAP_REACHED, row.id, params, self.recheck)
@@ -279,10 +279,13 @@ class _Question:
             window, unit = counted_over(row)
             # A cooldown runs by whole local days; the day of the talk is the first where the rule says so.
             after = window.n + (0 if row.params.get("day_of_talk_counts") else 1)
+            quiet = Window("calendar_day", after)
+            over = counting.over_before(at, quiet)
             ends = [
-                counting.expiry(entry.at, Window("calendar_day", after), zone)
+                counting.expiry(entry.at, quiet, zone)
                 for entry in self.counted(row)
-                if counting.concerns(row, entry, self.contact.debt, heed_exceptions=False)
+                if entry.at > over
+                and counting.concerns(row, entry, self.contact.debt, heed_exceptions=False)
                 and counting.UNITS[unit](entry)
                 for zone in self.zones
             ]
@@ -338,7 +341,7 @@ class _Question:
             window, unit = counted_over(row)
             if window == Window("calendar_day") and unit != "minutes":
                 limit = Decimal(row.params["max"])
-                weighed = counting.weigh(row, unit, window, limit, self.counted(row), self.contact.debt, self.zones)
+                weighed = counting.weigh(row, unit, window, limit, self.counted(row), self.contact.debt, self.zones, at)
                 caps.append((row.params["max"], int(counting.used(weighed, at))))
         most, count = min(caps, key=lambda cap: (cap[0] - cap[1], cap[0]), default=(None, 0))
         return count, most, self._closes(at)

@@ -20,7 +20,7 @@ from backoffice_core.compliance import books, rules
 from backoffice_core.compliance.asking import GUARD_MINUTES, decision_row, entry_of
 from backoffice_core.compliance.models import ComplianceDecision, ContactLedger
 from backoffice_core.compliance.terms import VOICE, Contact, Decision, LedgerView, Reason, ReasonCode
-from backoffice_core.db import insert_sql, new_key
+from backoffice_core.db import Ready, insert_sql, new_key
 from backoffice_core.errors import BadInput, NotFound
 
 LIVE_RECHECK = timedelta(minutes=1)
@@ -113,7 +113,7 @@ _RESERVE = text(f"WITH decided AS ({DECISION}) {SLOT}")
 # is live, and the stamp by which `books.current` knows that rules or calendar have changed. Always at least one row. What is live
 # is asked for by the order of its own index: with `number = :number` a plan made while nothing was live, and kept, walks
 # all live calls by the index of persons.
-_COUNTED = text("""
+_COUNTED = Ready("""
     SELECT r.n, r.loaded, w.n, w.updated,
            coalesce((SELECT person_id FROM contact_ledger WHERE person_id >= :person AND state = 'RESERVED'
                      AND direction = 'outbound' AND channel IN ('call', 'robot') ORDER BY person_id LIMIT 1) = :person
@@ -140,7 +140,7 @@ async def _counted(session: AsyncSession, person: UUID, number: str, at: datetim
         "person": person, "number": number, "since": at - timedelta(days=kept.rules.ledger_days),
         "by_number": kept.rules.by_number,
     }  # fmt: skip
-    return (await session.execute(_COUNTED, terms)).all()
+    return (await _COUNTED.rows(session, terms)).all()
 
 
 def one_at_a_time(decision: Decision, at: datetime) -> Decision:

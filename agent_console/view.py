@@ -42,7 +42,20 @@ def _why(words: Words, why: dict[str, Any]) -> str:
         parts.append(words("days", n=int(why["days_past_due"])))
     if why.get("times_typical"):
         parts.append(words("why-times", n=words.number(Decimal(str(why["times_typical"])), 1)))
+    if why.get("reach"):
+        parts += _why_now(words, why)
     return " · ".join(parts)
+
+
+def _why_now(words: Words, why: dict[str, Any]) -> list[str]:
+    """The chance to reach him in this hour, his best one, and how many calls say so."""
+    now, best = Decimal(str(why["reach"])), Decimal(str(why["best_reach"]))
+    said = [words("why-reach", now=words.number(now * 100, 0))]
+    if best > now:
+        hour = f"{int(why['best_hour']):02}:00"
+        said.append(words("why-best-hour", hour=hour, chance=words.number(best * 100, 0)))
+    said.append(words("why-tried", n=int(why["tried"])) if why.get("tried") else words("why-not-tried"))
+    return said
 
 
 def _reason_of(words: Words, code: str) -> str:

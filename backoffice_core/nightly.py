@@ -21,7 +21,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from backoffice_core import night_chunks
 from backoffice_core.borrowers.rules import UNUSABLE
-from backoffice_core.call_centre import absence, queue, requeue
+from backoffice_core.call_centre import absence, learned, queue, requeue
 from backoffice_core.cases import tasks
 from backoffice_core.cases.models import Task
 from backoffice_core.cases.rules import REFRESH_CONTACT, next_working_day
@@ -358,6 +358,12 @@ async def _strategy_steps(session: AsyncSession, night: Night) -> dict[str, int]
     )  # fmt: skip
 
 
+async def _learn_chances(session: AsyncSession, night: Night) -> dict[str, int]:
+    """When each number is answered, and by whom, for the order of the queue (CC-11)."""
+    clock = night.clock
+    return await learned.learn(session, night.business_date, at=night.now, wall=clock.wall(), zone=clock.zone)
+
+
 async def _build_queue(session: AsyncSession, night: Night) -> dict[str, int]:
     return await queue.build_queue(
         session, night.business_date, now=night.now, settings=night.settings, zone=night.clock.zone,
@@ -372,6 +378,7 @@ STEPS: tuple[tuple[str, Step], ...] = (
     ("move_stages", _move_stages),
     ("due_tasks", _due_tasks),
     ("strategy_steps", _strategy_steps),
+    ("learn_chances", _learn_chances),
     ("build_queue", _build_queue),
 )
 IN_RANGES = frozenset({"days_past_due", "open_cases", "judge_promises", "move_stages"})

@@ -15,7 +15,7 @@ from backoffice_core import clock as clocks
 from backoffice_core import config
 from backoffice_core.audit import service as audit
 from backoffice_core.bus import Bus
-from backoffice_core.call_centre import call_backs, caller_ids, queue, requeue, wrap_up
+from backoffice_core.call_centre import call_backs, caller_ids, live_order, queue, requeue, wrap_up
 from backoffice_core.clock import Clock
 from backoffice_core.compliance import elsewhere
 from backoffice_core.config import Settings
@@ -39,6 +39,7 @@ SHIP_LOG_EVERY_S = 5.0
 CALL_BACK_LOOK_S = 1.0
 REQUEUE_LOOK_S = 0.25
 REQUEUE_SAY_S = 2.0
+NEW_HOUR_LOOK_S = 15.0
 
 
 class Worker:
@@ -57,6 +58,7 @@ class Worker:
             group.create_task(self._call_back())
             for share in range(queue.SHARES):
                 group.create_task(self._requeue(share))
+            group.create_task(self._plan_hours())
             group.create_task(Ears(self.settings, self.database, self.bus, self.clock).run())
 
     async def _jobs(self) -> None:
@@ -142,6 +144,19 @@ class Worker:
         if done is not None and done.changed:
             await self.bus.publish(QueueChanged())
         return done
+
+    async def _plan_hours(self) -> None:
+        """At the beginning of each hour cases find their places by what was learned of the hours that are left (CC-11)."""
+        while True:
+            try:
+                async with self.database.begin() as s:
+                    now, today = self.clock.now(), self.clock.today()
+                    placed = await live_order.new_hour(s, self.settings, now=now, today=today, zone=self.clock.zone)
+                if placed is not None:
+                    log.info("the hour is planned", cases=placed)
+            except AWAY as error:
+                log.warning("the plan of the hour waits", error=type(error).__name__)
+            await asyncio.sleep(NEW_HOUR_LOOK_S)
 
     async def _review_caller_ids(self) -> None:
         """Numbers that show the operators' signs of blocking leave the pool (FL-03)."""

@@ -1,7 +1,9 @@
 """How a campaign orders its cases and tries again (pure): `campaigns.ordering` and `campaigns.retries`, read and checked.
 
 `ordering`: `by` (value: overdue × the chance of a kept promise; amount; days: days past due), `cost` (of one call, in the
-currency's units by currency: only what is expected above it counts), `weights` (of stages 0–4: a multiplier).
+currency's units by currency: only what is expected above it counts), `weights` (of stages 0–4: a multiplier), `hours` (by
+value only; wait: a case that is likelier reached at another hour of the day waits for it while agents have time then; order:
+it only stands behind; off: what was learned of numbers and hours is not used).
 `retries`: `max_attempts` a day, and by result `after_minutes`, `backoff` (each further call waits so many times longer) and
 `next_number_minutes` (the borrower's other number is called after so long; without it no sooner than the same one). What
 the law allows is the evaluator's business, whatever stands here.
@@ -17,6 +19,7 @@ from backoffice_core.call_centre.rules import MAX_ATTEMPTS_A_DAY, RETRY_AFTER
 from backoffice_core.errors import BadInput
 
 BY = ("value", "amount", "days")
+USE_OF_HOURS = ("wait", "order", "off")
 ONCE = ("INVALID_NUMBER", "FAX")  # not called again, but the other number is
 _NEXT_NUMBER = {"BUSY": 10, "NO_ANSWER": 10, "INVALID_NUMBER": 1, "FAX": 1, "ANNOUNCEMENT": 10, "REJECTED": 60}
 DAY_MINUTES = 1440
@@ -27,6 +30,7 @@ class Strategy:
     by: str = "value"
     cost: Mapping[str, Decimal] = field(default_factory=dict)
     weights: Mapping[int, Decimal] = field(default_factory=dict)
+    hours: str = "wait"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +58,11 @@ class Retries:
 
 def strategy(said: Mapping[str, Any]) -> Strategy:
     """Raises BadInput naming the field."""
-    _known(said, ("by", "cost", "weights"), "ordering")
-    by = said.get("by", "value")
-    if by not in BY:
-        raise BadInput(f"ordering cannot be “{by}”.", remedy=f"One of: {', '.join(BY)}.", field="ordering")
+    _known(said, ("by", "cost", "weights", "hours"), "ordering")
+    by, hours = said.get("by", "value"), said.get("hours", "wait")
+    for value, values in ((by, BY), (hours, USE_OF_HOURS)):
+        if value not in values:
+            raise BadInput(f"ordering cannot be “{value}”.", remedy=f"One of: {', '.join(values)}.", field="ordering")
     cost = {
         str(name): _number(value, "ordering", 0, 10**9) for name, value in _object(said, "cost", "ordering").items()
     }
@@ -66,7 +71,7 @@ def strategy(said: Mapping[str, Any]) -> Strategy:
         if str(stage) not in {"0", "1", "2", "3", "4"}:
             raise BadInput(f"There is no stage {stage}.", remedy="Stages are 0 to 4.", field="ordering")
         weights[int(stage)] = _number(value, "ordering", 0, 1000)
-    return Strategy(by, cost, weights)
+    return Strategy(by, cost, weights, hours)
 
 
 def retries(said: Mapping[str, Any]) -> Retries:

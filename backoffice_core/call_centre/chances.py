@@ -63,7 +63,7 @@ class Chances:
         self.rate = answer_rate
         self.curve = np.ones(HOURS)  # answers of the floor over the day, mean 1
         self._tried, self._answered = np.zeros(HOURS), np.zeros(HOURS)
-        self._hour_of: list[tuple[int, int, int]] = []  # what was heard: number, hour, outcome
+        self._hour_of: list[tuple[int, int, int, int]] = []  # what was heard: number, hour, outcome, how often
         self._tables()
 
     def _tables(self) -> None:
@@ -86,12 +86,21 @@ class Chances:
         said[0] += 0.05 * said[1]
         self.log_said = np.log(np.clip(said, 1e-6, 1.0))
 
-    def heard(self, number: int, hour: int, outcome: str) -> None:
-        """One attempt's end; `hour` 0 … 23 of the borrower's day. Raises KeyError for an unknown outcome."""
+    def heard(self, number: int, hour: int, outcome: str, times: int = 1) -> None:
+        """An attempt's end, or so many alike; `hour` 0 … 23 of the borrower's day. Raises KeyError for an unknown outcome."""
         what = _OUTCOME[outcome]
-        self.log_seen[number] += self.log_said[what, :, hour]
-        self.seen[number] += 1
-        self._hour_of.append((number, hour, what))
+        self.log_seen[number] += times * self.log_said[what, :, hour]
+        self.seen[number] += times
+        self._hour_of.append((number, hour, what, times))
+
+    def heard_all(self, heard: Sequence[tuple[int, int, str, int]]) -> None:
+        """The same of very many: number, hour, outcome, how often."""
+        rows = [(number, hour, _OUTCOME[outcome], times) for number, hour, outcome, times in heard]
+        self._hour_of += rows
+        if rows:
+            number, hour, what, times = (np.array(column) for column in zip(*rows, strict=True))
+            np.add.at(self.log_seen, number, times[:, None] * self.log_said[what, :, hour])
+            np.add.at(self.seen, number, times)
 
     def belief(self) -> Floats:
         """Numbers × kinds, each row adding up to 1."""
@@ -121,18 +130,18 @@ class Chances:
             self.prior[group] = (mine.sum(axis=0) + 40 * first) / (len(mine) + 40)
         if not self._hour_of:
             return
-        number, hour, outcome = (np.array(column) for column in zip(*self._hour_of, strict=True))
+        number, hour, outcome, times = (np.array(column) for column in zip(*self._hour_of, strict=True))
         alive = 1 - belief[:, -1]
         habits = np.array(
             [_habit(HABITS[k.habit]) * READY[k.ready] if k.party != DEAD else np.zeros(HOURS) for k in KINDS]
         )
-        expected = np.bincount(hour, (belief @ habits)[number, hour] * alive[number], HOURS)
-        answers = np.bincount(hour, outcome < 3, HOURS)
+        expected = np.bincount(hour, times * (belief @ habits)[number, hour] * alive[number], HOURS)
+        answers = np.bincount(hour, times * (outcome < 3), HOURS)
         self.rate = float((answers.sum() + 50 * self.rate) / (expected.sum() + 50))
         self.curve = (answers / self.rate + 50) / (expected + 50)
         self._tables()
         self.log_seen[:] = 0
-        np.add.at(self.log_seen, number, self.log_said[outcome, :, hour])
+        np.add.at(self.log_seen, number, times[:, None] * self.log_said[outcome, :, hour])
 
 
 def _prior(kind: Kind) -> float:

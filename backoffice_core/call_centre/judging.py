@@ -85,6 +85,7 @@ class Judged:
     phone: Phone | None
     refused: NotToday | None = None
     from_when: datetime | None = None
+    phones: Sequence[Phone] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,7 +235,8 @@ def _judge(whom: Whom, material: _Material, terms: Terms) -> Judged:
         ),
     )  # fmt: skip
     best = best_phone(view.phones)
-    return Judged(view, whom, phones[best.id] if best else None, own_refusal(view, terms.day, terms.zone))
+    refused = own_refusal(view, terms.day, terms.zone)
+    return Judged(view, whom, phones[best.id] if best else None, refused, phones=tuple(phones.values()))
 
 
 async def _ask_the_law(session: AsyncSession, judged: Iterable[Judged], material: _Material, terms: Terms) -> None:

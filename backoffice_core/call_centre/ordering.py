@@ -1,5 +1,7 @@
 """In which order the queue is called, pure, and with which terms.
 
+(Once calls have taught when each number is answered, those ordered by value stand by the plan of the day: `live_order.py`.)
+
 The order is one that a manager can read. First the borrowers who asked for a call back, by their hour; then those whose
 promise went by unpaid; then all others by expected value: overdue sum × the chance that one call to a debt of this age
 ends in a kept promise. Currencies are not compared: each value is a multiple of the typical one (the median) of its
@@ -17,7 +19,10 @@ from types import MappingProxyType
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import numpy as np
+
 from backoffice_core.call_centre.campaign_terms import Strategy
+from backoffice_core.call_centre.chances import Floats
 from backoffice_core.call_centre.queue_rules import CaseView
 from backoffice_core.cases.rules import CALLBACK, FOLLOW_UP
 
@@ -32,7 +37,6 @@ _CHANCES: tuple[tuple[float, tuple[str, ...]], ...] = (
 BUCKETS = ("1-30", "31-60", "61-90", "91-180", "181+")
 _AS_SHIPPED = Strategy()
 GROUPS = ("CALL_BACK", "BROKEN_PROMISE", "VALUE")
-GROUPS = ("CALL_BACK", "BROKEN_PROMISE", "VALUE")
 
 
 def chance(days_past_due: int) -> tuple[str, Decimal]:
@@ -46,6 +50,9 @@ def chance(days_past_due: int) -> tuple[str, Decimal]:
     raise AssertionError("the last bucket has no end")
 
 
+_OF_CONTACT: Mapping[str, Decimal] = MappingProxyType(
+    {name: Decimal(factors[3]) * Decimal(factors[4]) for name, (_, factors) in zip(BUCKETS, _CHANCES, strict=True)}
+)  # that a talk with the borrower ends in a promise which is kept
 _BY_BUCKET: Mapping[str, Decimal] = MappingProxyType(dict(chance(days) for days in (1, 31, 61, 91, 181)))
 
 
@@ -65,19 +72,82 @@ def worth(case: CaseView, strategy: Strategy) -> Decimal:
     return by * strategy.weights.get(case.stage, Decimal(1))
 
 
+def contact_worth(case: CaseView, strategy: Strategy) -> Decimal:
+    """What a talk with the borrower is expected to bring, in his currency, times the weight of his stage."""
+    brings = case.overdue * _OF_CONTACT[bucket_of(case.days_past_due)]
+    return brings * strategy.weights.get(case.stage, Decimal(1))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayPlan:
+    """What the plan of a day places cases by. `learned`: the night that taught it; `hour`: of the bank's day, at which prices
+    were last found; `prices`: of an agent's second in each hour of that day; `right`, `answered`: chances by hour of numbers
+    not heard of, by group; `handle`: seconds with the borrower, with another, of ringing; `attempts`: of a case and day;
+    `typical`: the median worth of a contact, by currency; `places`: by jurisdiction and time zone the hours that its clock is
+    ahead, the hour at which calling ends, and the attempts that the law allows a day."""
+
+    learned: date
+    hour: int
+    prices: tuple[float, ...]
+    right: list[list[float]]
+    answered: list[list[float]]
+    handle: list[float]
+    attempts: int
+    typical: Mapping[str, Decimal]
+    places: Mapping[str, tuple[int, int, int]]
+
+    @property
+    def groups(self) -> tuple[Floats, Floats]:
+        return np.array(self.right), np.array(self.answered)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "learned": self.learned.isoformat(), "hour": self.hour, "prices": list(self.prices), "right": self.right,
+            "answered": self.answered, "handle": self.handle, "attempts": self.attempts,
+            "typical": {currency: str(value) for currency, value in sorted(self.typical.items())},
+            "places": {key: list(value) for key, value in self.places.items()},
+        }  # fmt: skip
+
+    @classmethod
+    def read(cls, said: Mapping[str, Any]) -> "DayPlan":
+        known = {**said, "learned": date.fromisoformat(said["learned"]), "prices": tuple(said["prices"])}
+        known["typical"] = {currency: Decimal(value) for currency, value in said["typical"].items()}
+        known["places"] = {key: tuple(value) for key, value in said["places"].items()}
+        return cls(**known)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """Where the plan puts a case. `score`: about -5 … 5, the greater the sooner; `now`: it is to be called in this hour,
+    otherwise it stands behind all who are, or waits. `chance` to reach him now, by a number called `tried` times; `best_hour`
+    of his own day, with its `best_chance`."""
+
+    score: float
+    now: bool
+    waits_until: datetime | None
+    chance: float
+    best_hour: int
+    best_chance: float
+    tried: int
+
+
 @dataclass(frozen=True, slots=True)
 class Norms:
     """What the cases of one date are compared with. `typical`: the median worth of each currency, by `strategy`."""
 
     typical: Mapping[str, Decimal] = field(default_factory=dict)
     strategy: Strategy = field(default_factory=Strategy)
+    plan: DayPlan | None = None
 
     def as_json(self) -> dict[str, Any]:
-        return {"typical": {currency: str(value) for currency, value in sorted(self.typical.items())}}
+        said = {"typical": {currency: str(value) for currency, value in sorted(self.typical.items())}}
+        return said | ({"plan": self.plan.as_json()} if self.plan is not None else {})
 
     @classmethod
     def read(cls, said: Mapping[str, Any], strategy: Strategy) -> "Norms":
-        return cls({currency: Decimal(value) for currency, value in said.get("typical", {}).items()}, strategy)
+        typical = {currency: Decimal(value) for currency, value in said.get("typical", {}).items()}
+        planned = said.get("plan") if strategy.by == "value" and strategy.hours != "off" else None
+        return cls(typical, strategy, DayPlan.read(planned) if planned else None)
 
 
 def norms_of(cases: Iterable[CaseView], strategy: Strategy = _AS_SHIPPED) -> Norms:
@@ -95,6 +165,7 @@ class Placed:
     case: CaseView
     position: int
     why: dict[str, Any] = field(default_factory=dict)
+    waits_until: datetime | None = None  # for his better hour, while agents have time enough then
 
 
 # A position is its group, then 16 bits of value, then 12 of the case number; three groups stay inside PostgreSQL's integer.
@@ -102,19 +173,47 @@ _VALUES, _NUMBERS = 1 << 16, 1 << 12
 _OCTAVES = 16  # values from 2^-16 to 2^16 times the typical one are told apart from 0.04 % on
 
 
-def place(case: CaseView, norms: Norms, today: date, zone: ZoneInfo) -> Placed:
+def place(case: CaseView, norms: Norms, today: date, zone: ZoneInfo, planned: Planned | None = None) -> Placed:
     """Where the case stands in the queue of `today`. `zone`: the bank's."""
     group, at = _group(case, today)
     value = worth(case, norms.strategy)
     typical = norms.typical.get(case.currency) or value
     times = value / typical if typical else Decimal(0)
+    why = _why(case, group, at, times, norms.strategy)
+    waits = None
     if group == "CALL_BACK":
         begins = datetime(today.year, today.month, today.day, tzinfo=zone)
         inside = _VALUES - 1 if at is None else min(max(int((at - begins).total_seconds()) // 2, 0), _VALUES - 2)
+    elif planned is not None:
+        inside = _by_score(planned)
+        why |= _learned(case, planned, norms.strategy)
+        waits = planned.waits_until if group == "VALUE" else None
     else:
         inside = _behind(float(times))
     position = (GROUPS.index(group) * _VALUES + inside) * _NUMBERS + case.number % _NUMBERS
-    return Placed(case, position, _why(case, group, at, times, norms.strategy))
+    return Placed(case, position, why, waits)
+
+
+_SCORES = 5.0
+
+
+def _by_score(planned: Planned) -> int:
+    """Those of this hour before all others."""
+    half = _VALUES // 2
+    share = (min(max(planned.score, -_SCORES), _SCORES) + _SCORES) / (2 * _SCORES)
+    return int((1 - share) * (half - 1)) + (0 if planned.now else half)
+
+
+def _learned(case: CaseView, planned: Planned, strategy: Strategy) -> dict[str, Any]:
+    kept = _OF_CONTACT[bucket_of(case.days_past_due)]
+    share = Decimal(str(round(planned.chance, 4))) * kept
+    return {
+        "chance": str(share.quantize(Decimal("0.0001"))),
+        "expected": str((case.overdue * share).quantize(Decimal("0.01"))),
+        "contact_worth": str(contact_worth(case, strategy).quantize(Decimal("0.01"))),
+        "reach": f"{planned.chance:.2f}", "best_hour": planned.best_hour, "best_reach": f"{planned.best_chance:.2f}",
+        "tried": planned.tried,
+    }  # fmt: skip
 
 
 def _behind(times: float) -> int:

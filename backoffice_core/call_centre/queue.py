@@ -13,12 +13,12 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.borrowers.models import ContactPoint, Person
-from backoffice_core.call_centre import campaign_terms
+from backoffice_core.call_centre import campaign_terms, live_order
 from backoffice_core.call_centre.campaign_models import Campaign
 from backoffice_core.call_centre.campaign_terms import Retries, Strategy
 from backoffice_core.call_centre.judging import CAMPAIGN, PURPOSE, Judged, Terms, judge
 from backoffice_core.call_centre.models import CallAttempt, CallTask, NotCallable
-from backoffice_core.call_centre.ordering import Norms, norms_of, place
+from backoffice_core.call_centre.ordering import Norms, Planned, norms_of, place
 from backoffice_core.call_centre.queue_models import QueueDay, QueueMark
 from backoffice_core.call_centre.queue_rules import Change, NotToday, Stand, change_of
 from backoffice_core.call_centre.rules import OUTCOMES
@@ -54,8 +54,9 @@ async def build_queue(
     for some in _in_parts(every):
         judged += await judge(session, some, terms)
         progress(len(judged), len(every))
-    ordering, _ = await campaign(session)
+    ordering, retries = await campaign(session)
     norms = norms_of((one.view for one in judged if one.refused is None), ordering)
+    norms = await live_order.night(session, norms, judged, terms, retries.max_attempts)
     day = insert(QueueDay).values(business_date=business_date, norms=norms.as_json(), built_at=now)
     new = {"norms": day.excluded.norms, "built_at": day.excluded.built_at}
     await session.execute(day.on_conflict_do_update(index_elements=["business_date"], set_=new))
@@ -101,6 +102,8 @@ async def write(
     stands, dialing = await _stands(session, terms.day, cases)
     _, retries = await campaign(session)
     refused = await _refused(session, terms.day, cases)
+    tried = {case_id: stand.attempts for case_id, (stand, _) in stands.items()}
+    plans = await live_order.places(session, norms, judged, terms, tried)
     changes = _Changes(terms.day)
     for one in judged:
         case_id = one.view.case_id
@@ -110,7 +113,7 @@ async def write(
         why = {"night"} if whys is None else whys.get(case_id, ())
         moves_on = _moves_on(one, stand, said, retries)
         change = change_of(stand, one.view, one.refused, one.from_when, terms.at, why, moves_on)
-        changes.task(one, stand, said, change, norms, terms)
+        changes.task(one, stand, said, change, norms, terms, plans.get(case_id))
         changes.reason(case_id, refused.get(case_id), change.refused)
     await changes.write(session)
     return len(changes.changed)
@@ -175,14 +178,16 @@ class _Changes:
         self.changed: set[UUID] = set()
 
     def task(
-        self, one: Judged, stand: Stand | None, said: Said | None, change: Change, norms: Norms, terms: Terms
-    ) -> None:
+        self, one: Judged, stand: Stand | None, said: Said | None, change: Change, norms: Norms, terms: Terms,
+        planned: Planned | None = None,
+    ) -> None:  # fmt: skip
         if change.act == "withdraw" and stand is not None:
             self.gone.append(stand.id)
         elif change.act == "cancel" and stand is not None and said is not None:
             self.moved.append((stand.id, change.state, change.state_reason, None, *said))
         elif change.act == "place" and one.phone is not None:
-            placed = place(one.view, norms, terms.day, terms.zone)
+            placed = place(one.view, norms, terms.day, terms.zone, planned)
+            change = change.after(placed.waits_until)
             if stand is None:
                 now = {"contact_point_id": one.phone.id, "position": placed.position, "why": placed.why}
                 self.new.append(self._new(one, change) | now)

@@ -178,6 +178,7 @@ def earliest(case: CaseView, lawful_from: datetime, now: datetime) -> datetime |
 # --- what becomes of a task ----------------------------------------------------------------------------------------
 
 NO_SUCH_LINE = frozenset({"INVALID_NUMBER", "FAX"})  # the call's result is of the number, not of the borrower
+BEST_HOUR = "BEST_HOUR"  # waits for the hour of the day at which he is likeliest reached
 JUDGED_ALONE = frozenset({"cancelled"})  # a mark by the cancelling itself: no fact speaks for calling again
 
 
@@ -205,6 +206,12 @@ class Change(NamedTuple):
     state: str = ""
     state_reason: str = ""
     earliest_at: datetime | None = None
+
+    def after(self, better_hour: datetime | None) -> "Change":
+        """The same, not before the hour that the plan of the day has for him."""
+        if better_hour is None or (self.earliest_at is not None and self.earliest_at >= better_hour):
+            return self
+        return self._replace(earliest_at=better_hour, state_reason=self.state_reason or BEST_HOUR)
 
 
 def change_of(

@@ -2262,6 +2262,16 @@ said-write-utilisation-by-hour-as-svg = write utilisation by hour as SVG
 said-days-have-no-chart = Days have no chart.
 said-leave-out-chart = Leave out --chart, or take a world without `cases`.
 
+## Live order and what-if
+reason-BEST_HOUR = Waits for a better hour, when this person is likelier to answer
+why-reach = answers now { $now }%
+why-best-hour = best at { $hour }: { $chance }%
+why-tried = { $n ->
+        [one] from { $n } call
+       *[other] from { $n } calls
+    }
+why-not-tried = from numbers like it
+
 ## Abandoned, previews, machines, shelter
 
 abandoned-title = Abandoned calls
@@ -2454,7 +2464,6 @@ said-give-next-of-the-page-before-or-nothing = Give `next` of the page before, o
 said-give-each-request-a-key-of-its-own = Give each request a key of its own.
 said-this-idempotency-key-stood-for-another-request = This Idempotency-Key stood for another request.
 said-this-is-no-cursor = This is no cursor.
-
 ## Errors
 
 error-SERVER = Something broke

@@ -2272,6 +2272,16 @@ said-write-utilisation-by-hour-as-svg = записать загрузку по �
 said-days-have-no-chart = У дней нет графика.
 said-leave-out-chart = Не указывайте --chart или возьмите мир без `cases`.
 
+## Live order and what-if
+reason-BEST_HOUR = Ждёт лучшего часа: тогда до человека дозвониться вероятнее
+why-reach = сейчас ответит { $now } %
+why-best-hour = лучше всего в { $hour }: { $chance } %
+why-tried = { $n ->
+        [one] по { $n } звонку
+       *[other] по { $n } звонкам
+    }
+why-not-tried = по похожим номерам
+
 ## Abandoned, previews, machines, shelter
 
 abandoned-title = Потерянные звонки
@@ -2468,7 +2478,6 @@ said-give-next-of-the-page-before-or-nothing = Дайте `next` предыду�
 said-give-each-request-a-key-of-its-own = Дайте каждому запросу собственный ключ.
 said-this-idempotency-key-stood-for-another-request = Этот Idempotency-Key стоял за другим запросом.
 said-this-is-no-cursor = Это не курсор.
-
 ## Errors
 
 error-SERVER = Что-то сломалось

@@ -2273,6 +2273,16 @@ said-write-utilisation-by-hour-as-svg = записати завантаженн�
 said-days-have-no-chart = У днів немає графіка.
 said-leave-out-chart = Не вказуйте --chart або візьміть світ без `cases`.
 
+## Live order and what-if
+reason-BEST_HOUR = Чекає на кращу годину: тоді людину додзвонитися ймовірніше
+why-reach = зараз відповість { $now } %
+why-best-hour = найкраще о { $hour }: { $chance } %
+why-tried = { $n ->
+        [one] за { $n } дзвінком
+       *[other] за { $n } дзвінками
+    }
+why-not-tried = за схожими номерами
+
 ## Abandoned, previews, machines, shelter
 
 abandoned-title = Покинуті дзвінки
@@ -2469,7 +2479,6 @@ said-give-next-of-the-page-before-or-nothing = Дайте `next` поперед�
 said-give-each-request-a-key-of-its-own = Дайте кожному запиту власний ключ.
 said-this-idempotency-key-stood-for-another-request = Цей Idempotency-Key стояв за іншим запитом.
 said-this-is-no-cursor = Це не курсор.
-
 ## Errors
 
 error-SERVER = Щось зламалося

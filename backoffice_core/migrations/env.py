@@ -26,6 +26,7 @@ for name in (
     "call_centre.preview_models",
     "call_centre.machine_models",
     "call_centre.shelter_models",
+    "call_centre.chance_models",
 ):  # tables outside a noun's models.py
     importlib.import_module(f"backoffice_core.{name}")
 

@@ -1,10 +1,7 @@
 """In which order a finite list is called: ours, VICIdial's, and the one of somebody who knows the truth (pure).
 
-Ours, in one paragraph: for every number the chance that a call reaches the borrower is known for each hour of the day
-(`chances.py`). An attempt is scarce twice: the law allows a case few of them, and an agent's time costs. So every case
-looks through the rest of its day and plans its attempts into its best hours, where an hour has a price for agents' time
-that is just high enough for the planned calls to fit; a case is called now if this hour is among those planned, first where
-most would be lost by waiting.
+Ours: for every number the chance that a call reaches the borrower is known for each hour of the day (`chances.py`), and every
+case plans its attempts into its best hours by the functions that order the product's queue (`planning.py`).
 """
 
 import heapq
@@ -13,11 +10,12 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from backoffice_core.call_centre import planning
 from backoffice_core.call_centre.chances import HOURS, Chances, Floats
+from backoffice_core.call_centre.planning import NEVER
 from dialer.simulation.finite_days import Days, Order, Shown, Truth
 from dialer.simulation.world import FiniteWorld
 
-NEVER = float("inf")
 DAY_S = 86_400.0
 
 
@@ -151,11 +149,6 @@ class Planned(Cases):
     """Ours, over what is believed (`Chances`) or known (`Known`)."""
 
     REPLAN_S, AGAIN_S = 1200.0, 300.0  # a plan lasts so long; an exhausted one is not made again sooner
-    GAP_H = 2  # between two attempts
-    ATTEMPT = (
-        0.01  # what a call must be worth, in contacts with the borrower of a typical case: phone, patience, caller id
-    )
-    OVERBOOK = 1.15  # some of those planned will have promised by then
 
     def __init__(self, world: FiniteWorld, shown: Shown, knowledge: Knowledge) -> None:
         super().__init__(world, shown)
@@ -206,7 +199,7 @@ class Planned(Cases):
         )
 
     def _replan(self, t: float) -> None:
-        """Cases × remaining hours: what an attempt would bring, less the price of the agents' time in that hour."""
+        """Cases × remaining hours, as the product plans its queue (`planning.py`)."""
         self.planned_at = t
         w, shown = self.w, self.shown
         now = int(t // 3600)
@@ -215,34 +208,23 @@ class Planned(Cases):
         same = shown.same_as[:, None]
         right = self.knowledge.right_party()[same, by_kyiv]
         right[self.useless] = 0.0
-        best = np.maximum.reduceat(right, self.starts, axis=0)  # of the case's numbers, in each hour
         answered = np.minimum(self.knowledge.answered()[same, by_kyiv], 0.95)
-        chosen = np.array([np.argmax(right[:, 0][a:b]) + a for a, b in self._spans()])
-        # agents' time of an attempt: the talk with the borrower, or with somebody else
-        cost = (
-            right * self.handle[0]
-            + np.maximum(answered - right, 0) * self.handle[1]
-            + w.ring_time / w.lines * w.agents * w.utilisation
-        )
-        cost = np.minimum.reduceat(np.where(right >= best[shown.case_of], cost, NEVER), self.starts, axis=0)
-        worth = np.maximum(best * self._worth()[:, None] - self.ATTEMPT, 0.0)
-        allowed = np.where(self.resting() | (self.not_before == NEVER), 0, self._allowed())
+        of = planning.of_cases(
+            right, answered, shown.case_of, self.starts, handle=self.handle,
+            dial_s=w.ring_time / w.lines * w.agents * w.utilisation,
+        )  # fmt: skip
+        worth = np.maximum(of.best * self._worth()[:, None] - planning.ATTEMPT, 0.0)
+        allowed = np.clip(np.where(self.resting() | (self.not_before == NEVER), 0, self._allowed()), 0, None)
         open_ = self.not_before[:, None] < (hours[None, :] + 1) * 3600.0
         worth = np.where(open_, worth, 0.0)
-        room = np.full(len(hours), w.agents * w.utilisation * 3600.0 * self.OVERBOOK)
+        room = np.full(len(hours), w.agents * w.utilisation * 3600.0 * planning.OVERBOOK)
         room[0] *= (now + 1) - t / 3600
-        surplus = self._priced(worth, cost, np.clip(allowed, 0, None), room)
-        picked, left = self._pick(surplus, allowed)
-        margin = surplus[:, 0] - np.clip(left, 0, None)  # what would be lost by waiting for the first hour left out
-        take = picked[:, 0]
-        if self.prices[now] > 0:  # agents are scarce: none waits for a planned call while another could be made
-            take |= (allowed > 0) & (worth[:, 0] > 0)
-        cases = np.flatnonzero(take & (best[:, 0] > 0))
-        ranked = cases[np.argsort(margin[cases], kind="stable")]
-        self.plan = [(float(margin[c]), int(chosen[c])) for c in ranked]
-
-    def _spans(self) -> "zip[tuple[int, int]]":
-        return zip(self.starts, [*self.starts[1:], len(self.shown.case_of)], strict=True)
+        price = planning.prices(worth, of.cost, allowed, room, self.prices[now:])
+        self.prices[now:] = price
+        stands = planning.stand(worth, of.cost, allowed, price)
+        cases = np.flatnonzero(stands.take & (of.best[:, 0] > 0))
+        ranked = cases[np.argsort(stands.score[cases], kind="stable")]
+        self.plan = [(float(stands.score[c]), int(of.chosen[c])) for c in ranked]
 
     def _allowed(self) -> np.ndarray:
         """Attempts of each case for the rest of this day: what is left of the week, spread over its days."""
@@ -253,30 +235,6 @@ class Planned(Cases):
     def _worth(self) -> Floats:
         """Of a right-party contact: the money of the case, flattened, because a contact is also worth its own sake."""
         return np.asarray(np.sqrt(np.clip(self.shown.value, 0.05, 20.0)))
-
-    def _pick(self, surplus: Floats, allowed: np.ndarray) -> tuple[np.ndarray, Floats]:
-        """The best hours of each case, as many as it is allowed and far enough apart, and the best of what is left."""
-        left, rows = surplus.copy(), np.arange(len(surplus))
-        picked = np.zeros(surplus.shape, dtype=bool)
-        for turn in range(int(allowed.max(initial=0))):
-            hour = left.argmax(axis=1)
-            good = (left[rows, hour] > 0) & (allowed > turn)
-            picked[rows[good], hour[good]] = True
-            for apart in range(-self.GAP_H + 1, self.GAP_H):
-                near = np.clip(hour + apart, 0, surplus.shape[1] - 1)
-                left[rows[good], near[good]] = -NEVER
-        return picked, left.max(axis=1)
-
-    def _priced(self, worth: Floats, cost: Floats, allowed: np.ndarray, room: Floats) -> Floats:
-        """Prices per agent-second and hour at which the plan fits the agents, by raising those that are overbooked."""
-        price = self.prices[-len(room) :].copy()
-        step = float(np.median(worth[worth > 0]) / max(float(np.median(cost)), 1.0)) if (worth > 0).any() else 0.0
-        for turn in range(12):
-            picked, _ = self._pick(worth - price * cost, allowed)
-            load = (cost * picked).sum(axis=0) / room
-            price = np.clip(price + step * np.clip(load - 1, -0.5, 2.0) / (1 + turn / 4), 0, None)
-        self.prices[-len(room) :] = price
-        return worth - price * cost
 
 
 def _ours(world: FiniteWorld, truth: Truth) -> Order:

@@ -140,7 +140,7 @@ async def test_each_is_called_in_his_hour_by_his_number_and_the_queue_says_why(b
 def _said(task: CallTask) -> str:
     from agent_console.view import _why
 
-    return _why(Catalogue().words("en"), task.why)
+    return _why(Catalogue.load().words("en"), task.why)
 
 
 async def test_each_hour_is_planned_once_and_places_move(bank: Bank) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from backoffice_core import commands, commands_contacts, commands_recordings, config, leases
+from backoffice_core import commands, commands_contacts, commands_outbox, commands_recordings, config, leases
 from backoffice_core.command_line import noted, run, say
 from backoffice_core.commands_recordings import said_of_volume
 from backoffice_core.said import help_in_words, said, spoken
@@ -102,6 +102,7 @@ def status(as_json: Json = False) -> None:
     parts = control.look(settings)
     supervisor = control.runs(settings)
     late = asyncio.run(commands_contacts.late_now(settings)) if supervisor else []
+    dead = asyncio.run(commands_outbox.dead_now(settings)) if supervisor else 0
     volume = _volume()
     if as_json:
         shown = [{k: v for k, v in asdict(part).items() if k not in {"create_time", "sign"}} for part in parts]
@@ -110,6 +111,7 @@ def status(as_json: Json = False) -> None:
             "supervisor": supervisor.pid if supervisor else None,
             "parts": shown,
             "late_sources": late,
+            "events_given_up": dead,
             "leaders": leaders,
             "recordings": volume,
         }
@@ -129,6 +131,10 @@ def status(as_json: Json = False) -> None:
         Console(width=None if sys.stdout.isatty() else 160).print(table)
         for name in late:
             say(f"The source of contacts {name} is late: caps are lowered by its rule. `backoffice contacts sources`.")
+        if dead:
+            say(
+                f"Events that no system heard and that were given up: {dead}. `backoffice webhook events --state dead`."
+            )
         for one in _leaders(settings):
             who = f"{one.host} pid {one.pid} since {one.since:%Y-%m-%d %H:%M:%S} UTC" if one.holds else said("nobody")
             say(f"{one.name} is led by {who}")

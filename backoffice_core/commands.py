@@ -15,6 +15,7 @@ from backoffice_core.commands_backup import backup, drain
 from backoffice_core.commands_campaigns import campaign, dialer
 from backoffice_core.commands_contacts import client, contacts
 from backoffice_core.commands_money import payments
+from backoffice_core.commands_outbox import webhook
 from backoffice_core.commands_people import user
 from backoffice_core.commands_prompts import prompts
 from backoffice_core.commands_recordings import recordings
@@ -312,6 +313,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(strategy, name="strategy")
     app.add_typer(dialer, name="dialer")
     app.add_typer(payments, name="payments")
+    app.add_typer(webhook, name="webhook")
 
 
 def _as_help(text: str) -> str:

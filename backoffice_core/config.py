@@ -217,6 +217,11 @@ class Settings(BaseSettings):
         default="same",
         description="an instalment due on a day off is late after that day, or after the next working one",
     )
+    webhook_hosts: list[str] = Field(
+        default=[], description="hosts that events may be sent to, as crm.bank.ua or 127.0.0.1:9000; empty = none"
+    )
+    webhook_timeout_s: float = Field(default=10.0, gt=0, le=60, description="for a subscriber's whole answer")
+    webhook_tries: int = Field(default=15, ge=1, le=100, description="then an event waits for a person")
     balance_max_days: int = Field(default=7, ge=1, le=365, description="nobody is called about an older balance")
 
     @field_validator("data", "backups", "recordings_archive", "tls_cert", "tls_key")

@@ -24,6 +24,8 @@ from backoffice_core.errors import Refused
 from backoffice_core.events import AgentChanged, CallChanged, QueueChanged, TrunksChanged
 from backoffice_core.listening import Ears
 from backoffice_core.nightly import run_night
+from backoffice_core.outbox import service as outbox
+from backoffice_core.outbox.sender import Sender
 from backoffice_core.parts import wal
 from backoffice_core.parts.ready import mark_ready
 from backoffice_core.program import run_program
@@ -56,6 +58,7 @@ class Worker:
             group.create_task(self._each_hour())
             group.create_task(self._ship_log())
             group.create_task(self._call_back())
+            group.create_task(Sender(self.settings, self.database, self.clock).run())
             for share in range(queue.SHARES):
                 group.create_task(self._requeue(share))
             group.create_task(self._plan_hours())
@@ -192,6 +195,7 @@ class Worker:
                 async with self.database.begin() as s:
                     await elsewhere.match_again(s)
                     await clients.forget(s, self.clock.wall())
+                    await outbox.forget(s, self.clock.wall())
                 async with self.database.begin() as s:
                     head = await audit.head(s, audit.secret(self.settings))
                 await asyncio.to_thread(audit.keep, self.settings, head)

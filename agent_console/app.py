@@ -36,6 +36,7 @@ from agent_console.pages import (
     proof,
     queue,
     recording,
+    reports,
     shelter,
     stop,
     strategies,
@@ -107,6 +108,7 @@ def create_app(
         shelter,
         strategies,
         proof,
+        reports,
         dossier,
     ):
         app.include_router(pages.router)

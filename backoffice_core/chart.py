@@ -1,18 +1,23 @@
 """Charts as SVG for pages and files, in the colours of the light or the dark theme (pure)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 
 W, H, LEFT, RIGHT, TOP, BOTTOM = 720, 300, 48, 16, 34, 34
 # a file has no page around it: its own colours, for both themes
+_LIGHT = ("#0b57d0", "#b3261e", "#146c2e", "#7a4f01", "#6b3fa0", "#00696d")
+_DARK = ("#8ab4f8", "#f2b8b5", "#81c995", "#fdd663", "#d0bcff", "#80d5d9")
+
+
+def _colours(some: Sequence[str]) -> str:
+    return "".join(f".s{n}{{stroke:{c}}}.t{n},.f{n}{{fill:{c}}}" for n, c in enumerate(some))
+
+
 _OWN = (
     "<style>svg{background:#fff}text{font:400 12px system-ui,sans-serif;fill:#444}.grid{stroke:#ddd}"
-    ".line{fill:none;stroke-width:2}.s0{stroke:#0b57d0}.s1{stroke:#b3261e}.s2{stroke:#146c2e}.s3{stroke:#7a4f01}"
-    ".s4{stroke:#6b3fa0}.s5{stroke:#00696d}.t0{fill:#0b57d0}.t1{fill:#b3261e}.t2{fill:#146c2e}.t3{fill:#7a4f01}"
-    ".t4{fill:#6b3fa0}.t5{fill:#00696d}@media(prefers-color-scheme:dark){svg{background:#14181f}text{fill:#c4c7cc}"
-    ".grid{stroke:#333}.s0{stroke:#8ab4f8}.s1{stroke:#f2b8b5}.s2{stroke:#81c995}.s3{stroke:#fdd663}.s4{stroke:#d0bcff}"
-    ".s5{stroke:#80d5d9}.t0{fill:#8ab4f8}.t1{fill:#f2b8b5}.t2{fill:#81c995}.t3{fill:#fdd663}.t4{fill:#d0bcff}"
-    ".t5{fill:#80d5d9}}</style>"
+    f".line{{fill:none;stroke-width:2}}{_colours(_LIGHT)}@media(prefers-color-scheme:dark){{svg{{background:#14181f}}"
+    f"text{{fill:#c4c7cc}}.grid{{stroke:#333}}{_colours(_DARK)}}}</style>"
 )
 SERIES = 6  # colours there are
 
@@ -47,8 +52,89 @@ def lines(title: str, series: Mapping[str, Sequence[float]], *, unit: str = "", 
         parts.append(f'<polyline class="line s{n}" points="{path}"/>')
         parts.append(f'<text class="t{n}" x="{at:.0f}" y="16">{escape(name)}</text>')
         at += 14 + 7 * len(name)
-    style = _OWN if own_colours else ""
+    return _svg(title, parts, W, H, own_colours)
+
+
+# --- bars and intervals: one row a thing, its words on the left, its number at the end ------------------------------
+
+WIDE, WORDS, NUMBER, ROW, HEAD = 880, 210, 150, 24, 30
+
+
+def bars(
+    title: str, rows: Sequence[tuple[str, Sequence[float]]], names: Sequence[str], show: Callable[[float], str], *,
+    of_whole: bool = False, own_colours: bool = True,
+) -> str:  # fmt: skip
+    """A bar a row, of as many parts as there are `names` (at most SERIES); `show` writes a row's sum, from nought.
+
+    `of_whole`: each bar is as long as the others, and its parts are shares of it. Raises ValueError without rows.
+    """
+    if not rows:
+        raise ValueError("nothing to draw")
+    longest = max((sum(values) for _, values in rows), default=0.0) or 1.0
+    room = WIDE - WORDS - NUMBER
+    parts = _legend(names) if len(names) > 1 else []
+    top = HEAD if parts else 4
+    for n, (word, values) in enumerate(rows):
+        y, x, whole = top + n * ROW, float(WORDS), sum(values)
+        parts.append(_words(word, y))
+        scale = room / ((whole or 1.0) if of_whole else longest)
+        for series, value in enumerate(values[:SERIES]):
+            wide = max(0.0, value) * scale
+            if wide > 0:
+                parts.append(f'<rect class="f{series}" x="{x:.1f}" y="{y + 4}" width="{wide:.1f}" height="16"/>')
+            x += wide
+        parts.append(f'<text class="lab" x="{x + 8:.1f}" y="{y + 16}">{escape(show(whole))}</text>')
+    return _svg(title, parts, WIDE, top + len(rows) * ROW + 4, own_colours)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """From `low` to `high` around `mid`; `words`: what stands at its end."""
+
+    name: str
+    low: float
+    mid: float
+    high: float
+    words: str
+
+
+def intervals(title: str, spans: Sequence[Span], *, own_colours: bool = True) -> str:
+    """A line from low to high with a point in it, a row each, about a common nought. Raises ValueError without spans."""
+    if not spans:
+        raise ValueError("nothing to draw")
+    most = max(max(abs(one.low), abs(one.high)) for one in spans) or 1.0
+    middle, half = WORDS + (WIDE - WORDS - NUMBER - 60) / 2, (WIDE - WORDS - NUMBER - 60) / 2
+    tall = 4 + len(spans) * ROW
+    parts = [f'<line class="axis" x1="{middle:.1f}" x2="{middle:.1f}" y1="0" y2="{tall}"/>']
+    for n, one in enumerate(spans):
+        y = 4 + n * ROW + 12
+        low, mid, high = (middle + half * value / most for value in (one.low, one.mid, one.high))
+        parts += [
+            _words(one.name, y - 12),
+            f'<line class="line s0" x1="{low:.1f}" x2="{high:.1f}" y1="{y}" y2="{y}"/>',
+            f'<circle class="f0" cx="{mid:.1f}" cy="{y}" r="4"/>',
+            f'<text class="lab" x="{middle + half + 12:.1f}" y="{y + 4}">{escape(one.words)}</text>',
+        ]
+    return _svg(title, parts, WIDE, tall, own_colours)
+
+
+def _legend(names: Sequence[str]) -> list[str]:
+    parts, x = [], float(WORDS)
+    for n, name in enumerate(names[:SERIES]):
+        parts.append(f'<rect class="f{n}" x="{x:.0f}" y="6" width="12" height="12"/>')
+        parts.append(f'<text x="{x + 17:.0f}" y="16">{escape(name)}</text>')
+        x += 40 + 7.2 * len(name)
+    return parts
+
+
+def _words(word: str, y: float) -> str:
+    short = word if len(word) <= 30 else word[:29] + "…"
+    return f'<text class="lab" x="{WORDS - 10}" y="{y + 16}" text-anchor="end">{escape(short)}</text>'
+
+
+def _svg(title: str, parts: Sequence[str], wide: int, tall: float, own_colours: bool) -> str:
+    size = f'viewBox="0 0 {wide} {tall:.0f}" width="{wide}" height="{tall:.0f}"'
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="chart" viewBox="0 0 {W} {H}" role="img" '
-        f'aria-label="{escape(title, quote=True)}">{style}{"".join(parts)}</svg>'
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="chart" {size} role="img" aria-label="{escape(title, quote=True)}">'
+        f"{_OWN if own_colours else ''}{''.join(parts)}</svg>"
     )

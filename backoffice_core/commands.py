@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from backoffice_core import commands_lists, commands_trunks
+from backoffice_core import commands_lists, commands_report, commands_trunks
 from backoffice_core.command_line import House, Json, bar, fields_of, run, say, say_json, table
 from backoffice_core.commands_admin import call, rules, stop
 from backoffice_core.commands_announcements import announcements
@@ -293,7 +293,7 @@ def register(app: typer.Typer) -> None:
     """Adds them to `backoffice`."""
     commands_lists.register(app, _as_help)
     commands_trunks.register(app)
-    for command in (nightly, queue, calls, agents, stop, drain, simulate, tasks, dossier):
+    for command in (nightly, queue, calls, agents, stop, drain, simulate, tasks, dossier, commands_report.report):
         app.command()(command)
     app.add_typer(case, name="case")
     app.add_typer(call, name="call")

@@ -198,7 +198,7 @@
     else if (event.code === "KeyG") goes = Date.now();
     else if (Date.now() - goes < 1200) {
       const to = { KeyD: "/desk", KeyF: "/floor", KeyQ: "/queue", KeyL: "/lines", KeyU: "/unknown", KeyA: "/announcements",
-        KeyW: "/tasks", KeyS: "/strategies", KeyP: "/proof" }[event.code];
+        KeyW: "/tasks", KeyS: "/strategies", KeyP: "/proof", KeyR: "/reports" }[event.code];
       const link = to && document.querySelector(`.nav a[href="${to}"]`);
       if (link) { event.preventDefault(); link.click(); }
     }

@@ -35,15 +35,16 @@ _LEFT["days_past_due"] += " THEN 0 ELSE b.days_past_due END"
 
 AS_AT = f"""
     -- balances_as_at: each loan as the facts up to :until give it, of those recorded before :known
+    WITH b AS (SELECT f.* FROM loans l
+                 JOIN LATERAL (SELECT * FROM loan_balances f WHERE f.loan_id = l.id AND f.as_at < CAST(:until AS timestamptz)
+                                  AND (CAST(:known AS timestamptz) IS NULL OR f.recorded_at < CAST(:known AS timestamptz))
+                                ORDER BY f.as_at DESC, f.id DESC LIMIT 1) f ON true
+                WHERE CAST(:ids AS uuid[]) IS NULL OR l.id = ANY(CAST(:ids AS uuid[]))),
+         p AS (SELECT b.loan_id, {_PAID} FROM b JOIN payments p ON p.loan_id = b.loan_id AND p.paid_at > b.as_at
+                  AND p.paid_at < CAST(:until AS timestamptz)
+                  AND (CAST(:known AS timestamptz) IS NULL OR p.recorded_at < CAST(:known AS timestamptz)) GROUP BY b.loan_id)
     SELECT b.loan_id, {", ".join(f"{value} AS {name}" for name, value in _LEFT.items())}, b.next_due, b.next_amount, b.as_at
-      FROM (SELECT DISTINCT ON (loan_id) * FROM loan_balances
-             WHERE as_at < CAST(:until AS timestamptz)
-               AND (CAST(:known AS timestamptz) IS NULL OR recorded_at < CAST(:known AS timestamptz))
-               AND (CAST(:ids AS uuid[]) IS NULL OR loan_id = ANY(CAST(:ids AS uuid[])))
-             ORDER BY loan_id, as_at DESC, id DESC) b
-      LEFT JOIN LATERAL (SELECT {_PAID} FROM payments p WHERE p.loan_id = b.loan_id AND p.paid_at > b.as_at
-             AND p.paid_at < CAST(:until AS timestamptz)
-             AND (CAST(:known AS timestamptz) IS NULL OR p.recorded_at < CAST(:known AS timestamptz))) p ON true
+      FROM b LEFT JOIN p ON p.loan_id = b.loan_id
 """  # noqa: S608
 
 _FIRST_FACT = typed_sql(

@@ -4,7 +4,7 @@ from types import MappingProxyType
 
 _AGENT = frozenset({"desk", "case", "hear", "tasks"})
 _VIEW = frozenset(
-    {"floor", "queue", "case", "case_any", "hear", "hear_any", "tasks", "tasks_all", "strategies", "proof"}
+    {"floor", "queue", "case", "case_any", "hear", "hear_any", "tasks", "tasks_all", "strategies", "proof", "reports"}
 )
 
 PERMISSIONS = MappingProxyType(

@@ -36,6 +36,21 @@ class Ask:
     stage: str = ""
 
 
+def due(ask: Ask, *columns: Any) -> Any:
+    """A query of these columns over the steps that are asked for; `StepDue` and `StrategyVersion` are joined in it."""
+    return _narrowed(select(*columns).select_from(StepDue), ask)
+
+
+def step_owner() -> Any:
+    """Who did a step, or whose it is."""
+    return _OWNER
+
+
+def version_name() -> Any:
+    """A version as `strategy/number`."""
+    return _VERSION
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
     """`key` is what `Ask` narrows by; `name` what stands for it (a person, a version)."""

@@ -1,0 +1,97 @@
+"""The command of the reports: figures as at any day, or the rows behind them; for people, scripts and spreadsheets."""
+
+import sys
+from dataclasses import asdict
+from datetime import date
+from typing import Annotated, Any
+
+import typer
+
+from backoffice_core.command_line import House, Json, run, say_json, table
+
+Day = Annotated[
+    str, typer.Option("--as-at", metavar="YYYY-MM-DD", help="as at the end of this day; today when left out")
+]
+First = Annotated[str, typer.Option("--from", metavar="YYYY-MM-DD", help="the first day; 30 days back when left out")]
+
+
+def report(
+    name: Annotated[str, typer.Argument(help="portfolio, rolls, promises, arms, steps, load")],
+    as_at: Day = "",
+    begins: First = "",
+    by: Annotated[str, typer.Option(help="what is counted by, as bucket, stage, branch, product, owner, person")] = "",
+    portfolio: Annotated[str, typer.Option(help="only this portfolio; - = without")] = "",
+    branch: Annotated[str, typer.Option(help="only this branch; - = without")] = "",
+    product: Annotated[str, typer.Option(help="only this product; - = without")] = "",
+    owner: Annotated[str, typer.Option(help="only cases of this login; - = nobody's")] = "",
+    figure: Annotated[str, typer.Option(help="with --rows: only the rows behind this figure")] = "",
+    rows: Annotated[bool, typer.Option("--rows", help="the rows instead of the figures")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="for spreadsheets; no cell is a formula")] = False,
+    as_json: Json = False,
+) -> None:
+    """A report as at any day: what came later changes nothing of it. Totals are the sums of their rows."""
+    from backoffice_core.reports import service
+    from backoffice_core.reports.question import read
+
+    family = service.family(name)
+    given = {"as_at": as_at, "first": begins, "by": by, "portfolio": portfolio, "branch": branch, "product": product,
+             "figure": figure}  # fmt: skip
+
+    async def work(house: House) -> dict[str, Any]:
+        async with house.database.begin() as s:
+            choices = await service.choices(s)
+            owned = await _owner(s, owner)
+            question = read(
+                given | {"owner": owned},
+                family.shape(),
+                today=house.clock.today(),
+                zone=house.clock.zone,
+                known=choices,
+            )
+            return await _rows(s, family, question) if rows else await _figures(s, family, question)
+
+    found = run(work)
+    if as_json:
+        say_json(found)
+    elif as_csv:
+        _csv(found["head"], found["lines"])
+    else:
+        table(f"{name} {found['as_at']}", found["head"], found["lines"])
+
+
+async def _owner(s: Any, login: str) -> str:
+    from backoffice_core.staff import units
+
+    return str((await units.person(s, login)).id) if login not in {"", "-"} else login
+
+
+async def _figures(s: Any, family: Any, question: Any) -> dict[str, Any]:
+    from backoffice_core.reports import service
+
+    made, compared = await service.ask(s, question)
+    names = [one.name for one in family.figures if one.name not in family.hidden]
+    lines = [[x.key, x.currency, *(x.values[n] for n in names)] for x in made.lines]
+    lines += [["=", x.currency, *(x.values[n] for n in names)] for x in made.totals]
+    found = _said(question, [question.by, "currency", *names], lines)
+    return found | ({"compared": [asdict(one) for one in compared]} if compared else {})
+
+
+async def _rows(s: Any, family: Any, question: Any) -> dict[str, Any]:
+    from backoffice_core.reports import tables
+
+    names = [one.name for one in family.columns]
+    found = await tables.every_row(s, family, question)
+    lines = [[r["case_number"], r["borrower"], *(r[n] for n in names), r["currency"]] for r in found]
+    return _said(question, ["case", "borrower", *names, "currency"], lines)
+
+
+def _said(question: Any, head: list[str], lines: list[list[Any]]) -> dict[str, Any]:
+    first: date = question.first
+    return {"report": question.report, "as_at": question.as_at, "first": first, "head": head, "lines": lines}
+
+
+def _csv(head: list[str], lines: list[list[Any]]) -> None:
+    from backoffice_core import sheets
+
+    sys.stdout.buffer.write(sheets.as_csv(head, lines))
+    sys.stdout.buffer.flush()

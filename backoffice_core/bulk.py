@@ -5,10 +5,10 @@ they append is written together at the end. A step does not know: it asks `locke
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, any_, bindparam
+from sqlalchemy import ColumnElement, any_, bindparam, inspect
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.orm import InstrumentedAttribute, attributes
 
 T = TypeVar("T")
 
@@ -53,3 +53,19 @@ def kept(s: AsyncSession, kind: str) -> list[Any]:
 def close(s: AsyncSession) -> None:
     """From here on steps write by themselves again."""
     s.info.pop("held", None)
+
+
+def write_alike(s: AsyncSession) -> None:
+    """Held rows that changed are written with the same columns each, so that a table's go out as one statement: by itself
+    each result of a call, setting its own columns, would be a statement and a wait. They are locked, so that a column that
+    did not change is written as it stands."""
+    changed: dict[type, list[Any]] = {}
+    for row in {id(row): row for row in s.info.get("held", {}).values()}.values():
+        if s.is_modified(row):
+            changed.setdefault(type(row), []).append(row)
+    for model, rows in changed.items():
+        names: list[str] = inspect(model).column_attrs.keys()
+        columns = {name for row in rows for name in names if inspect(row).attrs[name].history.has_changes()}
+        for row in rows:
+            for name in columns - inspect(row).unloaded:
+                attributes.flag_modified(row, name)

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core import bulk
@@ -117,10 +117,10 @@ async def _say_it_was_a_machine(s: AsyncSession, attempt: CallAttempt, at: datet
     await cases.add_event(s, attempt.whose.case_id, "outcome", at=now, call_id=attempt.id, data=data)
 
 
-_RETRIES = select(Campaign.retries).where(Campaign.name == bindparam("name"))
 _CALLS = select(CallAttempt).where(bulk.among(CallAttempt.id)).order_by(CallAttempt.id).with_for_update()
 _TASKS = select(CallTask).where(bulk.among(CallTask.id)).order_by(CallTask.id).with_for_update()
-_RECORDINGS = select(Recording).where(bulk.among(Recording.call_id))
+_CAMPAIGNS = select(Campaign)
+_RECORDINGS = select(Recording).where(bulk.among(Recording.call_id)).with_for_update()
 _SESSIONS = select(AgentSession).where(bulk.among(AgentSession.id)).order_by(AgentSession.id).with_for_update()
 
 
@@ -140,12 +140,14 @@ async def begin_many(
         bulk.hold(s, await s.scalars(_TASKS, {"ids": [call.task_id for call in ending if call.task_id]}))
         silent = [call.id for call in ending if call.answered_at is None]
         bulk.hold(s, await s.scalars(_RECORDINGS, {"ids": silent}) if silent else (), "call_id")
+        bulk.hold(s, await s.scalars(_CAMPAIGNS), "name")
     with_agent = [call for call in known if call.id in met or call.id in over]
     sessions = {call.agent_session_id for call in with_agent if call.agent_session_id} | set(seats)
     bulk.hold(s, await s.scalars(_SESSIONS, {"ids": list(sessions)}) if sessions else ())
 
 
 async def finish_many(s: AsyncSession) -> None:
+    bulk.write_alike(s)
     bulk.close(s)
     await s.flush()
     await cases.write_kept(s)
@@ -245,7 +247,8 @@ async def close_task(s: AsyncSession, attempt: CallAttempt, result: str, now: da
     if attempt.cancelled and attempt.answered_at is None and result != "UNKNOWN":
         task.state, task.state_reason, task.earliest_at = "CANCELLED", attempt.cancelled, None
         return
-    terms = campaign_terms.retries(await s.scalar(_RETRIES, {"name": task.campaign}) or {})
+    campaign = bulk.held(s, Campaign, task.campaign) or await s.get(Campaign, task.campaign)
+    terms = campaign_terms.retries(campaign.retries if campaign else {})
     after = terms.after(result, task.attempts) if result in RETRY_AFTER else None
     step = task_after_call(result, task.attempts, now, after=after, most=terms.max_attempts)
     task.state, task.state_reason, task.earliest_at = step.state, result, step.earliest_at

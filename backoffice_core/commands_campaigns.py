@@ -2,6 +2,7 @@
 
 import getpass
 import json
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -110,6 +111,7 @@ def campaign_set(
     sample: Annotated[str, typer.Option(help="share of machine verdicts that agents get, percent")] = "",
     ordering: Annotated[str, typer.Option(help="JSON: strategy of the order")] = "",
     retries: Annotated[str, typer.Option(help="JSON: delays of retries by result")] = "",
+    whom: Annotated[str, typer.Option(help="JSON: whose cases it takes, and its weight among equals")] = "",
     purpose: Annotated[str, typer.Option(help="collection, marketing, survey, service, verification")] = "",
     active: Annotated[bool | None, typer.Option("--active/--inactive", help="whether it is dialed at all")] = None,
     new: Annotated[bool, typer.Option("--new", help="make a campaign of this name")] = False,
@@ -126,7 +128,7 @@ def campaign_set(
     fields = {field: value for field, value in given.items() if value}
     if skill == "none":
         fields["skill"] = ""
-    for field, said in (("ordering", ordering), ("retries", retries)):
+    for field, said in (("ordering", ordering), ("retries", retries), ("whom", whom)):
         if said:
             fields[field] = _json(said, field)
     if active is not None:
@@ -145,6 +147,37 @@ def campaign_set(
     else:
         say(f"Campaign {name} is set.")
         _warn(row)
+
+
+@campaign.command("give")
+def campaign_give(
+    name: str,
+    file: Annotated[Path, typer.Argument(help="text, one number of a case or a contract in a line")],
+    as_json: Json = False,
+) -> None:
+    """Give a campaign its list, in place of the last one; it takes those cases while its `whom` says `"given": true`."""
+    from backoffice_core.audit import service as audit
+    from backoffice_core.call_centre import campaign_lists, campaigns
+
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{file.name}: {error}", field="file") from None
+
+    async def work(house: House) -> tuple[int, list[str]]:
+        async with house.database.begin() as s:
+            await campaigns.named(s, name)
+            found = await campaign_lists.give(s, name, lines)
+            audit.note(s, f"os:{getpass.getuser()}", "CAMPAIGN_LIST_GIVEN", name, {"cases": found[0]})
+            return found
+
+    cases, strange = run(work)
+    if as_json:
+        say_json({"cases": cases, "not_found": strange})
+        return
+    say(f"{name} has {cases} cases.")
+    if strange:
+        say(f"Lines that name no open case: {len(strange)}, the first {strange[0]}.")
 
 
 @campaign.command("skill")

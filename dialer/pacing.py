@@ -157,14 +157,15 @@ def _search(net: Net, threshold: float, lines: int) -> tuple[int, float, str]:
 @dataclass(frozen=True, kw_only=True)
 class Campaign:
     """One that shares the pool. `priority`: lower numbers first. `wanted`: calls it could place now (list, caller ids, mode).
-    `weight`: its part among equals. `room`: abandoned calls its own account may still bear; at or under 0 it gets only
-    calls that are sure of an agent."""
+    `weight`: its part among equals, `had`: calls of late that count towards it. `room`: abandoned calls its own account may
+    still bear; at or under 0 it gets only calls that are sure of an agent."""
 
     name: str
     wanted: int
     priority: int = 0
     weight: float = 1.0
     room: float = 1.0
+    had: float = 0.0
 
 
 def share(calls: int, campaigns: Sequence[Campaign], *, sure: int = 0) -> dict[str, int]:
@@ -181,7 +182,7 @@ def share(calls: int, campaigns: Sequence[Campaign], *, sure: int = 0) -> dict[s
             able = [c for c in peers if given[c.name] < c.wanted and (c.room > 0 or sure > 0)]
             if not able:
                 break
-            chosen = min(able, key=lambda c: ((given[c.name] + 1) / c.weight, c.name))
+            chosen = min(able, key=lambda c: ((c.had + given[c.name] + 1) / c.weight, c.name))
             given[chosen.name] += 1
             left -= 1
             if chosen.room <= 0:

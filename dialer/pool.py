@@ -5,11 +5,12 @@ answer becomes calls by campaign.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from backoffice_core.call_centre import campaign_terms
 from backoffice_core.call_centre.campaign_models import Campaign as Row
 from backoffice_core.call_centre.campaign_rules import OVERDIALS
 from backoffice_core.call_centre.pacing_view import Count, Ended, Floor
@@ -22,6 +23,7 @@ OUTCOMES = {"BUSY": "busy", "REJECTED": "busy", "INVALID_NUMBER": "invalid", "NO
             "ANNOUNCEMENT": "no_answer", "ANSWERED_MACHINE": "machine"}  # fmt: skip
 """What a call that nobody took says of people; a fault of the trunk says nothing."""
 OVER_FOR_S = 1.0  # a call of which we heard the end may ring again on another trunk
+KEPT_OF_SHARES = 0.98  # of what counts towards a campaign's share, from one placing step to the next
 LOOK_AHEAD_S = 10.0  # a call placed now is answered about then: so far ahead those who call us are counted out
 
 
@@ -67,6 +69,7 @@ class Pool:
         self.pacer = Pacer(PacingSettings(), memory)
         self._flying: dict[UUID, datetime] = {}
         self._before: dict[UUID, tuple[str, datetime]] = {}
+        self._had: dict[str, float] = {}  # calls of late by campaign, for their shares
 
     # --- seeing --------------------------------------------------------------------------------------------------
 
@@ -231,12 +234,26 @@ class Pool:
                 wanted, room = min(wanted, powered.get(one.name, sure)), rooms[one.name]
             if (narrow := self._narrow(one, floor, rows, terms)) is not None:
                 wanted, room = min(wanted, narrow), 0.0
-            asking.append(Campaign(name=one.name, wanted=wanted, priority=one.priority, room=room))
-        given = share(calls, asking, sure=sure)
+            weight = campaign_terms.weight(one.whom or {})
+            asking.append(Campaign(name=one.name, wanted=wanted, priority=one.priority, room=room, weight=weight))
+        given = self._shared(calls, asking, sure)
         order = {one.name: given[one.name] for one in sorted(rows, key=lambda r: (r.priority, r.name))}
         accounts = {one.name: self._told(one, terms, modes[one.name], to_come / 0.75, o) for one in rows}
         bound = "lines" if calls and calls == o.trunks_free else decision.bound
         return Plan(Decision(calls, bound, decision.terms), order, accounts)
+
+    def _shared(self, calls: int, asking: Sequence[Campaign], sure: int) -> dict[str, int]:
+        """By priority and, among equals, by weight over the calls of late: one that had nothing to call earns no credit."""
+        peers = [one for one in asking if one.weight > 0]
+        level = {p: max((self._had.get(c.name, 0.0) / c.weight for c in peers if c.priority == p), default=0.0)
+                 for p in {c.priority for c in peers}}  # fmt: skip
+        for one in peers:
+            if not one.wanted:
+                self._had[one.name] = level[one.priority] * one.weight
+        given = share(calls, [replace(one, had=self._had.get(one.name, 0.0)) for one in asking], sure=sure)
+        if any(given.values()):
+            self._had = {name: KEPT_OF_SHARES * self._had.get(name, 0.0) + n for name, n in given.items()}
+        return given
 
     @staticmethod
     def _narrow(row: Row, floor: Floor, rows: Sequence[Row], terms: Terms) -> int | None:

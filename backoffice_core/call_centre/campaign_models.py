@@ -41,9 +41,20 @@ class Campaign(Base):
     machine_sample_pct: Mapped[Decimal] = mapped_column(Numeric(5, 2), default=Decimal(5), server_default="5")
     ordering: Mapped[Json] = mapped_column(server_default=_EMPTY)  # strategy of the order
     retries: Mapped[Json] = mapped_column(server_default=_EMPTY)  # delay and back-off by result
+    whom: Mapped[Json] = mapped_column(server_default=_EMPTY)  # whose cases it takes, and its share of the calls
     active: Mapped[bool] = mapped_column(default=True, server_default=text("true"))
     changed_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
     changed_by: Mapped[str] = mapped_column(default="", server_default="")
+
+
+class CampaignCase(Base):
+    """A case of the list that was given to a campaign; it is called there while it is open."""
+
+    __tablename__ = "campaign_cases"
+
+    campaign: Mapped[str] = mapped_column(ForeignKey("campaigns.name"), primary_key=True)
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("cases.id"), primary_key=True)
+    added_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
 
 
 class AgentSkill(Base):

@@ -4,12 +4,14 @@
 currency's units by currency: only what is expected above it counts), `weights` (of stages 0–4: a multiplier), `hours` (by
 value only; wait: a case that is likelier reached at another hour of the day waits for it while agents have time then; order:
 it only stands behind; off: what was learned of numbers and hours is not used).
+`whom`: whose cases it takes: `stages` (0–4), `products`, `portfolios`, `given` (true: those of the list that was given to
+it); a case must fit all that is said; nothing said takes none. `weight`: its part of the calls among campaigns of its priority.
 `retries`: `max_attempts` a day, and by result `after_minutes`, `backoff` (each further call waits so many times longer) and
 `next_number_minutes` (the borrower's other number is called after so long; without it no sooner than the same one). What
 the law allows is the evaluator's business, whatever stands here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
@@ -72,6 +74,49 @@ def strategy(said: Mapping[str, Any]) -> Strategy:
             raise BadInput(f"There is no stage {stage}.", remedy="Stages are 0 to 4.", field="ordering")
         weights[int(stage)] = _number(value, "ordering", 0, 1000)
     return Strategy(by, cost, weights, hours)
+
+
+@dataclass(frozen=True, slots=True)
+class Whom:
+    stages: frozenset[int] = frozenset()
+    products: frozenset[str] = frozenset()
+    portfolios: frozenset[str] = frozenset()
+    given: bool = False
+
+    @property
+    def nobody(self) -> bool:
+        return not (self.stages or self.products or self.portfolios or self.given)
+
+    def fits(self, stage: int, products: Collection[str], portfolios: Collection[str], given: bool) -> bool:
+        return not self.nobody and (
+            (not self.stages or stage in self.stages)
+            and (not self.products or not self.products.isdisjoint(products))
+            and (not self.portfolios or not self.portfolios.isdisjoint(portfolios))
+            and (given or not self.given)
+        )
+
+
+def whom(said: Mapping[str, Any]) -> Whom:
+    """Raises BadInput naming the field."""
+    _known(said, ("stages", "products", "portfolios", "given", "weight"), "whom")
+    lists: dict[str, list[Any]] = {}
+    for name in ("stages", "products", "portfolios"):
+        lists[name] = said.get(name, [])
+        if not isinstance(lists[name], list):
+            raise BadInput(f"{name} must be a list.", remedy='Write it in brackets, as ["card"].', field="whom")
+    for stage in lists["stages"]:
+        if str(stage) not in {"0", "1", "2", "3", "4"}:
+            raise BadInput(f"There is no stage {stage}.", remedy="Stages are 0 to 4.", field="whom")
+    weight(said)
+    return Whom(
+        frozenset(int(one) for one in lists["stages"]), frozenset(map(str, lists["products"])),
+        frozenset(map(str, lists["portfolios"])), bool(said.get("given", False)),
+    )  # fmt: skip
+
+
+def weight(said: Mapping[str, Any]) -> float:
+    """Its part of the calls among campaigns of one priority; 1 = as any other. Raises BadInput."""
+    return float(_number(said.get("weight", 1), "whom", 0, 100))
 
 
 def retries(said: Mapping[str, Any]) -> Retries:

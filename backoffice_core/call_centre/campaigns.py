@@ -23,7 +23,7 @@ from backoffice_core.staff.models import User
 
 FIELDS = (
     "purpose", "mode", "priority", "ratio", "target_abandon_pct", "abandon_window", "denominator", "skill", "machines",
-    "machine_sample_pct", "ordering", "retries", "active",
+    "machine_sample_pct", "ordering", "retries", "whom", "active",
 )  # fmt: skip
 """What `change` changes."""
 
@@ -106,10 +106,12 @@ def _read(field: str, value: Any) -> Any:
                 field=field,
             )
         return skill
-    if field in {"ordering", "retries"}:
+    if field in {"ordering", "retries", "whom"}:
         if not isinstance(value, dict):
             raise BadInput(f"{field} must be a JSON object.", remedy="Write it as JSON, in braces.", field=field)
-        (campaign_terms.strategy if field == "ordering" else campaign_terms.retries)(value)
+        {"ordering": campaign_terms.strategy, "retries": campaign_terms.retries, "whom": campaign_terms.whom}[field](
+            value
+        )
     return bool(value) if field == "active" else value
 
 

@@ -14,7 +14,8 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.borrowers.models import PersonFlag
-from backoffice_core.call_centre import caller_ids
+from backoffice_core.call_centre import caller_ids, campaign_lists
+from backoffice_core.call_centre.campaign_lists import Owners
 from backoffice_core.call_centre.contacts import call_contact
 from backoffice_core.call_centre.models import CallAttempt
 from backoffice_core.call_centre.queue_rules import (
@@ -86,6 +87,7 @@ class Judged:
     refused: NotToday | None = None
     from_when: datetime | None = None
     phones: Sequence[Phone] = ()
+    campaign: str = CAMPAIGN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +140,9 @@ class _Material:
     stops: dict[UUID, tuple[str, date | None]] = field(default_factory=dict)  # by person
     stopped_numbers: dict[str, date | None] = field(default_factory=dict)
     list_holds: dict[UUID, str] = field(default_factory=dict)  # by person
-    shown: tuple[str, bool] = ("", False)  # the caller id of this campaign, and whether it is declared
+    owners: Owners = field(default_factory=Owners)
+    # by campaign the caller id, and whether it is declared
+    shown: dict[str, tuple[str, bool]] = field(default_factory=dict)
 
 
 _CASES = """
@@ -179,8 +183,10 @@ async def _read(session: AsyncSession, case_ids: Sequence[UUID], terms: Terms) -
     material.stopped_numbers = await stop_list.stopped_numbers(session, terms.day, numbers)
     list_day = await compliance.last_working_day(session, terms.settings.jurisdiction, terms.day)
     material.list_holds = await sources.held(session, list_day, persons, max_days=terms.settings.balance_max_days)
-    if shown := await caller_ids.shown_by(session, terms.settings, CAMPAIGN, terms.day):
-        material.shown = (shown.number, shown.declared(terms.day))
+    material.owners = await campaign_lists.owners(session, cases)
+    for name in (CAMPAIGN, *(name for name, _ in material.owners.campaigns)):
+        if shown := await caller_ids.shown_by(session, terms.settings, name, terms.day):
+            material.shown[name] = (shown.number, shown.declared(terms.day))
     return material
 
 
@@ -236,7 +242,10 @@ def _judge(whom: Whom, material: _Material, terms: Terms) -> Judged:
     )  # fmt: skip
     best = best_phone(view.phones)
     refused = own_refusal(view, terms.day, terms.zone)
-    return Judged(view, whom, phones[best.id] if best else None, refused, phones=tuple(phones.values()))
+    return Judged(
+        view, whom, phones[best.id] if best else None, refused, phones=tuple(phones.values()),
+        campaign=material.owners.of(whom.case_id, whom.stage),
+    )  # fmt: skip
 
 
 async def _ask_the_law(session: AsyncSession, judged: Iterable[Judged], material: _Material, terms: Terms) -> None:
@@ -262,14 +271,15 @@ def _question(one: Judged, material: _Material, settings: Settings) -> complianc
     """Contacts of one campaign by one dialer differ in what is named here, and in the person (`call_contact`)."""
     whom, phone = one.whom, one.phone or _NO_NUMBER
     flags = tuple((f.flag, f.valid_from, f.valid_to, bool(f.evidence)) for f in material.flags.get(whom.id, ()))
-    alike = (whom.jurisdiction, whom.time_zone, whom.stage, phone.number_type, phone.owner_kind, flags)
+    alike = (whom.jurisdiction, whom.time_zone, whom.stage, phone.number_type, phone.owner_kind, flags, one.campaign)
     return compliance.Question(whom.id, alike, lambda: _contact(one, material, settings))
 
 
 def _contact(one: Judged, material: _Material, settings: Settings) -> Contact:
+    number, declared = material.shown.get(one.campaign, ("", False))
     return call_contact(
         settings, one.whom, one.phone or _NO_NUMBER, material.flags.get(one.whom.id, ()), purpose=PURPOSE,
-        campaign=CAMPAIGN, stage=one.whom.stage, caller_id=material.shown[0] or NO_ID_YET, declared=material.shown[1],
+        campaign=one.campaign, stage=one.whom.stage, caller_id=number or NO_ID_YET, declared=declared,
         agent_guaranteed=True,  # whom we abandoned, the claim dials only so
     )  # fmt: skip
 

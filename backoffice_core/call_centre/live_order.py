@@ -99,13 +99,18 @@ def _grid(wanting: Sequence[Wanting], known: Learned, plan: DayPlan, at_hour: fl
 # --- prices --------------------------------------------------------------------------------------------------------
 
 
-async def night(s: AsyncSession, norms: Norms, judged: Sequence[Judged], terms: Terms, most: int) -> Norms:
-    """`norms` with the day's plan; without one when nothing was learned, or nobody is known to work."""
+async def night(
+    s: AsyncSession, norms: Norms, judged: Sequence[Judged], terms: Terms, most: int, part: float = 1.0
+) -> Norms:
+    """`norms` of a campaign with its plan of the day; without one when nothing was learned, or nobody is known to work.
+    `part`: of all cases of the day, and so of the agents' time."""
     plan = await _begin(s, norms.strategy, [one for one in judged if one.refused is None], terms, most)
     if plan is None:
         return norms
-    with_plan = replace(norms, plan=plan)
-    wanting, known = await _wanting(s, [one for one in judged if one.refused is None], with_plan, terms, {})
+    plan = replace(plan, part=part)
+    wanting, known = await _wanting(
+        s, [one for one in judged if one.refused is None], replace(norms, plan=plan), terms, {}
+    )
     return replace(norms, plan=await _priced(s, plan, wanting, known, terms.at.astimezone(terms.zone)))
 
 
@@ -153,7 +158,7 @@ async def _priced(
         return None
     at_hour = local.hour + local.minute / 60
     grid = _grid(wanting, known, plan, at_hour)
-    room = np.full(grid.worth.shape[1], max(usual, at_work) * LIKELY_BUSY * 3600.0 * planning.OVERBOOK)
+    room = np.full(grid.worth.shape[1], plan.part * max(usual, at_work) * LIKELY_BUSY * 3600.0 * planning.OVERBOOK)
     if grid.first == local.hour:
         room[0] *= max((at_work or usual) / max(usual, at_work), 0.01) * max(1 - local.minute / 60, 0.05)
     before = np.array(plan.prices)
@@ -182,7 +187,7 @@ _OPEN = """
     SELECT t.case_id, t.contact_point_id, t.why->>'currency', (t.why->>'contact_worth')::float8, t.why->>'days_past_due', c.rank,
            p.jurisdiction, p.time_zone, t.attempts, t.earliest_at, t.state_reason
     FROM call_tasks t JOIN contact_points c ON c.id = t.contact_point_id JOIN persons p ON p.id = t.person_id
-    WHERE t.business_date = $1 AND t.state IN ('ELIGIBLE','RETRY_WAIT') AND t.why ? 'contact_worth'
+    WHERE t.business_date = $1 AND t.state IN ('ELIGIBLE','RETRY_WAIT') AND t.why ? 'contact_worth' AND t.campaign = $2
 """
 _MARK = text("""
     -- mark_hour: the tasks that the plan places
@@ -196,18 +201,31 @@ async def new_hour(s: AsyncSession, settings: Settings, *, now: datetime, today:
     how many. None = this hour is planned already, or there is no plan."""
     local = now.astimezone(zone)
     day = await s.get(QueueDay, today, with_for_update={"skip_locked": True})
-    said = day.norms.get("plan") if day is not None else None
-    if day is None or not said or said["hour"] >= local.hour:
+    if day is None:
         return None
-    plan = DayPlan.read(said)
-    rows = await fetch(s, _OPEN, today)
+    norms = dict(day.norms)
+    own = {"collection": norms} | {name: dict(said) for name, said in norms.get("campaigns", {}).items()}
+    placed = None
+    for name, said in own.items():
+        if said.get("plan") and said["plan"]["hour"] < local.hour:
+            plan, cases = await _plan_hour(s, name, DayPlan.read(said["plan"]), today, local)
+            said["plan"], placed = plan.as_json(), (placed or 0) + cases
+    if placed is None:
+        return None
+    if "campaigns" in norms:
+        norms["campaigns"] = {name: said for name, said in own.items() if name != "collection"}
+    day.norms = norms
+    await s.execute(_MARK, {"day": today})
+    return placed
+
+
+async def _plan_hour(
+    s: AsyncSession, campaign: str, plan: DayPlan, today: date, local: datetime
+) -> tuple[DayPlan, int]:
+    rows = await fetch(s, _OPEN, today, campaign)
     known = await learned.of_numbers(s, plan.groups, [row[1] for row in rows])
     wanting = [one for row in rows if (one := _of_row(row, plan, known, local)) is not None]
-    newer = await _priced(s, plan, wanting, known, local)
-    plan = replace(newer or plan, hour=local.hour)
-    day.norms = day.norms | {"plan": plan.as_json()}
-    await s.execute(_MARK, {"day": today})
-    return len(rows)
+    return replace(await _priced(s, plan, wanting, known, local) or plan, hour=local.hour), len(rows)
 
 
 def _of_row(row: Any, plan: DayPlan, known: Learned, local: datetime) -> Wanting | None:
@@ -235,18 +253,27 @@ async def places(
 ) -> dict[UUID, Planned]:
     """Where each of these cases stands by the plan, and by which number it is called: a case with several numbers alike to
     the law has its `phone` set to the likeliest. `attempts`: of its task today. Empty without a plan."""
-    if norms.plan is None:
-        return {}
+    found: dict[UUID, Planned] = {}
+    for name in {one.campaign for one in judged}:
+        own = norms.of(name)
+        if own.plan is not None:
+            found |= await _places(s, own, own.plan, [one for one in judged if one.campaign == name], terms, attempts)
+    return found
+
+
+async def _places(
+    s: AsyncSession, norms: Norms, plan: DayPlan, judged: Sequence[Judged], terms: Terms, attempts: Mapping[UUID, int]
+) -> dict[UUID, Planned]:
     callable_ = [one for one in judged if one.refused is None and one.phone is not None]
     wanting, known = await _wanting(s, callable_, norms, terms, attempts)
     if not wanting:
         return {}
     local = terms.at.astimezone(terms.zone)
-    grid = _grid(wanting, known, norms.plan, local.hour + local.minute / 60)
-    price = np.array((*norms.plan.prices, *norms.plan.prices))[grid.first : grid.first + grid.worth.shape[1]]
+    grid = _grid(wanting, known, plan, local.hour + local.minute / 60)
+    price = np.array((*plan.prices, *plan.prices))[grid.first : grid.first + grid.worth.shape[1]]
     stands = planning.stand(grid.worth, grid.of.cost, grid.allowed, price)
     by_case = {one.view.case_id: one for one in callable_}
-    found: dict[UUID, Planned] = {}
+    found = {}
     best, pays = np.where(grid.open, grid.of.best, 0.0), grid.worth.max(axis=1) > 0
     waits = norms.strategy.hours == "wait" and price[0] == 0
     for n, one in enumerate(wanting):

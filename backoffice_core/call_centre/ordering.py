@@ -84,7 +84,8 @@ class DayPlan:
     were last found; `prices`: of an agent's second in each hour of that day; `right`, `answered`: chances by hour of numbers
     not heard of, by group; `handle`: seconds with the borrower, with another, of ringing; `attempts`: of a case and day;
     `typical`: the median worth of a contact, by currency; `places`: by jurisdiction and time zone the hours that its clock is
-    ahead, the hour at which calling ends, and the attempts that the law allows a day."""
+    ahead, the hour at which calling ends, and the attempts that the law allows a day; `part`: of
+    the agents' time that this campaign's cases may plan with."""
 
     learned: date
     hour: int
@@ -95,6 +96,7 @@ class DayPlan:
     attempts: int
     typical: Mapping[str, Decimal]
     places: Mapping[str, tuple[int, int, int]]
+    part: float = 1.0
 
     @property
     def groups(self) -> tuple[Floats, Floats]:
@@ -105,7 +107,7 @@ class DayPlan:
             "learned": self.learned.isoformat(), "hour": self.hour, "prices": list(self.prices), "right": self.right,
             "answered": self.answered, "handle": self.handle, "attempts": self.attempts,
             "typical": {currency: str(value) for currency, value in sorted(self.typical.items())},
-            "places": {key: list(value) for key, value in self.places.items()},
+            "places": {key: list(value) for key, value in self.places.items()}, "part": self.part,
         }  # fmt: skip
 
     @classmethod
@@ -138,16 +140,27 @@ class Norms:
     typical: Mapping[str, Decimal] = field(default_factory=dict)
     strategy: Strategy = field(default_factory=Strategy)
     plan: DayPlan | None = None
+    campaigns: Mapping[str, "Norms"] = field(default_factory=dict)  # those with a list of their own
+
+    def of(self, campaign: str) -> "Norms":
+        return self.campaigns.get(campaign, self)
 
     def as_json(self) -> dict[str, Any]:
-        said = {"typical": {currency: str(value) for currency, value in sorted(self.typical.items())}}
-        return said | ({"plan": self.plan.as_json()} if self.plan is not None else {})
+        said: dict[str, Any] = {"typical": {currency: str(value) for currency, value in sorted(self.typical.items())}}
+        if self.plan is not None:
+            said["plan"] = self.plan.as_json()
+        if self.campaigns:
+            said["campaigns"] = {name: one.as_json() for name, one in sorted(self.campaigns.items())}
+        return said
 
     @classmethod
-    def read(cls, said: Mapping[str, Any], strategy: Strategy) -> "Norms":
+    def read(cls, said: Mapping[str, Any], strategies: Mapping[str, Strategy], name: str) -> "Norms":
+        """Those of campaign `name` and, below it, of all others with theirs."""
+        strategy = strategies.get(name, _AS_SHIPPED)
         typical = {currency: Decimal(value) for currency, value in said.get("typical", {}).items()}
         planned = said.get("plan") if strategy.by == "value" and strategy.hours != "off" else None
-        return cls(typical, strategy, DayPlan.read(planned) if planned else None)
+        others = {one: cls.read(norms, strategies, one) for one, norms in said.get("campaigns", {}).items()}
+        return cls(typical, strategy, DayPlan.read(planned) if planned else None, others)
 
 
 def norms_of(cases: Iterable[CaseView], strategy: Strategy = _AS_SHIPPED) -> Norms:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -32,7 +32,7 @@ AT_ONCE = 2000  # cases
 JUDGING = 0x71756575  # "queu": a lock for each share of the cases; nobody else judges these
 SHARES = 2  # one may wait for PostgreSQL while the other thinks
 
-Said = tuple[UUID, int, str, bool]  # number, position, terms as PostgreSQL writes them, demo
+Said = tuple[UUID, int, str, bool, str]  # number, position, terms as PostgreSQL writes them, demo, campaign
 T = TypeVar("T")
 Progress = Callable[[int, int], None]
 
@@ -54,9 +54,7 @@ async def build_queue(
     for some in _in_parts(every):
         judged += await judge(session, some, terms)
         progress(len(judged), len(every))
-    ordering, retries = await campaign(session)
-    norms = norms_of((one.view for one in judged if one.refused is None), ordering)
-    norms = await live_order.night(session, norms, judged, terms, retries.max_attempts)
+    norms = await _norms(session, judged, terms)
     day = insert(QueueDay).values(business_date=business_date, norms=norms.as_json(), built_at=now)
     new = {"norms": day.excluded.norms, "built_at": day.excluded.built_at}
     await session.execute(day.on_conflict_do_update(index_elements=["business_date"], set_=new))
@@ -65,6 +63,22 @@ async def build_queue(
         await write(session, terms, norms, part)
     await _drop_closed(session, business_date, every)
     return _counts(judged)
+
+
+async def _norms(session: AsyncSession, judged: Sequence[Judged], terms: Terms) -> Norms:
+    """What this date's cases are compared with: those of each campaign's list among themselves."""
+    strategies, retries = await strategies_and_retries(session)
+    by_campaign: dict[str, list[Judged]] = {CAMPAIGN: []}
+    for one in judged:
+        if one.refused is None:
+            by_campaign.setdefault(one.campaign, []).append(one)
+    found: dict[str, Norms] = {}
+    for name, rows in by_campaign.items():
+        norms = norms_of((one.view for one in rows), strategies.get(name, Strategy()))
+        most = (retries.get(name) or campaign_terms.retries({})).max_attempts
+        found[name] = await live_order.night(session, norms, rows, terms, most, len(rows) / max(len(judged), 1))
+    rest = found.pop(CAMPAIGN)
+    return replace(rest, campaigns=found)
 
 
 def _counts(judged: Iterable[Judged]) -> dict[str, int]:
@@ -100,7 +114,8 @@ async def write(
     is the night). A case that is being dialed is left alone: its call's end marks it."""
     cases = [one.view.case_id for one in judged]
     stands, dialing = await _stands(session, terms.day, cases)
-    _, retries = await campaign(session)
+    _, retries = await strategies_and_retries(session)
+    as_shipped = campaign_terms.retries({})
     refused = await _refused(session, terms.day, cases)
     tried = {case_id: stand.attempts for case_id, (stand, _) in stands.items()}
     plans = await live_order.places(session, norms, judged, terms, tried)
@@ -111,7 +126,7 @@ async def write(
             continue
         stand, said = stands.get(case_id, (None, None))
         why = {"night"} if whys is None else whys.get(case_id, ())
-        moves_on = _moves_on(one, stand, said, retries)
+        moves_on = _moves_on(one, stand, said, retries.get(one.campaign, as_shipped))
         change = change_of(stand, one.view, one.refused, one.from_when, terms.at, why, moves_on)
         changes.task(one, stand, said, change, norms, terms, plans.get(case_id))
         changes.reason(case_id, refused.get(case_id), change.refused)
@@ -119,10 +134,13 @@ async def write(
     return len(changes.changed)
 
 
-async def campaign(session: AsyncSession) -> tuple[Strategy, Retries]:
-    """By what the campaign orders and how it tries again."""
-    row = await session.get(Campaign, CAMPAIGN)
-    return campaign_terms.strategy(row.ordering if row else {}), campaign_terms.retries(row.retries if row else {})
+async def strategies_and_retries(session: AsyncSession) -> tuple[dict[str, Strategy], dict[str, Retries]]:
+    """By what each campaign orders and how it tries again, by its name."""
+    rows = (await session.execute(select(Campaign.name, Campaign.ordering, Campaign.retries))).all()
+    return (
+        {name: campaign_terms.strategy(ordering) for name, ordering, _ in rows},
+        {name: campaign_terms.retries(said) for name, _, said in rows},
+    )
 
 
 def _moves_on(one: Judged, stand: Stand | None, said: Said | None, retries: Retries) -> datetime | None:
@@ -135,7 +153,7 @@ def _moves_on(one: Judged, stand: Stand | None, said: Said | None, retries: Retr
 
 _STANDS = """
     -- task_stands: nobody dials these while they are looked at; those in a call are left out
-    SELECT case_id, id, state, state_reason, attempts, fence, earliest_at, contact_point_id, position, why::text, demo
+    SELECT case_id, id, state, state_reason, attempts, fence, earliest_at, contact_point_id, position, why::text, demo, campaign
     FROM call_tasks WHERE business_date = $1 AND case_id = ANY($2) AND state NOT IN ('DIALING','SETTLING')
     ORDER BY id FOR UPDATE
 """
@@ -186,13 +204,13 @@ class _Changes:
         elif change.act == "cancel" and stand is not None and said is not None:
             self.moved.append((stand.id, change.state, change.state_reason, None, *said))
         elif change.act == "place" and one.phone is not None:
-            placed = place(one.view, norms, terms.day, terms.zone, planned)
+            placed = place(one.view, norms.of(one.campaign), terms.day, terms.zone, planned)
             change = change.after(placed.waits_until)
             if stand is None:
                 now = {"contact_point_id": one.phone.id, "position": placed.position, "why": placed.why}
                 self.new.append(self._new(one, change) | now)
             else:
-                meant = (one.phone.id, placed.position, _as_stored(placed.why), one.whom.demo)
+                meant = (one.phone.id, placed.position, _as_stored(placed.why), one.whom.demo, one.campaign)
                 if said == meant and (stand.state, stand.state_reason, stand.earliest_at) == change[2:]:
                     return
                 self.moved.append((stand.id, change.state, change.state_reason, change.earliest_at, *meant))
@@ -203,7 +221,7 @@ class _Changes:
     def _new(self, one: Judged, change: Change) -> dict[str, Any]:
         return {
             "id": new_key(), "business_date": self.day, "case_id": one.view.case_id, "person_id": one.whom.id,
-            "campaign": CAMPAIGN, "purpose": PURPOSE, "state": change.state, "earliest_at": change.earliest_at,
+            "campaign": one.campaign, "purpose": PURPOSE, "state": change.state, "earliest_at": change.earliest_at,
             "demo": one.whom.demo,
         }  # fmt: skip
 
@@ -238,14 +256,15 @@ class _Changes:
             )
 
 
-_MOVED = ("ids", "states", "reasons", "hours", "points", "positions", "whys", "demos")
+_MOVED = ("ids", "states", "reasons", "hours", "points", "positions", "whys", "demos", "campaigns")
 _MOVE = text("""
     -- move_tasks: all at once
     UPDATE call_tasks t SET state = n.state, state_reason = n.reason, earliest_at = n.hour, contact_point_id = n.point,
-           position = n.position, why = n.why, demo = n.demo
+           position = n.position, why = n.why, demo = n.demo, campaign = n.campaign
     FROM unnest(CAST(:ids AS uuid[]), CAST(:states AS text[]), CAST(:reasons AS text[]), CAST(:hours AS timestamptz[]),
-                CAST(:points AS uuid[]), CAST(:positions AS int[]), CAST(:whys AS jsonb[]), CAST(:demos AS bool[]))
-         AS n(id, state, reason, hour, point, position, why, demo)
+                CAST(:points AS uuid[]), CAST(:positions AS int[]), CAST(:whys AS jsonb[]), CAST(:demos AS bool[]),
+                CAST(:campaigns AS text[]))
+         AS n(id, state, reason, hour, point, position, why, demo, campaign)
     WHERE t.id = n.id
 """)
 

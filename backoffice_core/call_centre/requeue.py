@@ -17,7 +17,7 @@ from sqlalchemy import delete, func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.call_centre import queue
-from backoffice_core.call_centre.judging import Terms, judge
+from backoffice_core.call_centre.judging import CAMPAIGN, Terms, judge
 from backoffice_core.call_centre.ordering import Norms
 from backoffice_core.call_centre.queue_models import QueueDay, QueueMark
 from backoffice_core.config import Settings
@@ -83,8 +83,8 @@ async def rejudge(
         await queue.close_served(session, now, served)
     terms = Terms.of(today, now, settings, zone)
     judged = await judge(session, list(whys), terms)
-    ordering, _ = await queue.campaign(session)
-    changed = await queue.write(session, terms, Norms.read(day.norms, ordering), judged, whys)
+    strategies, _ = await queue.strategies_and_retries(session)
+    changed = await queue.write(session, terms, Norms.read(day.norms, strategies, CAMPAIGN), judged, whys)
     changed += await queue.drop(session, today, whys.keys() - {one.view.case_id for one in judged})
     return Requeued(len(whys), changed, await marks_left(session))
 

@@ -2340,6 +2340,11 @@ said-upgrade-uses-it = `upgrade` uses it
 said-show-this-message-and-exit = Show this message and exit.
 said-no-slot-was-reserved-for-this-call = No slot was reserved for this call.
 said-a-slot-is-reserved-for-a-call-and-a-call-needs-a = A slot is reserved for a call, and a call needs a number.
+said-campaign-has-cases = { $a } has { $b } cases.
+said-must-be-a-list = { $a } must be a list.
+said-lines-that-name-no-open-case = Lines that name no open case: { $a }, the first { $b }.
+said-one-number-of-a-case-or-a-contract = One number of a case or a contract in a line.
+said-write-it-in-brackets-as-card = Write it in brackets, as ["card"].
 said-there-is-no-campaign = There is no campaign { $a }.
 said-backoffice-campaign-list-names-them = `backoffice campaign list` names them.
 said-is-no-name-of-a-campaign = { $a } is no name of a campaign.
@@ -2484,6 +2489,7 @@ said-days-have-no-chart = Days have no chart.
 said-leave-out-chart = Leave out --chart, or take a world without `cases`.
 
 ## Live order and what-if
+campaign-field-whom = Whose cases
 reason-BEST_HOUR = Waits for a better hour, when this person is likelier to answer
 why-reach = answers now { $now }%
 why-best-hour = best at { $hour }: { $chance }%

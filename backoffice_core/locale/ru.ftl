@@ -2351,6 +2351,11 @@ said-upgrade-uses-it = для `upgrade`
 said-show-this-message-and-exit = Показать это и выйти.
 said-no-slot-was-reserved-for-this-call = Для этого звонка места в учёте контактов не занимали.
 said-a-slot-is-reserved-for-a-call-and-a-call-needs-a = Место занимают для звонка, а звонку нужен номер.
+said-campaign-has-cases = В { $a } { $b } дел.
+said-must-be-a-list = { $a } должно быть списком.
+said-lines-that-name-no-open-case = Строк, не называющих открытого дела: { $a }, первая { $b }.
+said-one-number-of-a-case-or-a-contract = По одному номеру дела или договора в строке.
+said-write-it-in-brackets-as-card = Запишите в квадратных скобках, как ["card"].
 said-there-is-no-campaign = Нет кампании { $a }.
 said-backoffice-campaign-list-names-them = `backoffice campaign list` их называет.
 said-is-no-name-of-a-campaign = { $a } – не название кампании.
@@ -2495,6 +2500,7 @@ said-days-have-no-chart = У дней нет графика.
 said-leave-out-chart = Не указывайте --chart или возьмите мир без `cases`.
 
 ## Live order and what-if
+campaign-field-whom = Чьи дела
 reason-BEST_HOUR = Ждёт лучшего часа: тогда до человека дозвониться вероятнее
 why-reach = сейчас ответит { $now } %
 why-best-hour = лучше всего в { $hour }: { $chance } %

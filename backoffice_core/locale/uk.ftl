@@ -2352,6 +2352,11 @@ said-upgrade-uses-it = для `upgrade`
 said-show-this-message-and-exit = Показати це й вийти.
 said-no-slot-was-reserved-for-this-call = Для цього дзвінка місця в обліку контактів не займали.
 said-a-slot-is-reserved-for-a-call-and-a-call-needs-a = Місце займають для дзвінка, а дзвінку потрібен номер.
+said-campaign-has-cases = У { $a } { $b } справ.
+said-must-be-a-list = { $a } має бути списком.
+said-lines-that-name-no-open-case = Рядків, що не називають відкритої справи: { $a }, перший { $b }.
+said-one-number-of-a-case-or-a-contract = По одному номеру справи або договору в рядку.
+said-write-it-in-brackets-as-card = Запишіть у квадратних дужках, як ["card"].
 said-there-is-no-campaign = Немає кампанії { $a }.
 said-backoffice-campaign-list-names-them = `backoffice campaign list` їх називає.
 said-is-no-name-of-a-campaign = { $a } – не назва кампанії.
@@ -2496,6 +2501,7 @@ said-days-have-no-chart = У днів немає графіка.
 said-leave-out-chart = Не вказуйте --chart або візьміть світ без `cases`.
 
 ## Live order and what-if
+campaign-field-whom = Чиї справи
 reason-BEST_HOUR = Чекає на кращу годину: тоді людину додзвонитися ймовірніше
 why-reach = зараз відповість { $now } %
 why-best-hour = найкраще о { $hour }: { $chance } %

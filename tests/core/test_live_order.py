@@ -1,7 +1,9 @@
 """The order in which the queue is really called (issue 5, CC-10, CC-11, FL-17): what a night learns of numbers and hours places
 the cases, says why, and finds new places with every hour."""
 
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,8 @@ import pytest
 from sqlalchemy import insert, select
 
 from backoffice_core.borrowers.models import ContactPoint, Person
-from backoffice_core.call_centre import campaigns, learned, live_order, requeue
+from backoffice_core.call_centre import campaign_lists, campaigns, learned, live_order, requeue
+from backoffice_core.call_centre.campaign_models import Campaign
 from backoffice_core.call_centre.campaign_terms import strategy
 from backoffice_core.call_centre.chance_models import ChancesLearned, NumberChance
 from backoffice_core.call_centre.models import CallAttempt, CallTask
@@ -22,6 +25,8 @@ from backoffice_core.clock import Clock
 from backoffice_core.config import Settings
 from backoffice_core.db import Database
 from backoffice_core.errors import BadInput
+from dialer.pacing import Campaign as Weighed
+from dialer.pool import Pool
 from tests import house
 from tests.core.bank import KYIV, WEDNESDAY, Bank
 
@@ -184,3 +189,46 @@ async def test_what_an_attempt_costs_is_taken_from_what_it_brings(bank: Bank) ->
     assert last.case_id == (await bank.case(12)).id
     with pytest.raises(BadInput, match="ordering"):
         strategy({"hours": "whenever"})
+
+
+async def test_campaigns_take_their_lists_and_nobody_is_in_two(bank: Bank, tmp_path: Path) -> None:
+    """TL-07, mix of lists: by stage, product, or a given list, the most urgent first; what changes moves cases at once."""
+
+    async def set_(name: str, **fields: Any) -> None:
+        async with bank.database.begin() as s:
+            await campaigns.change(s, name, fields, who="os:x", by="x", wall=Clock.wall(), new=True)
+
+    async def lists() -> dict[str, int]:
+        async with bank.database.begin() as s:
+            await requeue.rejudge(s, bank.settings, now=bank.now, today=WEDNESDAY, zone=KYIV)
+        return dict(Counter(one.campaign for one in await bank.tasks()))
+
+    assert await lists() == {"collection": 11}
+    await set_("cards", whom={"products": ["card"]}, priority="5")
+    await set_("hand", whom={"given": True}, priority="3", ordering={"by": "amount"})
+    await bank.file(*(row | ({"product": "card"} if row["n"] in {5, 6, 7} else {}) for row in LIST))
+    async with bank.database.begin() as s:
+        numbers = [str((await bank.case(n)).number) for n in (7, 8)]
+        assert await campaign_lists.give(s, "hand", [*numbers, "C9", "", "nobody"]) == (3, ["nobody"])
+    assert await lists() == {"collection": 6, "cards": 2, "hand": 3}
+    assert (await task(bank, 7)).campaign == "hand"
+    await bank.night(again=True)
+    assert (await task(bank, 8)).why["by"] == "amount", "each list in its own order"
+    assert "by" not in (await task(bank, 5)).why
+    await set_("hand", active=False)
+    assert await lists() == {"collection": 8, "cards": 3}
+    for said in ({"stages": [7]}, {"products": "card"}, {"colour": "red"}, {"weight": "heavy"}):
+        with pytest.raises(BadInput):
+            await set_("cards", whom=said)
+
+
+def test_equals_share_calls_by_their_weights_one_by_one() -> None:
+    """TL-07, mix of lists with shares: 3 to 1 also where each step places one call; who had nothing earns no credit."""
+    pool = Pool([Campaign(name=name, priority=10) for name in ("a", "b")])
+    asking = [Weighed(name="a", wanted=9, priority=10, weight=3), Weighed(name="b", wanted=9, priority=10, weight=1)]
+    given = Counter(name for _ in range(400) for name, n in pool._shared(1, asking, 1).items() if n)
+    assert 290 <= given["a"] <= 310
+    for _ in range(300):
+        pool._shared(1, [replace(asking[0], wanted=0), asking[1]], 1)
+    after = Counter(name for _ in range(40) for name, n in pool._shared(1, asking, 1).items() if n)
+    assert after["b"] >= 8

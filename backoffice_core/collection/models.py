@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Index, Numeric, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from backoffice_core.db import Base, Key, Money, Serial, new_key
+from backoffice_core.db import Base, Json, Key, Money, Serial, new_key
 
 
 class Promise(Base):
@@ -72,6 +72,31 @@ class PaymentPlan(Base):
     proposed_at: Mapped[datetime]  # business time
     proposed_by: Mapped[UUID | None]
     decided_by: Mapped[UUID | None]
+
+
+class BalanceCorrection(Base):
+    """How a loan is said to have stood; in force once a second person approved it. `before`, `after`: sums as text, days."""
+
+    __tablename__ = "balance_corrections"
+    __table_args__ = (
+        Index(None, "case_id"),
+        Index("uq_balance_corrections_open", "loan_id", unique=True, postgresql_where="state = 'PROPOSED'"),
+        CheckConstraint("state IN ('PROPOSED','APPROVED','REFUSED')", name="state"),
+    )
+
+    id: Mapped[Key] = mapped_column(default=new_key)
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("cases.id"))
+    loan_id: Mapped[UUID] = mapped_column(ForeignKey("loans.id"))
+    as_at: Mapped[datetime]  # business time
+    before: Mapped[Json]
+    after: Mapped[Json]
+    reason: Mapped[str]
+    state: Mapped[str]
+    proposed_at: Mapped[datetime]  # business time
+    proposed_by: Mapped[UUID]
+    decided_at: Mapped[datetime | None]
+    decided_by: Mapped[UUID | None]
+    decided_why: Mapped[str] = mapped_column(default="", server_default="")
 
 
 class StageBand(Base):

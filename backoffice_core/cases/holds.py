@@ -1,0 +1,82 @@
+"""Holds that a person places and lifts: with evidence, an end, and what they stop (rules.HOLD_STOPS)."""
+
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backoffice_core.cases import service as cases
+from backoffice_core.cases.models import Case, Hold
+from backoffice_core.cases.rules import HOLD_STOPS, OVER
+from backoffice_core.errors import BadInput, Conflict, NotFound
+
+BY_HAND = ("DISPUTE", "HARDSHIP", "BREATHING_SPACE", "PROTECTED")
+OPEN_ENDED = frozenset({"PROTECTED"})  # may stand until a person lifts it
+
+
+async def place(
+    session: AsyncSession, case_id: UUID, kind: str, *, evidence: str, until: date | None, today: date, at: datetime, by: UUID,
+    since: date | None = None,
+) -> Hold:  # fmt: skip
+    """Raises BadInput for a kind that nobody places by hand, without evidence, or without an end where one is needed;
+    Conflict when the case is over."""
+    if kind not in BY_HAND or kind not in HOLD_STOPS:
+        raise BadInput("Which hold?", remedy="Choose one of the list.", field="kind")
+    if not evidence.strip():
+        raise BadInput(
+            "A hold needs its evidence.", remedy="Name the paper or the message and its date.", field="evidence"
+        )
+    if until is None and kind not in OPEN_ENDED:
+        raise BadInput("Until when?", remedy="Give the last day of the hold.", field="until")
+    if until is not None and until < today:
+        raise BadInput("The last day is over already.", remedy="Give today or a later day.", field="until")
+    if since is not None and (since > today or (until and since > until)):
+        raise BadInput("A hold begins today or earlier, and before it ends.", field="since")
+    case = await session.get_one(Case, case_id, with_for_update=True)
+    if case.state in OVER:
+        raise Conflict("This case is over: nothing is left to hold.")
+    moved = case.state
+    await cases.hold(
+        session, case_id, reason=kind, at=at, actor_id=by, until=until, evidence=evidence.strip(), since=since or today
+    )
+    placed = await session.scalar(select(Hold).where(Hold.case_id == case_id).order_by(Hold.id.desc()).limit(1))
+    assert placed is not None  # noqa: S101 (written above)
+    if moved == case.state != "ON_HOLD":  # a court's case stays there; its history says so too
+        await _note(session, placed, "placed", at, by)
+    return placed
+
+
+async def lift(session: AsyncSession, hold_id: UUID, *, why: str, at: datetime, by: UUID) -> str:
+    """Ends one hold; with the last the case goes back to what it was. Returns its state. Raises BadInput, Conflict, NotFound."""
+    if not why.strip():
+        raise BadInput("Why is it lifted?", remedy="Give a reason; the history keeps it.", field="why")
+    hold = await session.get(Hold, hold_id, with_for_update=True)
+    if hold is None:
+        raise NotFound
+    if hold.lifted_at is not None:
+        raise Conflict("This hold is lifted already.")
+    case = await session.get_one(Case, hold.case_id, with_for_update=True)
+    hold.lifted_at, hold.lifted_by, hold.lifted_why = at, by, why.strip()
+    await session.flush()
+    standing = list(
+        await session.scalars(
+            select(Hold).where(Hold.case_id == case.id, Hold.lifted_at.is_(None)).order_by(Hold.placed_at.desc())
+        )
+    )
+    await _note(session, hold, "lifted", at, by)
+    if case.state != "ON_HOLD":
+        return case.state
+    if not standing:
+        return await cases.lift_hold(session, case.id, reason="HOLD_LIFTED", at=at, actor_id=by)
+    ends = [one.valid_to for one in standing]
+    case.hold_reason, case.hold_until = standing[0].kind, max(end for end in ends if end) if all(ends) else None
+    await session.flush()
+    return case.state
+
+
+async def _note(session: AsyncSession, hold: Hold, act: str, at: datetime, by: UUID) -> None:
+    data = {"hold": hold.kind, "act": act, "until": hold.valid_to.isoformat() if hold.valid_to else None}
+    if act == "lifted":
+        data["note"] = hold.lifted_why
+    await cases.add_event(session, hold.case_id, "hold", at, by, data=data)

@@ -1,0 +1,172 @@
+"""Holds, plans, hand-overs and corrections by people: rights, second persons, evidence, undo (issue 6, domain.md 4.2)."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from sqlalchemy import select
+
+from backoffice_core.cases.models import Case, CaseEvent, HandOver, Hold
+from backoffice_core.collection.models import PaymentPlan, Promise
+from backoffice_core.db import Database
+from backoffice_core.loans import balances
+from backoffice_core.loans.models import Loan
+from backoffice_core.staff import units
+from tests import house
+from tests.console.conftest import Browser, RunningConsole
+
+
+@pytest.fixture
+async def borrower(console: RunningConsole) -> house.Borrower:
+    async with console.database.begin() as s:
+        await house.rules_in_force(s, console.clock)
+        for code in ("soft", "legal"):
+            await units.put(s, code, who="test", name=code.title())
+        one = await house.borrower(s, console.clock)
+        (await s.get_one(Case, one.case.id)).unit = "soft"
+    return one
+
+
+async def post(browser: Browser, path: str, status: int = 303, **fields: str) -> str:
+    answer = await browser.post(path, data=fields, headers={"X-CSRF-Token": browser.csrf})
+    assert answer.status_code == status, answer.text[:2000]
+    return answer.text
+
+
+async def state_of(database: Database, borrower: house.Borrower) -> str:
+    async with database.begin() as s:
+        return (await s.scalars(select(Case.state).where(Case.id == borrower.case.id))).one()
+
+
+async def test_a_hold_needs_evidence_and_an_end_stops_the_case_and_is_lifted(
+    console: RunningConsole, borrower: house.Borrower
+) -> None:
+    """Holds (dispute, hardship, breathing space, protected status) with evidence, end and what they stop; what is typed wrong
+    comes back with its field; two stand apart, and the case goes back with the last."""
+    boss, base = await console.logged_in("boss", "supervisor"), f"/case/{borrower.case.number}"
+    page = await post(boss, f"{base}/holds", 422, kind="DISPUTE", until="+30", evidence="")
+    assert "Призупинення потребує підстави" in page
+    assert 'value="+30"' in page
+    for until, evidence in (("", "letter"), ("zz", "letter"), ("2020-01-01", "letter")):
+        await post(boss, f"{base}/holds", 422, kind="HARDSHIP", until=until, evidence=evidence)
+    await post(boss, f"{base}/holds", kind="HARDSHIP", until="+30", evidence="certificate 17")
+    await post(boss, f"{base}/holds", kind="PROTECTED", until="", evidence="military card")
+    assert await state_of(console.database, borrower) == "ON_HOLD"
+    async with console.database.begin() as s:
+        held = (await s.scalars(select(Hold).order_by(Hold.id))).all()
+        assert [(h.kind, h.evidence, bool(h.valid_to), h.pauses_days) for h in held] == [
+            ("HARDSHIP", "certificate 17", True, True), ("PROTECTED", "military card", False, False),
+        ]  # fmt: skip
+        assert "call" in held[0].stops
+    shown = (await boss.get(f"{base}/work")).text
+    assert "certificate 17" in shown
+    assert "military card" in shown
+    await post(boss, f"{base}/holds/{held[0].id}/lift", 422, why="")
+    await post(boss, f"{base}/holds/{held[0].id}/lift", why="he works again")
+    assert await state_of(console.database, borrower) == "ON_HOLD"
+    await post(boss, f"{base}/holds/{held[1].id}/lift", why="demobilised")
+    assert await state_of(console.database, borrower) == "ACTIVE"
+    await post(boss, f"{base}/holds/{held[1].id}/lift", 409, why="again")
+    assert "he works again" in (await boss.get(base)).text
+
+
+async def test_only_who_has_the_case_or_works_on_all_changes_it(
+    console: RunningConsole, borrower: house.Borrower
+) -> None:
+    """The owner acts; who had it before reads and is refused; a stranger finds nothing; a right to one case opens no other."""
+    base = f"/case/{borrower.case.number}"
+    owner, former = await console.logged_in("owner", "agent"), await console.logged_in("former", "agent")
+    stranger, boss = await console.logged_in("stranger", "agent"), await console.logged_in("boss", "supervisor")
+    async with console.database.begin() as s:
+        ids = {login: (await units.person(s, login)).id for login in ("owner", "former")}
+        (await s.get_one(Case, borrower.case.id)).owner_id = ids["former"]
+        (await units.person(s, "owner")).unit = "legal"
+    await post(former, f"{base}/hand-over", 422, to_unit="legal", reason="")
+    await post(former, f"{base}/hand-over", 422, to_unit="nowhere", reason="court next")
+    await post(former, f"{base}/hand-over", to_unit="legal", reason="court next")
+    async with console.database.begin() as s:
+        (given,) = (await s.scalars(select(HandOver))).all()
+    await post(former, f"{base}/hand-over/{given.id}/accept", 403)  # who gives it away does not take it
+    assert "Акт 1" in (await boss.get(f"{base}/work")).text
+    await post(boss, f"{base}/hand-over/{given.id}/accept", owner=str(ids["owner"]))
+    assert (await former.get(f"{base}/work")).status_code == 200
+    assert (await owner.get(f"{base}/work")).status_code == 200
+    assert (await stranger.get(f"{base}/work")).status_code == 404
+    hold = {"kind": "DISPUTE", "until": "+5", "evidence": "letter"}
+    await post(former, f"{base}/holds", 403, **hold)
+    await post(stranger, f"{base}/holds", 404, **hold)
+    await post(owner, f"{base}/holds", **hold)
+    async with console.database.begin() as s:
+        other = await house.borrower(s, console.clock)
+        (placed,) = (await s.scalars(select(Hold.id))).all()
+    await post(boss, f"/case/{other.case.number}/holds/{placed}/lift", 404, why="wrong case")
+
+
+async def test_a_plan_counts_once_a_second_person_approves_it(
+    console: RunningConsole, borrower: house.Borrower
+) -> None:
+    """domain.md 4.2: PROPOSED → ACTIVE by another person; each instalment is a promise; the cents stand in the last."""
+    base = f"/case/{borrower.case.number}"
+    boss, second = await console.logged_in("boss", "supervisor"), await console.logged_in("second", "manager")
+    plan = {"amount": "1 000,00", "n": "3", "due_date": "+10", "reason": "salary on the 24th"}
+    for wrong in ({"n": "0"}, {"n": "zz"}, {"amount": "much"}, {"due_date": "2020-01-01"}, {"amount": "999999"}):
+        await post(boss, f"{base}/plans", 422, **(plan | wrong))
+    await post(boss, f"{base}/plans", **plan)
+    async with console.database.begin() as s:
+        (one,) = (await s.scalars(select(PaymentPlan))).all()
+    assert [i["amount"] for i in one.instalments] == ["333.33", "333.33", "333.34"]
+    assert "Погоджує друга особа" in (await boss.get(f"{base}/work")).text
+    await post(boss, f"{base}/plans/{one.id}/approve", 409)
+    await post(second, f"{base}/plans/{one.id}/approve")
+    assert await state_of(console.database, borrower) == "PLAN"
+    async with console.database.begin() as s:
+        assert len((await s.scalars(select(Promise).where(Promise.plan_id == one.id))).all()) == 3
+    await post(boss, f"{base}/plans/{one.id}/cancel", 422, why="")
+    await post(boss, f"{base}/plans/{one.id}/cancel", why="he asked to")
+    assert await state_of(console.database, borrower) == "ACTIVE"
+
+
+async def test_a_balance_is_corrected_by_two_and_what_was_said_stays(
+    console: RunningConsole, borrower: house.Borrower
+) -> None:
+    """A correction has a reason and a second person; the loan, its case and the report as at today follow; a report as it was
+    known before comes out the same; who reads the history sees it."""
+    base, contract = f"/case/{borrower.case.number}", borrower.loan.contract_no
+    boss, second = await console.logged_in("boss", "supervisor"), await console.logged_in("second", "manager")
+    said = {
+        "contract": contract,
+        "balance": "8000",
+        "overdue_principal": "500,50",
+        "days_past_due": "9",
+        "reason": "memo 4",
+    }
+    for wrong in (
+        {"reason": ""},
+        {"balance": "100"},
+        {"days_past_due": "0"},
+        {"balance": "zz"},
+        {"contract": "?"},
+        {"as_at": "+3"},
+    ):
+        await post(boss, f"{base}/corrections", 422, **(said | wrong))
+    await post(boss, f"{base}/corrections", **said)
+    await post(boss, f"{base}/corrections", 409, **said)
+    shown = (await second.get(f"{base}/work")).text
+    assert "memo 4" in shown
+    key = shown.partition("/corrections/")[2].partition("/")[0]
+    await post(boss, f"{base}/corrections/{key}/approve", 409)
+    now = console.clock.now()
+    async with console.database.begin() as s:
+        assert (await s.get_one(Loan, borrower.loan.id)).overdue == Decimal("1800.00")
+    await post(second, f"{base}/corrections/{key}/approve")
+    async with console.database.begin() as s:
+        loan = await s.get_one(Loan, borrower.loan.id)
+        assert (loan.balance, loan.overdue, loan.days_past_due) == (Decimal(8000), Decimal("500.50"), 9)
+        until = now + timedelta(hours=1)
+        after = await balances.as_at(s, until, ids=[loan.id])
+        before = await balances.as_at(s, until, ids=[loan.id], known=now)
+        assert (after[loan.id].overdue, before[loan.id].overdue) == (Decimal("500.50"), Decimal("1800.00"))
+        events = (await s.scalars(select(CaseEvent.kind).where(CaseEvent.case_id == borrower.case.id))).all()
+    assert "correction" in events
+    assert "Баланс виправлено" in (await boss.get(base)).text
+    await post(boss, f"{base}/corrections/{key}/refuse", 409, why="late")

@@ -43,6 +43,7 @@ from agent_console.pages import (
     strategies,
     tasks,
     unknown,
+    what_if,
 )
 from agent_console.view import STATIC, render, warm_up
 from backoffice_core.bus import Bus
@@ -83,6 +84,7 @@ def create_app(
         warm_up()
         console.hub.start()
         yield
+        await console.what_if.end()
         await console.hub.close()
 
     app = FastAPI(title="Console", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
@@ -112,6 +114,7 @@ def create_app(
         proof,
         reports,
         dossier,
+        what_if,
     ):
         app.include_router(pages.router)
     app.state.api_limits = api.Limits()

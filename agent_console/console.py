@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from agent_console.what_if import Runs
 from backoffice_core.bus import Bus
 from backoffice_core.catalogue import Catalogue
 from backoffice_core.clock import Clock
@@ -37,6 +38,7 @@ class Console:
     hub: "Hub" = field(init=False)
     password_checks: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     """Argon2 takes 64 MB and a core for a moment: two at a time, and none holds a connection while it waits."""
+    what_if: Runs = field(default_factory=Runs)
     known: dict[str, Known] = field(default_factory=dict)
     """Cookies of people who may stop dialing: the stop button must work while the database is dead (FL-01)."""
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 W, H, LEFT, RIGHT, TOP, BOTTOM = 720, 300, 48, 16, 34, 34
 # a file has no page around it: its own colours, for both themes
@@ -53,6 +54,15 @@ def lines(title: str, series: Mapping[str, Sequence[float]], *, unit: str = "", 
         parts.append(f'<text class="t{n}" x="{at:.0f}" y="16">{escape(name)}</text>')
         at += 14 + 7 * len(name)
     return _svg(title, parts, W, H, own_colours)
+
+
+def busy_by_hour(shifts: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:
+    """Of simulated shifts: utilisation, percent, by policy, the mean over its seeds in each hour."""
+    series: dict[str, list[float]] = {}
+    for policy in dict.fromkeys(r["policy"] for r in shifts):
+        hours = [[100 * h["utilisation"] for h in r["by_hour"]] for r in shifts if r["policy"] == policy]
+        series[policy] = [sum(column) / len(column) for column in zip(*hours, strict=True)]
+    return series
 
 
 # --- bars and intervals: one row a thing, its words on the left, its number at the end ------------------------------

@@ -36,8 +36,10 @@ Day = Annotated[str, typer.Option("--date", metavar="YYYY-MM-DD", help="business
 def nightly(day: Day = "", as_json: Json = False) -> None:
     """Run the night of a business date: cases, stages, promises, tasks, tonight's queue. Safe to repeat."""
     from backoffice_core.nightly import NightReport, run_night
+    from backoffice_core.program import calm_collector
 
     async def work(house: House) -> NightReport:
+        calm_collector()
         with bar("night") as step:
             return await run_night(
                 house.database,

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from decimal import Decimal
@@ -81,13 +81,38 @@ def insert_sql(model: type[Base], given: Iterable[str], **named: str) -> str:
     return f"INSERT INTO {model.__tablename__} ({', '.join(values)}) VALUES ({', '.join(values.values())})"  # noqa: S608
 
 
-async def fetch(session: AsyncSession, query: str, *values: Any) -> list[Any]:
-    """Many rows, past SQLAlchemy's own handling of each, in the session's transaction. `query`: PostgreSQL's ($1 …)."""
+async def driver(session: AsyncSession) -> Any:
+    """asyncpg's connection in the session's transaction: for very many rows, past SQLAlchemy's own handling of each."""
+    await session.flush()
     connection = await session.connection()
-    await connection.execute(text("SELECT 1"))  # the driver's transaction begins with the first statement
+    await connection.execute(_BEGIN)  # the driver's transaction begins with the first statement
     link = (await connection.get_raw_connection()).driver_connection
     assert link is not None  # noqa: S101
-    return list(await link.fetch(query, *values))
+    return link
+
+
+async def fetch(session: AsyncSession, query: str, *values: Any) -> list[Any]:
+    """Many rows in the session's transaction. `query`: PostgreSQL's ($1 …)."""
+    return list(await (await driver(session)).fetch(query, *values))
+
+
+def keys(ids: Iterable[UUID]) -> str:
+    """Very many keys as one parameter of queries made by `by_keys`: put into words once for several of them."""
+    return "{" + ",".join(map(str, ids)) + "}"
+
+
+def by_keys(query: str) -> str:
+    """The query with `ANY($n)` taking what `keys` gives; the server reads it once, and goes by its index."""
+    return re.sub(r"ANY\(\$(\d)\)", r"ANY((SELECT $\1::text::uuid[])::uuid[])", query)
+
+
+async def copy_in(session: AsyncSession, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+    """Many new rows at once; JSON goes in as text. What is not named gets the server's default, not the model's."""
+    if rows:
+        await (await driver(session)).copy_records_to_table(table, columns=columns, records=rows)
+
+
+_BEGIN = text("SELECT 1")
 
 
 class Ready:

@@ -1,6 +1,7 @@
 """How a program of the house runs: structured log lines, uvloop, SIGTERM ends it in order, a refusal is one clear line."""
 
 import asyncio
+import gc
 import logging
 import signal
 import sys
@@ -27,6 +28,13 @@ def set_up_log(name: str, level: str) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stdout),
     )
     structlog.contextvars.bind_contextvars(program=name)
+
+
+def calm_collector() -> None:
+    """For work that makes very many objects and lets them go: what the start has made is not looked through again and again
+    (measured: a third of the time of judging a queue)."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 def run_program(name: str, main: Callable[[], Awaitable[None]]) -> None:

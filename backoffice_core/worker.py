@@ -28,7 +28,7 @@ from backoffice_core.outbox import service as outbox
 from backoffice_core.outbox.sender import Sender
 from backoffice_core.parts import wal
 from backoffice_core.parts.ready import mark_ready
-from backoffice_core.program import run_program
+from backoffice_core.program import calm_collector, run_program
 from backoffice_core.staff import clients
 from recordings.keeper import Keeper
 
@@ -143,7 +143,9 @@ class Worker:
         """One step of it, and the news where the queue has changed."""
         now = self.clock.now()
         async with self.database.begin() as s:
-            done = await requeue.rejudge(s, self.settings, now=now, today=self.clock.today(), zone=self.clock.zone)
+            done = await requeue.rejudge(
+                s, self.settings, now=now, today=self.clock.today(), zone=self.clock.zone, share=share
+            )
         if done is not None and done.changed:
             await self.bus.publish(QueueChanged())
         return done
@@ -209,6 +211,7 @@ class Worker:
 async def _run() -> None:
     settings = config.load()
     bus, database = Bus(settings), Database(settings, pool=4, name="worker")
+    calm_collector()
     try:
         await Worker(settings, database, bus, clocks.load(settings)).run()
     finally:

@@ -1,6 +1,7 @@
 """The one place that turns a borrower and a number into the evaluator's `Contact`: for the night, the claim, the desk."""
 
 from collections.abc import Iterable
+from datetime import date
 from typing import Protocol
 from uuid import UUID
 
@@ -33,6 +34,19 @@ class Number(Protocol):
     def owner_kind(self) -> str: ...
 
 
+class FlagRow(Protocol):
+    """A status of his."""
+
+    @property
+    def flag(self) -> str: ...
+    @property
+    def valid_from(self) -> date: ...
+    @property
+    def valid_to(self) -> date | None: ...
+    @property
+    def evidence(self) -> str: ...
+
+
 async def flags_of(s: AsyncSession, person_id: UUID) -> list[PersonFlag]:
     return list((await s.execute(select(PersonFlag).where(PersonFlag.person_id == person_id))).scalars())
 
@@ -47,7 +61,7 @@ def call_contact(
     settings: Settings,
     person: Whom,
     phone: Number,
-    flags: Iterable[PersonFlag],
+    flags: Iterable[FlagRow],
     *,
     purpose: str,
     campaign: str,

@@ -1,23 +1,20 @@
 """Whether each of these cases is called on a date, by which number and from when, or why not: the night asks for all open
 cases, the day (`requeue`) for those of which a fact has changed. There is no other way to judge one."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from operator import attrgetter
-from typing import NamedTuple
+from operator import itemgetter
+from typing import Any, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backoffice_core.borrowers.models import PersonFlag
 from backoffice_core.call_centre import caller_ids, campaign_lists
 from backoffice_core.call_centre.campaign_lists import Owners
 from backoffice_core.call_centre.contacts import call_contact
-from backoffice_core.call_centre.models import CallAttempt
 from backoffice_core.call_centre.queue_rules import (
     CaseView,
     FlagView,
@@ -29,20 +26,17 @@ from backoffice_core.call_centre.queue_rules import (
     first_of,
     lawful_refusal,
     own_refusal,
+    own_terms,
 )
 from backoffice_core.call_centre.rules import NO_DISPOSITION
-from backoffice_core.cases.models import Task
 from backoffice_core.cases.rules import CALLBACK, ELSEWHERE, OVER
-from backoffice_core.collection.models import Promise
 from backoffice_core.collection.rules import is_overdue
-from backoffice_core.collection.service import OPEN_PROMISE, promise_ends
+from backoffice_core.collection.service import OPEN_PROMISE
 from backoffice_core.compliance import service as compliance
-from backoffice_core.compliance.terms import Contact
+from backoffice_core.compliance.terms import Contact, Decision
 from backoffice_core.config import Settings
-from backoffice_core.db import fetch
-from backoffice_core.loans import service as loans
+from backoffice_core.db import by_keys, driver, keys
 from backoffice_core.loans import sources, stop_list
-from backoffice_core.loans.service import Debt
 
 CAMPAIGN = PURPOSE = "collection"
 NO_ID_YET = "none yet"  # an id may be added by the morning; without one the claim refuses each call in its own words
@@ -65,16 +59,28 @@ class Whom(NamedTuple):
 
 class Phone(NamedTuple):
     id: UUID
-    person_id: UUID
     value: str
     owner_kind: str
     number_type: str
     rank: int
     state: str
 
+    @classmethod
+    def of(cls, digits: str, view: PhoneView) -> "Phone":
+        return cls(view.id, digits, view.owner_kind, view.number_type, view.rank, view.state)
+
+
+class Flag(NamedTuple):
+    """As `call_contact` takes it."""
+
+    flag: str
+    valid_from: date
+    valid_to: date | None
+    evidence: str
+
 
 # Stands in the question about a borrower without a usable number: a protection is named before NO_PHONE.
-_NO_NUMBER = Phone(UUID(int=0), UUID(int=0), "", "self", "unknown", 0, "")
+_NO_NUMBER = Phone(UUID(int=0), "", "self", "unknown", 0, "")
 
 
 @dataclass(slots=True)
@@ -86,8 +92,12 @@ class Judged:
     phone: Phone | None
     refused: NotToday | None = None
     from_when: datetime | None = None
-    phones: Sequence[Phone] = ()
+    numbers: Sequence[tuple[str, PhoneView]] = ()  # all of his: digits, and the rest
     campaign: str = CAMPAIGN
+
+    @property
+    def phones(self) -> list[Phone]:
+        return [Phone.of(digits, phone) for digits, phone in self.numbers]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +112,10 @@ class Terms:
     store: bool = False
 
     @property
+    def day_begins(self) -> datetime:
+        return datetime.combine(self.day, time(), self.zone)
+
+    @property
     def day_ends(self) -> datetime:
         return datetime.combine(self.day + timedelta(days=1), time(), self.zone)
 
@@ -111,9 +125,10 @@ class Terms:
 
 
 async def judge(session: AsyncSession, case_ids: Sequence[UUID], terms: Terms) -> list[Judged]:
-    """Those of these cases that are open, by number. Some thousands at a time."""
+    """Those of these cases that are open, by number. Some thousands at a time: what is equal for many is worked out once."""
     material = await _read(session, case_ids, terms)
-    judged = [_judge(whom, material, terms) for whom in material.cases]
+    known: dict[tuple[object, ...], NotToday | None] = {}
+    judged = [_judge(whom, material, terms, known) for whom in material.cases]
     await _ask_the_law(session, judged, material, terms)
     for one in judged:
         if one.refused and one.refused.until is not None and one.refused.until <= terms.at:
@@ -124,155 +139,190 @@ async def judge(session: AsyncSession, case_ids: Sequence[UUID], terms: Terms) -
 # --- reading -------------------------------------------------------------------------------------------------------
 
 
+Debt = tuple[Decimal, int, str]  # overdue, days past due, currency
+
+
 @dataclass(slots=True)
 class _Material:
     """What is read at once for all of them."""
 
     cases: list[Whom]
     debts: dict[UUID, list[Debt]] = field(default_factory=dict)  # by person
-    flags: dict[UUID, list[PersonFlag]] = field(default_factory=dict)  # by person
-    phones: dict[UUID, list[Phone]] = field(default_factory=dict)  # by person
-    missed: dict[UUID, int] = field(default_factory=dict)  # by contact point
+    flags: dict[UUID, list[Flag]] = field(default_factory=dict)  # by person
+    phones: dict[UUID, list[tuple[str, PhoneView]]] = field(default_factory=dict)  # by person: digits, and the rest
     tasks: dict[UUID, list[TaskView]] = field(default_factory=dict)  # by case
-    promises: dict[UUID, date] = field(default_factory=dict)  # by case
+    promises: dict[UUID, date] = field(default_factory=dict)  # by case: the day after the last one's grace
     no_disposition: set[UUID] = field(default_factory=set)  # cases
     last_called: dict[UUID, datetime] = field(default_factory=dict)  # by case, of the date
     stops: dict[UUID, tuple[str, date | None]] = field(default_factory=dict)  # by person
-    stopped_numbers: dict[str, date | None] = field(default_factory=dict)
     list_holds: dict[UUID, str] = field(default_factory=dict)  # by person
     owners: Owners = field(default_factory=Owners)
     # by campaign the caller id, and whether it is declared
     shown: dict[str, tuple[str, bool]] = field(default_factory=dict)
 
 
-_CASES = """
+_CASES = by_keys("""
     -- judged_cases: open cases with their borrowers
     SELECT c.id, c.number, c.state, c.stage, c.hold_until, p.id, p.jurisdiction, p.time_zone, p.demo
     FROM cases c JOIN persons p ON p.id = c.person_id
     WHERE c.id = ANY($1) AND c.closed_at IS NULL ORDER BY c.number
-"""
-_PHONES = """
-    SELECT id, person_id, value, owner_kind, number_type, rank, state FROM contact_points
-    WHERE kind = 'phone' AND person_id = ANY($1)
-"""
-
-
-_LAST_CALLED = """
+""")
+# loans.service.debts, of these alone
+_DEBTS = by_keys("""
+    SELECT person_id, sum(overdue_principal + overdue_interest + overdue_penalty + overdue_fee), max(days_past_due), currency
+    FROM loans WHERE person_id = ANY($1) GROUP BY person_id, currency
+""")
+_FLAGS = by_keys("SELECT person_id, flag, valid_from, valid_to, evidence FROM person_flags WHERE person_id = ANY($1)")
+_PHONES = by_keys("""
+    -- judged_phones: person, digits, and a PhoneView
+    SELECT n.person_id, n.value, n.id, n.owner_kind, n.state, n.number_type, n.rank,
+           (SELECT count(*) FROM call_attempts a WHERE a.contact_point_id = n.id AND a.direction = 'out'
+               AND a.business_at > $2 AND a.answered_at IS NULL),
+           STOPPED
+    FROM contact_points n WHERE n.kind = 'phone' AND n.person_id = ANY($1)
+""").replace("STOPPED", stop_list.number_stopped_sql(number="n.value", day="$3"))
+_TASKS = by_keys("""
+    SELECT case_id, kind, control_date, earliest_at FROM tasks WHERE state = 'OPEN' AND case_id = ANY($1)
+    ORDER BY control_date, id
+""")
+# collection.service.promise_ends
+_PROMISES = by_keys("""
+    SELECT case_id, max(due_date + grace_days + 1) FROM promises WHERE state = ANY($2::text[]) AND case_id = ANY($1)
+    GROUP BY case_id
+""")
+_NO_DISPOSITION = by_keys("SELECT DISTINCT case_id FROM call_attempts WHERE outcome = $2 AND case_id = ANY($1)")
+_LAST_CALLED = by_keys("""
     SELECT case_id, max(business_at) FROM call_attempts
     WHERE case_id = ANY($1) AND business_at >= $2 AND direction = 'out' GROUP BY case_id
-"""
+""")
 
 
 async def _read(session: AsyncSession, case_ids: Sequence[UUID], terms: Terms) -> _Material:
-    material = _Material([Whom(*row) for row in await fetch(session, _CASES, list(case_ids))])
-    persons = [whom.id for whom in material.cases]
-    cases = [whom.case_id for whom in material.cases]
-    if not cases:
+    link = await driver(session)
+    material = _Material([Whom(*row) for row in await link.fetch(_CASES, keys(case_ids))])
+    everyone = [whom.id for whom in material.cases]
+    if not everyone:
         return material
-    material.debts = await loans.debts(session, persons)
-    for flag in await session.scalars(select(PersonFlag).where(PersonFlag.person_id == func.any(persons))):
-        material.flags.setdefault(flag.person_id, []).append(flag)
-    for row in await fetch(session, _PHONES, persons):
-        material.phones.setdefault(row[1], []).append(Phone(*row))
-    material.missed = await _missed(session, [p.id for some in material.phones.values() for p in some], terms.at)
-    await _read_work(session, cases, material)
-    begins = datetime.combine(terms.day, time(), terms.zone)
-    material.last_called = {row[0]: row[1] for row in await fetch(session, _LAST_CALLED, cases, begins)}
-    numbers = [phone.value for some in material.phones.values() for phone in some]
-    material.stops = await stop_list.stopped_persons(session, terms.day, persons)
-    material.stopped_numbers = await stop_list.stopped_numbers(session, terms.day, numbers)
+    persons = keys(everyone)
+    for person, *debt in await link.fetch(_DEBTS, persons):
+        material.debts.setdefault(person, []).append((debt[0], debt[1], debt[2]))
+    for person, *flag in await link.fetch(_FLAGS, persons):
+        material.flags.setdefault(person, []).append(Flag(*flag))
+    for person, digits, *rest in await link.fetch(_PHONES, persons, terms.at - MISSED_WITHIN, terms.day):
+        material.phones.setdefault(person, []).append((digits, PhoneView(*rest)))
+    await _read_work(link, keys(whom.case_id for whom in material.cases), material, terms)
+    material.stops = await stop_list.stopped_persons(session, terms.day, everyone)
     list_day = await compliance.last_working_day(session, terms.settings.jurisdiction, terms.day)
-    material.list_holds = await sources.held(session, list_day, persons, max_days=terms.settings.balance_max_days)
-    material.owners = await campaign_lists.owners(session, cases)
+    material.list_holds = await sources.held(session, list_day, everyone, max_days=terms.settings.balance_max_days)
+    material.owners = await campaign_lists.owners(session, [whom.case_id for whom in material.cases])
     for name in (CAMPAIGN, *(name for name, _ in material.owners.campaigns)):
         if shown := await caller_ids.shown_by(session, terms.settings, name, terms.day):
             material.shown[name] = (shown.number, shown.declared(terms.day))
     return material
 
 
-async def _missed(session: AsyncSession, points: list[UUID], at: datetime) -> dict[UUID, int]:
-    query = (
-        select(CallAttempt.contact_point_id, func.count())
-        .where(CallAttempt.contact_point_id == func.any(points), CallAttempt.direction == "out")
-        .where(CallAttempt.business_at > at - MISSED_WITHIN, CallAttempt.answered_at.is_(None))
-        .group_by(CallAttempt.contact_point_id)
-    )
-    return {point: count for point, count in (await session.execute(query)).all() if point is not None}
-
-
-async def _read_work(session: AsyncSession, cases: list[UUID], material: _Material) -> None:
-    t = Task
-    query = select(t.case_id, t.kind, t.control_date, t.earliest_at).where(
-        t.state == "OPEN", t.case_id == func.any(cases)
-    )
-    for case_id, kind, control_date, earliest_at in await session.execute(query.order_by(t.control_date, t.id)):
-        material.tasks.setdefault(case_id, []).append(TaskView(kind, control_date, earliest_at))
-    promises = select(Promise).where(Promise.state.in_(OPEN_PROMISE), Promise.case_id == func.any(cases))
-    for promise in await session.scalars(promises):
-        ends = promise_ends(promise)
-        material.promises[promise.case_id] = max(ends, material.promises.get(promise.case_id, ends))
-    waiting = select(CallAttempt.case_id).where(
-        CallAttempt.outcome == NO_DISPOSITION, CallAttempt.case_id == func.any(cases)
-    )
-    material.no_disposition = {one for one in await session.scalars(waiting) if one is not None}
+async def _read_work(link: Any, cases: str, material: _Material, terms: Terms) -> None:
+    for case_id, *task in await link.fetch(_TASKS, cases):
+        material.tasks.setdefault(case_id, []).append(TaskView(*task))
+    material.promises = dict(await link.fetch(_PROMISES, cases, list(OPEN_PROMISE)))
+    material.no_disposition = {row[0] for row in await link.fetch(_NO_DISPOSITION, cases, NO_DISPOSITION)}
+    material.last_called = dict(await link.fetch(_LAST_CALLED, cases, terms.day_begins))
 
 
 # --- judging -------------------------------------------------------------------------------------------------------
 
 
-def _judge(whom: Whom, material: _Material, terms: Terms) -> Judged:
-    phones = {p.id: p for p in material.phones.get(whom.id, ())}
-    late = [d for d in material.debts.get(whom.id, ()) if is_overdue(d.overdue, d.days_past_due)]
-    worst = max(late, key=attrgetter("days_past_due", "overdue"), default=None)
+def _judge(whom: Whom, material: _Material, terms: Terms, known: dict[tuple[object, ...], NotToday | None]) -> Judged:
+    """`known`: what the case itself says against a call, by all that it hangs on."""
+    worst: Debt | None = max(
+        (d for d in material.debts.get(whom.id, ()) if is_overdue(d[0], d[1])), key=_WORST, default=None
+    )
     stop, stop_until = material.stops.get(whom.id, ("", None))
+    phones = material.phones.get(whom.id, ())
     view = CaseView(
         case_id=whom.case_id, number=whom.number, state=whom.state, hold_until=whom.hold_until,
-        currency=worst.currency if worst else "", overdue=worst.overdue if worst else Decimal(0),
-        days_past_due=worst.days_past_due if worst else 0,
+        currency=worst[2] if worst else "", overdue=worst[0] if worst else Decimal(0),
+        days_past_due=worst[1] if worst else 0,
         stage=whom.stage, last_called=material.last_called.get(whom.case_id),
         promise_ends=material.promises.get(whom.case_id), no_disposition=whom.case_id in material.no_disposition,
         stop=stop, stop_until=stop_until, list_hold=material.list_holds.get(whom.id, ""),
         tasks=tuple(material.tasks.get(whom.case_id, ())),
         flags=tuple(FlagView(f.flag, f.valid_from, f.valid_to) for f in material.flags.get(whom.id, ())),
-        phones=tuple(
-            PhoneView(p.id, p.owner_kind, p.state, p.number_type, p.rank, material.missed.get(p.id, 0),
-                      p.value in material.stopped_numbers)
-            for p in phones.values()
-        ),
+        phones=tuple(phone for _, phone in phones),
     )  # fmt: skip
     best = best_phone(view.phones)
-    refused = own_refusal(view, terms.day, terms.zone)
+    own = own_terms(view, best)
+    if own not in known:
+        known[own] = own_refusal(view, terms.day, terms.zone)
+    number = next((Phone.of(digits, phone) for digits, phone in phones if phone is best), None)
     return Judged(
-        view, whom, phones[best.id] if best else None, refused, phones=tuple(phones.values()),
-        campaign=material.owners.of(whom.case_id, whom.stage),
+        view, whom, number, known[own], numbers=phones, campaign=material.owners.of(whom.case_id, whom.stage)
     )  # fmt: skip
+
+
+_WORST = itemgetter(1, 0)
 
 
 async def _ask_the_law(session: AsyncSession, judged: Iterable[Judged], material: _Material, terms: Terms) -> None:
     """One question for each case that is ours to call. A reason of the law may stand before our own."""
     asked = [one for one in judged if one.view.state not in OVER | ELSEWHERE]
-    guard = terms.settings.guard_minutes
-    if terms.store:
-        contacts = [_contact(one, material, terms.settings) for one in asked]
-        decisions = await compliance.ask_many(session, contacts, terms.at, guard_minutes=guard)
-    else:
-        questions = [_question(one, material, terms.settings) for one in asked]
-        decisions = await compliance.answer_many(session, questions, terms.at, guard_minutes=guard)
+    decisions = await _answers(session, [_question(one, material, terms, terms.at) for one in asked], terms)
+    later: list[tuple[Judged, datetime]] = []
+    law = _Law(terms)
     for one, decision in zip(asked, decisions, strict=True):
-        one.refused = first_of(one.refused, lawful_refusal(decision, terms.day_ends))
-        lawful_from = terms.at if decision.allow else decision.next_allowed_at
+        refused, lawful_from = law.says(decision)
+        one.refused = first_of(one.refused, refused) if refused else one.refused
         if one.refused is None and lawful_from is not None:
             one.from_when = earliest(one.view, lawful_from, terms.at)
             if one.from_when is not None and one.from_when > lawful_from:
-                one.refused = await _still_lawful(session, one, material, terms)
+                later.append((one, one.from_when))
+    await _still_lawful(session, later, material, terms)
 
 
-def _question(one: Judged, material: _Material, settings: Settings) -> compliance.Question:
+class _Law:
+    """What an answer means for the day; read once of an answer that many share."""
+
+    def __init__(self, terms: Terms) -> None:
+        self._at, self._ends = terms.at, terms.day_ends
+        self._read: dict[int, tuple[NotToday | None, datetime | None]] = {}  # by identity: the answers live as long
+
+    def says(self, decision: Decision) -> tuple[NotToday | None, datetime | None]:
+        """Why nobody may be called on this date, and from when somebody may."""
+        known = self._read.get(id(decision))
+        if known is None:
+            lawful_from = self._at if decision.allow else decision.next_allowed_at
+            known = self._read[id(decision)] = lawful_refusal(decision, self._ends), lawful_from
+        return known
+
+
+async def _still_lawful(
+    session: AsyncSession, later: list[tuple[Judged, datetime]], material: _Material, terms: Terms
+) -> None:
+    """Of borrowers who asked for a later hour than the first lawful one: is that hour lawful too?"""
+    for one, at in later:
+        if at >= terms.day_ends:
+            one.refused = NotToday("NOT_DUE", at, CALLBACK)
+    asked = [(one, at) for one, at in later if one.refused is None]
+    decisions = await _answers(session, [_question(one, material, terms, at) for one, at in asked], terms)
+    for (one, _), decision in zip(asked, decisions, strict=True):
+        if not decision.allow and decision.next_allowed_at is not None and decision.next_allowed_at < terms.day_ends:
+            one.from_when = decision.next_allowed_at
+        one.refused = lawful_refusal(decision, terms.day_ends)
+
+
+async def _answers(session: AsyncSession, questions: list[compliance.Question], terms: Terms) -> list[Decision]:
+    guard = terms.settings.guard_minutes
+    return await compliance.answer_many(session, questions, guard_minutes=guard, store=terms.store)
+
+
+def _question(one: Judged, material: _Material, terms: Terms, at: datetime) -> compliance.Question:
     """Contacts of one campaign by one dialer differ in what is named here, and in the person (`call_contact`)."""
     whom, phone = one.whom, one.phone or _NO_NUMBER
     flags = tuple((f.flag, f.valid_from, f.valid_to, bool(f.evidence)) for f in material.flags.get(whom.id, ()))
-    alike = (whom.jurisdiction, whom.time_zone, whom.stage, phone.number_type, phone.owner_kind, flags, one.campaign)
-    return compliance.Question(whom.id, alike, lambda: _contact(one, material, settings))
+    alike: Hashable = (
+        whom.jurisdiction, whom.time_zone, whom.stage, phone.number_type, phone.owner_kind, flags, one.campaign
+    )  # fmt: skip
+    return compliance.Question(whom.id, phone.value, alike, lambda: _contact(one, material, terms.settings), at)
 
 
 def _contact(one: Judged, material: _Material, settings: Settings) -> Contact:
@@ -282,16 +332,3 @@ def _contact(one: Judged, material: _Material, settings: Settings) -> Contact:
         campaign=one.campaign, stage=one.whom.stage, caller_id=number or NO_ID_YET, declared=declared,
         agent_guaranteed=True,  # whom we abandoned, the claim dials only so
     )  # fmt: skip
-
-
-async def _still_lawful(session: AsyncSession, one: Judged, material: _Material, terms: Terms) -> NotToday | None:
-    """The borrower asked for a later hour than the first lawful one: is that hour lawful too?"""
-    assert one.from_when is not None  # noqa: S101
-    if one.from_when >= terms.day_ends:
-        return NotToday("NOT_DUE", one.from_when, CALLBACK)
-    contact = _contact(one, material, terms.settings)
-    guard = terms.settings.guard_minutes
-    decision = await compliance.ask(session, contact, one.from_when, store=terms.store, guard_minutes=guard)
-    if not decision.allow and decision.next_allowed_at is not None and decision.next_allowed_at < terms.day_ends:
-        one.from_when = decision.next_allowed_at
-    return lawful_refusal(decision, terms.day_ends)

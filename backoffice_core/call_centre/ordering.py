@@ -9,6 +9,7 @@ own currency. What is typical is worked out once for a date, at night (`Norms`);
 itself, so that one that is judged anew during the day comes to stand where the night would have put it.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -56,8 +57,11 @@ _OF_CONTACT: Mapping[str, Decimal] = MappingProxyType(
 _BY_BUCKET: Mapping[str, Decimal] = MappingProxyType(dict(chance(days) for days in (1, 31, 61, 91, 181)))
 
 
+_ENDS = tuple(last for last, _ in _CHANCES)
+
+
 def bucket_of(days_past_due: int) -> str:
-    return next(name for name, (last, _) in zip(BUCKETS, _CHANCES, strict=True) if days_past_due <= last)
+    return BUCKETS[bisect_left(_ENDS, days_past_due)]
 
 
 def expected(case: CaseView) -> Decimal:
@@ -163,11 +167,25 @@ class Norms:
         return cls(typical, strategy, DayPlan.read(planned) if planned else None, others)
 
 
+class Worths:
+    """What is typical of cases that come in parts."""
+
+    def __init__(self, strategy: Strategy = _AS_SHIPPED) -> None:
+        self._strategy = strategy
+        self._by_currency: dict[str, list[Decimal]] = {}
+
+    def add(self, case: CaseView) -> None:
+        self._by_currency.setdefault(case.currency, []).append(worth(case, self._strategy))
+
+    def norms(self) -> Norms:
+        return Norms({currency: median(values) for currency, values in self._by_currency.items()}, self._strategy)
+
+
 def norms_of(cases: Iterable[CaseView], strategy: Strategy = _AS_SHIPPED) -> Norms:
-    by_currency: dict[str, list[Decimal]] = {}
+    worths = Worths(strategy)
     for case in cases:
-        by_currency.setdefault(case.currency, []).append(worth(case, strategy))
-    return Norms({currency: median(values) for currency, values in by_currency.items()}, strategy)
+        worths.add(case)
+    return worths.norms()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -16,17 +17,17 @@ from backoffice_core.borrowers.models import ContactPoint, Person
 from backoffice_core.call_centre import campaign_terms, live_order
 from backoffice_core.call_centre.campaign_models import Campaign
 from backoffice_core.call_centre.campaign_terms import Retries, Strategy
-from backoffice_core.call_centre.judging import CAMPAIGN, PURPOSE, Judged, Terms, judge
+from backoffice_core.call_centre.judged_aside import Aside
+from backoffice_core.call_centre.judging import PURPOSE, Judged, Terms, judge
 from backoffice_core.call_centre.models import CallAttempt, CallTask, NotCallable
-from backoffice_core.call_centre.ordering import Norms, Planned, norms_of, place
+from backoffice_core.call_centre.ordering import Norms, Planned, place
 from backoffice_core.call_centre.queue_models import QueueDay, QueueMark
 from backoffice_core.call_centre.queue_rules import Change, NotToday, Stand, change_of
 from backoffice_core.call_centre.rules import OUTCOMES
 from backoffice_core.cases.models import Case, Task
 from backoffice_core.cases.rules import CALLBACK, FOLLOW_UP
 from backoffice_core.config import Settings
-from backoffice_core.db import fetch, new_key
-from backoffice_core.loans import sources
+from backoffice_core.db import by_keys, copy_in, driver, fetch, keys, new_key
 
 AT_ONCE = 2000  # cases
 JUDGING = 0x71756575  # "queu": a lock for each share of the cases; nobody else judges these
@@ -49,47 +50,26 @@ async def build_queue(
     await begin_judging(session)
     await session.execute(delete(QueueMark))
     terms = Terms.of(business_date, now, settings, zone, store=True)
-    every = list(await session.scalars(select(Case.id).where(Case.closed_at.is_(None)).order_by(Case.number)))
-    judged: list[Judged] = []
+    strategies, retries = await strategies_and_retries(session)
+    every = list(await session.scalars(_EVERY))
+    aside, done = Aside(strategies), 0
     for some in _in_parts(every):
-        judged += await judge(session, some, terms)
-        progress(len(judged), len(every))
-    norms = await _norms(session, judged, terms)
+        await aside.add(session, await judge(session, some, terms))
+        done += len(some)
+        progress(done, len(every))
+    norms = await aside.norms(session, retries, terms)
     day = insert(QueueDay).values(business_date=business_date, norms=norms.as_json(), built_at=now)
     new = {"norms": day.excluded.norms, "built_at": day.excluded.built_at}
     await session.execute(day.on_conflict_do_update(index_elements=["business_date"], set_=new))
     await _end_days_before(session, min(business_date, now.astimezone(zone).date()))
-    for part in _in_parts(judged):
+    async for part in aside.parts(session):
         await write(session, terms, norms, part)
+    await aside.end(session)
     await _drop_closed(session, business_date, every)
-    return _counts(judged)
+    return dict(aside.counts)
 
 
-async def _norms(session: AsyncSession, judged: Sequence[Judged], terms: Terms) -> Norms:
-    """What this date's cases are compared with: those of each campaign's list among themselves."""
-    strategies, retries = await strategies_and_retries(session)
-    by_campaign: dict[str, list[Judged]] = {CAMPAIGN: []}
-    for one in judged:
-        if one.refused is None:
-            by_campaign.setdefault(one.campaign, []).append(one)
-    found: dict[str, Norms] = {}
-    for name, rows in by_campaign.items():
-        norms = norms_of((one.view for one in rows), strategies.get(name, Strategy()))
-        most = (retries.get(name) or campaign_terms.retries({})).max_attempts
-        found[name] = await live_order.night(session, norms, rows, terms, most, len(rows) / max(len(judged), 1))
-    rest = found.pop(CAMPAIGN)
-    return replace(rest, campaigns=found)
-
-
-def _counts(judged: Iterable[Judged]) -> dict[str, int]:
-    counts = {"callable": 0, "not_callable": 0}
-    for one in judged:
-        counts["not_callable" if one.refused else "callable"] += 1
-        if one.refused:
-            counts[one.refused.reason] = counts.get(one.refused.reason, 0) + 1
-            if one.refused.rule in {sources.NO_FILE, sources.NOT_IN_FILE, sources.NIGHT_LATE, sources.OLD_BALANCE}:
-                counts[one.refused.rule] = counts.get(one.refused.rule, 0) + 1
-    return counts
+_EVERY = select(Case.id).where(Case.closed_at.is_(None)).order_by(Case.number)
 
 
 def _in_parts(rows: Sequence[T]) -> Iterable[Sequence[T]]:
@@ -112,7 +92,7 @@ async def write(
 ) -> int:  # fmt: skip
     """Brings tasks and reasons to what was judged; how many cases changed. `whys`: what has changed of each case (None: it
     is the night). A case that is being dialed is left alone: its call's end marks it."""
-    cases = [one.view.case_id for one in judged]
+    cases = keys(one.view.case_id for one in judged)
     stands, dialing = await _stands(session, terms.day, cases)
     _, retries = await strategies_and_retries(session)
     as_shipped = campaign_terms.retries({})
@@ -151,21 +131,21 @@ def _moves_on(one: Judged, stand: Stand | None, said: Said | None, retries: Retr
     return None if after is None else one.view.last_called + after
 
 
-_STANDS = """
+_STANDS = by_keys("""
     -- task_stands: nobody dials these while they are looked at; those in a call are left out
     SELECT case_id, id, state, state_reason, attempts, fence, earliest_at, contact_point_id, position, why::text, demo, campaign
     FROM call_tasks WHERE business_date = $1 AND case_id = ANY($2) AND state NOT IN ('DIALING','SETTLING')
     ORDER BY id FOR UPDATE
-"""
-_DIALING = """
+""")
+_DIALING = by_keys("""
     SELECT case_id FROM call_tasks WHERE business_date = $1 AND case_id = ANY($2) AND state IN ('DIALING','SETTLING')
-"""
-_REFUSED = "SELECT case_id, reason, until, rule FROM not_callable WHERE business_date = $1 AND case_id = ANY($2)"
+""")
+_REFUSED = by_keys(
+    "SELECT case_id, reason, until, rule FROM not_callable WHERE business_date = $1 AND case_id = ANY($2)"
+)
 
 
-async def _stands(
-    session: AsyncSession, day: date, cases: list[UUID]
-) -> tuple[dict[UUID, tuple[Stand, Said]], set[UUID]]:
+async def _stands(session: AsyncSession, day: date, cases: str) -> tuple[dict[UUID, tuple[Stand, Said]], set[UUID]]:
     found = {}
     for row in await fetch(session, _STANDS, day, cases):
         case_id, task_id, state, reason, attempts, fence, hour, *said = row
@@ -174,13 +154,21 @@ async def _stands(
     return found, dialing
 
 
-async def _refused(session: AsyncSession, day: date, cases: list[UUID]) -> dict[UUID, NotToday]:
+async def _refused(session: AsyncSession, day: date, cases: str) -> dict[UUID, NotToday]:
     return {row[0]: NotToday(row[1], row[2], row[3]) for row in await fetch(session, _REFUSED, day, cases)}
 
 
 def _as_stored(why: Mapping[str, Any]) -> str:
     """As PostgreSQL writes a jsonb: keys by length, then by letters. So terms that have not changed are not written."""
-    return json.dumps(dict(sorted(why.items(), key=lambda one: (len(one[0]), one[0]))), ensure_ascii=False)
+    return _json({key: why[key] for key in _keys_as_stored(tuple(why))})
+
+
+_json = json.JSONEncoder(ensure_ascii=False).encode
+
+
+@lru_cache(maxsize=256)
+def _keys_as_stored(keys: tuple[str, ...]) -> list[str]:
+    return sorted(keys, key=lambda one: (len(one), one))
 
 
 class _Changes:
@@ -188,10 +176,10 @@ class _Changes:
 
     def __init__(self, day: date) -> None:
         self.day = day
-        self.new: list[dict[str, Any]] = []
+        self.new: list[tuple[Any, ...]] = []  # _NEW
         self.moved: list[tuple[Any, ...]] = []
         self.gone: list[UUID] = []  # tasks
-        self.reasons: list[dict[str, Any]] = []
+        self.reasons: list[tuple[Any, ...]] = []
         self.lifted: list[UUID] = []  # cases
         self.changed: set[UUID] = set()
 
@@ -206,24 +194,17 @@ class _Changes:
         elif change.act == "place" and one.phone is not None:
             placed = place(one.view, norms.of(one.campaign), terms.day, terms.zone, planned)
             change = change.after(placed.waits_until)
+            meant = (one.phone.id, placed.position, _as_stored(placed.why), one.whom.demo, one.campaign)
             if stand is None:
-                now = {"contact_point_id": one.phone.id, "position": placed.position, "why": placed.why}
-                self.new.append(self._new(one, change) | now)
+                mine = (new_key(), self.day, one.view.case_id, one.whom.id, PURPOSE)
+                self.new.append((*mine, change.state, change.state_reason, change.earliest_at, *meant, 0, 0))
             else:
-                meant = (one.phone.id, placed.position, _as_stored(placed.why), one.whom.demo, one.campaign)
                 if said == meant and (stand.state, stand.state_reason, stand.earliest_at) == change[2:]:
                     return
                 self.moved.append((stand.id, change.state, change.state_reason, change.earliest_at, *meant))
         else:
             return
         self.changed.add(one.view.case_id)
-
-    def _new(self, one: Judged, change: Change) -> dict[str, Any]:
-        return {
-            "id": new_key(), "business_date": self.day, "case_id": one.view.case_id, "person_id": one.whom.id,
-            "campaign": one.campaign, "purpose": PURPOSE, "state": change.state, "earliest_at": change.earliest_at,
-            "demo": one.whom.demo,
-        }  # fmt: skip
 
     def reason(self, case_id: UUID, stands: NotToday | None, refused: NotToday | None) -> None:
         if refused == stands:
@@ -232,41 +213,42 @@ class _Changes:
         if refused is None:
             self.lifted.append(case_id)
             return
-        self.reasons.append(
-            {"business_date": self.day, "case_id": case_id, "reason": refused.reason, "until": refused.until,
-             "rule": refused.rule}
-        )  # fmt: skip
+        self.reasons.append((case_id, refused.reason, refused.until, refused.rule))
 
     async def write(self, session: AsyncSession) -> None:
+        link = await driver(session)
         if self.gone:
-            await session.execute(delete(CallTask).where(CallTask.id == func.any(self.gone)))
+            await link.execute("DELETE FROM call_tasks WHERE id = ANY($1)", self.gone)
         if self.moved:
-            columns = zip(*self.moved, strict=True)
-            await session.execute(_MOVE, dict(zip(_MOVED, map(list, columns), strict=True)))
-        if self.new:
-            await session.execute(insert(CallTask), self.new)
+            await link.execute(_MOVE, *map(list, zip(*self.moved, strict=True)))
+        await copy_in(session, "call_tasks", _NEW, self.new)
         if self.lifted:
-            lifted = NotCallable.business_date == self.day, NotCallable.case_id == func.any(self.lifted)
-            await session.execute(delete(NotCallable).where(*lifted))
-        if self.reasons:
-            row = insert(NotCallable)
-            new = {name: row.excluded[name] for name in ("reason", "until", "rule")}
-            await session.execute(
-                row.on_conflict_do_update(index_elements=["business_date", "case_id"], set_=new), self.reasons
+            await link.execute(
+                "DELETE FROM not_callable WHERE business_date = $1 AND case_id = ANY($2)", self.day, self.lifted
             )
+        if self.reasons:
+            await link.execute(_SAY_WHY, self.day, *map(list, zip(*self.reasons, strict=True)))
 
 
-_MOVED = ("ids", "states", "reasons", "hours", "points", "positions", "whys", "demos", "campaigns")
-_MOVE = text("""
+_NEW = (
+    "id", "business_date", "case_id", "person_id", "purpose", "state", "state_reason", "earliest_at", "contact_point_id",
+    "position", "why", "demo", "campaign", "fence", "attempts",
+)  # fmt: skip
+_MOVE = """
     -- move_tasks: all at once
     UPDATE call_tasks t SET state = n.state, state_reason = n.reason, earliest_at = n.hour, contact_point_id = n.point,
            position = n.position, why = n.why, demo = n.demo, campaign = n.campaign
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:states AS text[]), CAST(:reasons AS text[]), CAST(:hours AS timestamptz[]),
-                CAST(:points AS uuid[]), CAST(:positions AS int[]), CAST(:whys AS jsonb[]), CAST(:demos AS bool[]),
-                CAST(:campaigns AS text[]))
+    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::uuid[], $6::int[], $7::jsonb[], $8::bool[],
+                $9::text[])
          AS n(id, state, reason, hour, point, position, why, demo, campaign)
     WHERE t.id = n.id
-""")
+"""
+_SAY_WHY = """
+    -- not_callable: one reason of each case
+    INSERT INTO not_callable (business_date, case_id, reason, until, rule)
+    SELECT $1, * FROM unnest($2::uuid[], $3::text[], $4::timestamptz[], $5::text[])
+    ON CONFLICT (business_date, case_id) DO UPDATE SET reason = excluded.reason, until = excluded.until, rule = excluded.rule
+"""
 
 
 async def _end_days_before(session: AsyncSession, day: date) -> None:

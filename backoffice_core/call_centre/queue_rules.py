@@ -2,7 +2,6 @@
 in the queue when its case is judged anew."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import NamedTuple
@@ -17,22 +16,19 @@ from backoffice_core.compliance.terms import REASON_ORDER, Decision
 HOUSE_BLOCKS = frozenset({"deceased", "incapacitated", "inpatient", "minor"})
 
 
-@dataclass(frozen=True, slots=True)
-class TaskView:
+class TaskView(NamedTuple):
     kind: str
     control_date: date
     earliest_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class FlagView:
+class FlagView(NamedTuple):
     name: str
     since: date
     until: date | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PhoneView:
+class PhoneView(NamedTuple):
     """`missed`: calls of late that no person answered. `stopped`: by the stop-list, for everybody who has it."""
 
     id: UUID
@@ -44,9 +40,9 @@ class PhoneView:
     stopped: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CaseView:
-    """One open case as the night sees it. `overdue` and `days_past_due` are those of the currency with most days late."""
+class CaseView(NamedTuple):
+    """One open case as the night sees it; made by names alone. `overdue` and `days_past_due` are those of the currency with
+    most days late."""
 
     case_id: UUID
     number: int
@@ -84,6 +80,8 @@ def best_phone(phones: Iterable[PhoneView]) -> PhoneView | None:
         for p in phones
         if p.state not in UNUSABLE and p.owner_kind in _OWNERS and p.number_type != "fax" and not p.stopped
     ]
+    if len(usable) == 1:
+        return usable[0]
     return min(
         usable,
         key=lambda p: (
@@ -100,6 +98,15 @@ _STATES = ("VERIFIED", "UNVERIFIED", "SUSPECT")
 def own_refusal(case: CaseView, today: date, zone: ZoneInfo) -> NotToday | None:
     """The first reason that the case itself gives, whatever the law says. `zone` is the bank's."""
     return min(_own_refusals(case, today, zone), key=lambda r: REASON_ORDER[r.reason], default=None)
+
+
+def own_terms(case: CaseView, best: PhoneView | None) -> tuple[object, ...]:
+    """All of a case that `own_refusal` looks at: cases that are equal in it get the same. `best`: of its phones."""
+    return (
+        case.state, case.days_past_due == 0, best is None, best is None and any(p.stopped for p in case.phones),
+        case.hold_until, case.promise_ends, case.no_disposition, case.stop, case.stop_until, case.list_hold, case.tasks,
+        case.flags,
+    )  # fmt: skip
 
 
 def _own_refusals(case: CaseView, today: date, zone: ZoneInfo) -> Iterable[NotToday]:

@@ -3,21 +3,22 @@
 Every function works inside the caller's transaction.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.compliance import books, rules
-from backoffice_core.compliance.models import ComplianceDecision, ContactLedger
+from backoffice_core.compliance.models import ComplianceDecision
 from backoffice_core.compliance.records import Inputs, answer_json, contact_json, inputs_json
 from backoffice_core.compliance.rulebook import RuleBook
 from backoffice_core.compliance.terms import Contact, Decision, Entry, LedgerView
-from backoffice_core.db import new_key
+from backoffice_core.db import by_keys, fetch, keys, new_key
 
 GUARD_MINUTES = 5  # default of the setting `guard_minutes`
 IN_ONE_GO = 2_000  # persons or rows per statement
@@ -41,7 +42,9 @@ async def ask_many(
     """The same for a whole night; decisions stand in the order of `contacts`."""
     book = await books.current(session)
     late = book.late(at)
-    ledgers = await ledgers_of(session, {contact.person.id for contact in contacts}, at, book.rules)
+    everyone = {contact.person.id for contact in contacts}
+    entries = await ledgers_of(session, everyone, at - timedelta(days=book.rules.ledger_days), book.rules)
+    ledgers = {person: LedgerView(tuple(known)) for person, known in entries.items()}
     decisions = []
     for contact in contacts:
         ledger = ledgers.get(contact.person.id, NOTHING)
@@ -56,24 +59,33 @@ async def ask_many(
 NOTHING = LedgerView()
 
 
-async def ledgers_of(session: AsyncSession, persons: set[UUID], at: datetime, book: RuleBook) -> dict[UUID, LedgerView]:
+async def ledgers_of(
+    session: AsyncSession, persons: Iterable[UUID], since: datetime, book: RuleBook
+) -> dict[UUID, list[Entry]]:
+    """What counts of everybody's contacts from `since` on; who has none is not in it."""
     found: dict[UUID, list[Entry]] = {}
     everyone = sorted(persons)
-    t = ContactLedger
     for start in range(0, len(everyone), IN_ONE_GO):
-        rows = await session.execute(
-            select(
-                t.person_id, t.at, t.channel, t.actor, t.direction, t.state, t.loan_id, t.number, t.purpose,
-                t.conversation, t.delivered, t.machine_message, t.abandoned, t.uncertain, t.minutes, t.exceptions,
-            ).where(
-                t.person_id == func.any(everyone[start : start + IN_ONE_GO]),
-                t.at >= at - timedelta(days=book.ledger_days),
-                t.state != "FREED",
-            )
-        )  # fmt: skip
-        for row in rows:
-            found.setdefault(row.person_id, []).append(entry_of(row, book.by_number))
-    return {person: LedgerView(tuple(entries)) for person, entries in found.items()}
+        some = keys(everyone[start : start + IN_ONE_GO])
+        for person, number, exceptions, *values in await fetch(session, _LEDGERS, some, since):
+            entry = Entry(
+                **dict(zip(_OF_ENTRY, values, strict=True)), number=number if book.by_number else "",
+                exceptions=_NONE if exceptions == "[]" else frozenset(json.loads(exceptions)),
+            )  # fmt: skip
+            found.setdefault(person, []).append(entry)
+    return found
+
+
+_NONE: frozenset[str] = frozenset()
+_OF_ENTRY = (
+    "at", "channel", "actor", "direction", "state", "debt", "purpose", "conversation", "delivered", "machine_message",
+    "abandoned", "uncertain", "minutes",
+)  # fmt: skip
+_LEDGERS = by_keys("""
+    SELECT person_id, number, exceptions::text, at, channel, actor, direction, state, loan_id, purpose, conversation, delivered,
+           machine_message, abandoned, uncertain, minutes
+    FROM contact_ledger WHERE person_id = ANY($1) AND at >= $2 AND state <> 'FREED' ORDER BY at, id
+""")
 
 
 def entry_of(row: Any, with_number: bool = False) -> Entry:

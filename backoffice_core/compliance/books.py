@@ -7,14 +7,15 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import column, insert, select, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.audit import service as audit
 from backoffice_core.compliance import loader, rules, workdays
 from backoffice_core.compliance.late import LateSource
-from backoffice_core.compliance.models import ComplianceBook, ComplianceRule, ContactSource, WorkCalendar
+from backoffice_core.compliance.models import ComplianceBook, ComplianceRule, WorkCalendar
 from backoffice_core.compliance.records import book_digest, row_digest
 from backoffice_core.compliance.rulebook import RuleBook
 from backoffice_core.compliance.terms import Calendar
@@ -76,22 +77,18 @@ CODE = _source_digest()
 _kept: list[Kept] = []  # the last one read by this process
 
 
+_STAMP = text("""
+    -- rules_stamp: asked at each question, so written out once
+    SELECT (SELECT count(*) FROM compliance_rules), (SELECT max(loaded_at) FROM compliance_rules),
+           (SELECT count(*) FROM work_calendar), (SELECT max(updated_at) FROM work_calendar),
+           (SELECT jsonb_agg(jsonb_build_array(name, channel, actor, every_minutes, covered_to)) FROM contact_sources
+             WHERE every_minutes > 0) AS sources
+""").columns(column("rules"), column("loaded"), column("days"), column("changed"), column("sources", JSONB))
+
+
 async def current(session: AsyncSession) -> Kept:
     """Rules and calendar as they stand; read anew only when a row was added or changed."""
-    c = ContactSource
-    row = (
-        await session.execute(
-            select(
-                select(func.count()).select_from(ComplianceRule).scalar_subquery(),
-                select(func.max(ComplianceRule.loaded_at)).scalar_subquery(),
-                select(func.count()).select_from(WorkCalendar).scalar_subquery(),
-                select(func.max(WorkCalendar.updated_at)).scalar_subquery(),
-                select(
-                    func.jsonb_agg(func.jsonb_build_array(c.name, c.channel, c.actor, c.every_minutes, c.covered_to))
-                ).where(c.every_minutes > 0).scalar_subquery(),
-            )
-        )
-    ).one()  # fmt: skip
+    row = (await session.execute(_STAMP)).one()
     stamp, sources = tuple(row[:-1]), row[-1] or []
     for kept in _kept:
         if kept.stamp == stamp:

@@ -1,35 +1,43 @@
-"""The evaluator asked about very many people at one moment, as the queue does it.
+"""The evaluator asked about very many people at once, as the queue does it.
 
 Most of them differ in nothing that a rule reads: one jurisdiction and zone, one kind of number, a few contacts long ago.
 Those get one answer, which the evaluator gave for one of them with an empty ledger; whoever was contacted so often or so lately
-that a rule might count it (`Reach`, which errs on that side) is asked about by himself.
+that a rule might count it (`Reach`, which errs on that side) is asked about by himself. Kept answers are written the same
+way: what is equal for all of a kind is put into words once.
 """
 
+import json
 from bisect import bisect_right
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.compliance import books, rules
 from backoffice_core.compliance.asking import GUARD_MINUTES, NOTHING, ledgers_of
+from backoffice_core.compliance.late import LateSource
+from backoffice_core.compliance.records import Inputs, answer_json, contact_json, entry_json, inputs_json
 from backoffice_core.compliance.rulebook import RuleBook
-from backoffice_core.compliance.terms import Contact, Decision, Profile
+from backoffice_core.compliance.terms import Contact, Decision, Entry, LedgerView, Profile
+from backoffice_core.db import by_keys, copy_in, fetch, keys, new_key
 
 _DAYS = {"calendar_day": 1, "iso_week": 7, "calendar_month": 31, "rolling_days": 1}
 _SLACK = 0.1  # days: an hour of summer time, and more
+_DAY_S = 86400.0
+_json = json.JSONEncoder(ensure_ascii=False).encode
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """`alike`: equal for contacts that differ in the person alone."""
+class Question(NamedTuple):
+    """`alike`: equal for contacts that differ in the person and the number's digits (`address`) alone."""
 
     person_id: UUID
+    address: str
     alike: Hashable
     contact: Callable[[], Contact]
+    at: datetime
 
 
 class Reach:
@@ -67,52 +75,171 @@ class Reach:
         return any(bisect_right(ages, days) >= most for days, most in self.caps)
 
 
+@dataclass(slots=True)
+class _Kind:
+    """One kind of question: its answer with an empty ledger, and what of it is written into each kept decision."""
+
+    contact: Contact
+    answer: Decision
+    reach: Reach
+    late: tuple[LateSource, ...]
+    words: "_Words | None" = None
+
+
 async def answer_many(
-    session: AsyncSession, questions: Sequence[Question], at: datetime, *, guard_minutes: int = GUARD_MINUTES
+    session: AsyncSession, questions: Sequence[Question], *, guard_minutes: int = GUARD_MINUTES, store: bool = False
 ) -> list[Decision]:
-    """As `ask_many` answers, in the order of `questions`; nothing is stored."""
+    """As `ask_many` answers each of them at its moment, in their order. With `store` they are kept (but carry no id)."""
+    if not questions:
+        return []
     book = await books.current(session)
-    late = book.late(at)
-    ages, dropped = await _contacted(session, [one.person_id for one in questions], at, book.rules.ledger_days)
-    groups: dict[Hashable, tuple[Decision, Reach]] = {}
-    found: list[Decision | None] = []
-    terms = (at, book.rules, book.calendar)
+    ledgers = await _Ledgers.read(session, questions, book.rules, whole=store)
+    kinds: dict[Hashable, _Kind] = {}
+    found: list[tuple[_Kind, Decision | None]] = []
     for one in questions:
-        group = groups.get(one.alike)
-        if group is None:
-            contact = one.contact()
-            answer = rules.decide(contact, *terms, NOTHING, guard_minutes=guard_minutes, late=late)
-            group = groups[one.alike] = (answer, Reach(book.rules, contact.profile()))
-        mine = ages.get(one.person_id)
-        alone = mine is not None and (bool(late) or group[1].counts(mine, dropped.get(one.person_id)))
-        found.append(None if alone else group[0])
-    by_themselves = {one.person_id for one, answer in zip(questions, found, strict=True) if answer is None}
-    ledgers = await ledgers_of(session, by_themselves, at, book.rules) if by_themselves else {}
-    return [
-        answer
-        or rules.decide(
-            one.contact(), *terms, ledgers.get(one.person_id, NOTHING), guard_minutes=guard_minutes, late=late
+        kind = kinds.get((one.alike, one.at))
+        if kind is None:
+            kind = kinds[one.alike, one.at] = _kind(book, one, guard_minutes)
+        alone = one.person_id in ledgers and (bool(kind.late) or kind.reach.counts(*ledgers.ages(one)))
+        found.append((kind, None if alone else kind.answer))
+    by_themselves = [one for one, (_, answer) in zip(questions, found, strict=True) if answer is None]
+    await ledgers.complete(session, by_themselves)
+    terms = (book.rules, book.calendar)
+    answers = [
+        answer or rules.decide(
+            one.contact(), one.at, *terms, ledgers.of(one), guard_minutes=guard_minutes, late=kind.late
         )
-        for one, answer in zip(questions, found, strict=True)
-    ]
+        for one, (kind, answer) in zip(questions, found, strict=True)
+    ]  # fmt: skip
+    if store:
+        await _store(session, book, questions, [kind for kind, _ in found], answers, ledgers, guard_minutes)
+    return answers
 
 
-_CONTACTED = text("""
-    -- contacted: how long ago each was, in days, and the latest that may have been abandoned
-    SELECT person_id, array_agg(extract(epoch FROM CAST(:at AS timestamptz) - at)::float8 / 86400),
-           min(extract(epoch FROM CAST(:at AS timestamptz) - at)::float8 / 86400) FILTER (WHERE abandoned OR uncertain)
-    FROM contact_ledger WHERE person_id = ANY(:persons) AND at >= :since AND state <> 'FREED' GROUP BY person_id
+def _kind(book: books.Kept, one: Question, guard_minutes: int) -> _Kind:
+    contact, late = one.contact(), book.late(one.at)
+    answer = rules.decide(
+        contact, one.at, book.rules, book.calendar, NOTHING, guard_minutes=guard_minutes, late=late
+    )  # fmt: skip
+    return _Kind(contact, answer, Reach(book.rules, contact.profile()), late)
+
+
+# --- what they were contacted before -------------------------------------------------------------------------------
+
+
+class _Ledgers:
+    """Of everybody asked about: when each contact was, or (`whole`) all of them as the evaluator takes them."""
+
+    def __init__(self, book: RuleBook) -> None:
+        self.book = book
+        self._days = timedelta(days=book.ledger_days)
+        self._at: dict[UUID, list[float]] = {}  # seconds of Unix time
+        self._dropped: dict[UUID, float] = {}  # the latest that was abandoned, or may have been
+        self._entries: dict[UUID, list[Entry]] = {}
+
+    @classmethod
+    async def read(cls, session: AsyncSession, asked: Sequence[Question], book: RuleBook, *, whole: bool) -> "_Ledgers":
+        found = cls(book)
+        persons, since = {one.person_id for one in asked}, min(one.at for one in asked) - found._days
+        if not whole:
+            for person, at, dropped in await fetch(session, _CONTACTED, keys(persons), since):
+                found._at[person] = at
+                if dropped is not None:
+                    found._dropped[person] = dropped
+            return found
+        found._entries = await ledgers_of(session, persons, since, book)
+        for person, entries in found._entries.items():
+            found._at[person] = [entry.at.timestamp() for entry in entries]
+            dropped = [entry.at.timestamp() for entry in entries if entry.abandoned or entry.uncertain]
+            if dropped:
+                found._dropped[person] = max(dropped)
+        return found
+
+    def __contains__(self, person: UUID) -> bool:
+        return person in self._at
+
+    def ages(self, one: Question) -> tuple[list[float], float | None]:
+        """For `Reach.counts`."""
+        now, dropped = one.at.timestamp(), self._dropped.get(one.person_id)
+        ages = [(now - at) / _DAY_S for at in self._at[one.person_id]]
+        return ages, None if dropped is None else (now - dropped) / _DAY_S
+
+    async def complete(self, session: AsyncSession, asked: Sequence[Question]) -> None:
+        """All contacts of those of whom only the moments are known."""
+        missing = {one.person_id for one in asked if one.person_id in self._at} - self._entries.keys()
+        if missing:
+            first = min(one.at for one in asked if one.person_id in missing)
+            self._entries |= await ledgers_of(session, missing, first - self._days, self.book)
+
+    def of(self, one: Question) -> LedgerView:
+        entries = self._entries.get(one.person_id)
+        if not entries:
+            return NOTHING
+        since = one.at - self._days
+        return LedgerView(tuple(entry for entry in entries if entry.at >= since))
+
+
+_CONTACTED = by_keys("""
+    -- contacted: when each was, and the latest that may have been abandoned
+    SELECT person_id, array_agg(date_part('epoch', at)), max(date_part('epoch', at)) FILTER (WHERE abandoned OR uncertain)
+    FROM contact_ledger WHERE person_id = ANY($1) AND at >= $2 AND state <> 'FREED' GROUP BY person_id
 """)
 
+# --- what is kept --------------------------------------------------------------------------------------------------
 
-async def _contacted(
-    session: AsyncSession, persons: list[UUID], at: datetime, days: int
-) -> tuple[dict[UUID, list[float]], dict[UUID, float]]:
-    terms = {"persons": persons, "at": at, "since": at - timedelta(days=days)}
-    ages: dict[UUID, list[float]] = {}
-    dropped: dict[UUID, float] = {}
-    for person, since, lost in await session.execute(_CONTACTED, terms):
-        ages[person] = since
-        if lost is not None:
-            dropped[person] = lost
-    return ages, dropped
+
+class _Words:
+    """The parts of a kept decision that all of one kind share, as JSON."""
+
+    def __init__(self, contact: Contact, guard_minutes: int) -> None:
+        said = contact_json(contact) | {"guard_minutes": guard_minutes}
+        person, address = said.pop("person"), said.pop("address")
+        del person["id"]
+        self._person = _json(person)[1:]
+        self._number_type = _json(address and address["number_type"])
+        self._rest = _json(said)[1:]
+
+    def contact(self, person: UUID, address: str) -> str:
+        return (
+            f'{{"person": {{"id": "{person}", {self._person}, "address": {{"value": {_json(address)}, '
+            f'"number_type": {self._number_type}}}, {self._rest}'
+        )
+
+
+class _Answer:
+    """An answer as its columns have it."""
+
+    def __init__(self, decision: Decision) -> None:
+        said = answer_json(decision)
+        self.allow, self.next = decision.allow, decision.next_allowed_at
+        self.reasons, self.must, self.consulted = (_json(said[name]) for name in ("reasons", "must", "consulted"))
+
+
+_KEPT = ("id", "at", "person_id", "contact", "allow", "reasons", "next_allowed_at", "must", "consulted", "inputs")
+
+
+async def _store(
+    session: AsyncSession, book: books.Kept, questions: Sequence[Question], kinds: Iterable[_Kind],
+    answers: Iterable[Decision], ledgers: _Ledgers, guard_minutes: int,
+) -> None:  # fmt: skip
+    """With all that the answers hang on, as `asking.decision_row` has it."""
+    await books.write_book(session, book)
+    said: dict[int, _Answer] = {}  # by identity: those of a kind share one, and all are alive
+    rows = []
+    for one, kind, answer in zip(questions, kinds, answers, strict=True):
+        words = kind.words = kind.words or _Words(kind.contact, guard_minutes)
+        if (told := said.get(id(answer))) is None:
+            told = said[id(answer)] = _Answer(answer)
+        inputs = _inputs(book.row["digest"], kind.late, ledgers.of(one).entries)
+        rows.append(
+            (new_key(), one.at, one.person_id, words.contact(one.person_id, one.address), told.allow, told.reasons, told.next,
+             told.must, told.consulted, inputs)
+        )  # fmt: skip
+    await copy_in(session, "compliance_decisions", _KEPT, rows)
+
+
+def _inputs(digest: str, late: tuple[LateSource, ...], entries: Sequence[Entry]) -> str:
+    if late:
+        return _json(inputs_json(Inputs(digest, tuple(entries), late=late)))
+    ledger = ", ".join(_json(entry_json(entry)) for entry in entries)
+    return f'{{"book": "{digest}", "ledger": [{ledger}]}}'

@@ -38,6 +38,8 @@ class RuleBook:
         self._changes = sorted(changes)
         self._in_force: dict[int, tuple[Rule, ...]] = {}
         self._applicable: dict[tuple[Profile, tuple[int, ...]], ByKind] = {}
+        self._windows: dict[tuple[Profile, str, int], tuple[Rule, ...]] = {}
+        self._known: dict[int, frozenset[str]] = {}  # jurisdictions that have a rule
         self._days: WeakKeyDictionary[Calendar, dict[Any, OpenHours]] = WeakKeyDictionary()
 
     def __iter__(self) -> Iterator[Rule]:
@@ -67,6 +69,12 @@ class RuleBook:
 
     def windows(self, profile: Profile, jurisdiction: str, day: date) -> tuple[Rule, ...]:
         """Time windows of one jurisdiction; a purpose without any of its own uses those of collection."""
+        key = profile, jurisdiction, bisect_right(self._changes, day)
+        if key not in self._windows:
+            self._windows[key] = self._find_windows(profile, jurisdiction, day)
+        return self._windows[key]
+
+    def _find_windows(self, profile: Profile, jurisdiction: str, day: date) -> tuple[Rule, ...]:
         for purpose in (profile.purpose, "collection"):
             rows = self.applicable(profile._replace(purpose=purpose), (day,)).get("time_window", ())
             own = tuple(r for r in rows if r.jurisdiction in (jurisdiction, "*") and r.blocks)
@@ -75,7 +83,10 @@ class RuleBook:
         return ()
 
     def knows(self, jurisdiction: str, day: date) -> bool:
-        return any(rule.jurisdiction == jurisdiction for rule in self.in_force(day))
+        era = bisect_right(self._changes, day)
+        if era not in self._known:
+            self._known[era] = frozenset(rule.jurisdiction for rule in self.in_force(day))
+        return jurisdiction in self._known[era]
 
     def next_change(self, at: datetime, zones: Collection[ZoneInfo]) -> datetime | None:
         """When next a rule begins or ends in any of the zones (UTC)."""

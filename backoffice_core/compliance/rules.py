@@ -87,6 +87,11 @@ class _Question:
         self.late: tuple[LateSource, ...] = ()
         self.assumed: tuple[Entry, ...] = ()
         self.recheck: datetime | None = None
+        # What the search for a lawful instant comes back to: the same at each of its stops.
+        self._days: dict[datetime, set[date]] = {}
+        self._applicable: dict[datetime, ByKind] = {}
+        self._weighed: dict[tuple[Rule, Window, int], list[counting.Weighed]] = {}
+        self._cooled: dict[Rule, datetime | None] = {}
 
     def assume(self, late: tuple[LateSource, ...], at: datetime) -> None:
         """Counts contacts that a late source may have made, until it may have been heard of again."""
@@ -154,10 +159,14 @@ class _Question:
         return found
 
     def days(self, at: datetime) -> set[date]:
-        return {at.astimezone(zone).date() for zone in self.zones}
+        if at not in self._days:
+            self._days[at] = {at.astimezone(zone).date() for zone in self.zones}
+        return self._days[at]
 
     def applicable(self, at: datetime) -> ByKind:
-        return self.rules.applicable(self.profile, self.days(at))
+        if at not in self._applicable:
+            self._applicable[at] = self.rules.applicable(self.profile, self.days(at))
+        return self._applicable[at]
 
     def excused(self, at: datetime) -> frozenset[str]:
         """The exceptions that this contact can claim at that moment."""
@@ -248,7 +257,11 @@ class _Question:
 
     def _full(self, row: Rule, unit: str, window: Window, most: int, at: datetime) -> Iterable[Finding]:
         limit = Decimal(most)
-        weighed = counting.weigh(row, unit, window, limit, self.counted(row), self.contact.debt, self.zones, at)
+        key = row, window, most
+        if key not in self._weighed:  # at the first stop; the others are later
+            entries, debt = self.counted(row), self.contact.debt
+            self._weighed[key] = counting.weigh(row, unit, window, limit, entries, debt, self.zones, at)
+        weighed = self._weighed[key]
         used = counting.used(weighed, at)
         params = {"unit": unit, "max": most, "used": str(used), "window": window.type, "n": window.n}
         if used >= limit:
@@ -277,21 +290,26 @@ class _Question:
             if row.honoured_exceptions & excused:
                 continue
             window, unit = counted_over(row)
-            # A cooldown runs by whole local days; the day of the talk is the first where the rule says so.
-            after = window.n + (0 if row.params.get("day_of_talk_counts") else 1)
-            quiet = Window("calendar_day", after)
-            over = counting.over_before(at, quiet)
-            ends = [
-                counting.expiry(entry.at, quiet, zone)
-                for entry in self.counted(row)
-                if entry.at > over
-                and counting.concerns(row, entry, self.contact.debt, heed_exceptions=False)
-                and counting.UNITS[unit](entry)
-                for zone in self.zones
-            ]
-            if ends and max(ends) > at:
+            if row not in self._cooled:
+                self._cooled[row] = self._cooled_at(row, unit, window, at)
+            ends = self._cooled[row]
+            if ends is not None and ends > at:
                 params = {"unit": unit, "days": window.n}
-                yield row, Reason(ReasonCode.COOLDOWN, row.id, params, max(ends))
+                yield row, Reason(ReasonCode.COOLDOWN, row.id, params, ends)
+
+    def _cooled_at(self, row: Rule, unit: str, window: Window, at: datetime) -> datetime | None:
+        # A cooldown runs by whole local days; the day of the talk is the first where the rule says so.
+        quiet = Window("calendar_day", window.n + (0 if row.params.get("day_of_talk_counts") else 1))
+        over = counting.over_before(at, quiet)
+        ends = (
+            counting.expiry(entry.at, quiet, zone)
+            for entry in self.counted(row)
+            if entry.at > over
+            and counting.concerns(row, entry, self.contact.debt, heed_exceptions=False)
+            and counting.UNITS[unit](entry)
+            for zone in self.zones
+        )
+        return max(ends, default=None)
 
     def held_from_redial(self, by_kind: ByKind, at: datetime) -> Iterable[Finding]:
         """After an abandoned call no machine dials the person again for hours, unless an agent waits on the line."""

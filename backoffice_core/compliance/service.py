@@ -1,14 +1,14 @@
 """Compliance for the other nouns: may this contact be made, its slot, its record, and how much of today is used up."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.compliance import books, rules
-from backoffice_core.compliance.asking import NOTHING, ask, ask_many, ledgers_of
+from backoffice_core.compliance.asking import ask, ask_many, ledgers_of
 from backoffice_core.compliance.books import (
     calendar,
     last_working_day,
@@ -30,7 +30,7 @@ from backoffice_core.compliance.slots import (
     free_slot,
     hold_slots,
 )
-from backoffice_core.compliance.terms import Contact, Decision, Entry, PersonView
+from backoffice_core.compliance.terms import Contact, Decision, Entry, LedgerView, PersonView
 from backoffice_core.db import new_key
 
 __all__ = [
@@ -88,5 +88,6 @@ async def contacts_of_day(
     book = await books.current(session)
     person = PersonView(person_id, (jurisdiction,), (zone,) if zone else ())
     contact = Contact(person=person, channel="call", actor="human", purpose="collection", bound=bound)
-    ledger = (await ledgers_of(session, {person_id}, at, book.rules)).get(person_id, NOTHING)
+    since = at - timedelta(days=book.rules.ledger_days)
+    ledger = LedgerView(tuple((await ledgers_of(session, {person_id}, since, book.rules)).get(person_id, ())))
     return ContactsOfDay(*rules.today(contact, at, book.rules, book.calendar, ledger))

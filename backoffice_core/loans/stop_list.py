@@ -210,18 +210,12 @@ async def stopped_persons(
     return found
 
 
-async def stopped_numbers(
-    session: AsyncSession, day: date, numbers: Sequence[str] | None = None
-) -> dict[str, date | None]:
-    """Numbers (of these, or of all) that are not dialed for anybody, with the last day."""
-    query = select(StopEntry.value, StopEntry.until).where(StopEntry.kind == "phone", _in_force(day))  # type: ignore[arg-type]
-    if numbers is not None:
-        query = query.where(StopEntry.value == func.any(numbers))
-    found: dict[str, date | None] = {}
-    for value, until in await session.execute(query):
-        known = found.get(value, until)
-        found[value] = max(until, known) if until and known else None
-    return found
+def number_stopped_sql(*, number: str, day: str) -> str:
+    """Whether a number is dialed for nobody, as an SQL expression over these columns or parameters."""
+    return (
+        f"EXISTS (SELECT FROM stop_list s WHERE s.kind = 'phone' AND s.value = {number} AND s.since <= {day}"
+        f" AND (s.until IS NULL OR s.until >= {day}))"
+    )
 
 
 # One question before each call: is there a stop for this person, one of his contracts or this number, or did a full

@@ -1,23 +1,17 @@
 """The console's web application: pages, fragments, the websocket, and what protects them."""
 
-import json
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import structlog
-from fastapi import FastAPI, Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
+from fastapi import FastAPI, Request
 from fastapi.staticfiles import StaticFiles
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from agent_console import live
+from agent_console import live, refusals
 from agent_console.console import Console
-from agent_console.deps import ForeignRequest, LoginNeeded
 from agent_console.pages import (
     abandoned,
     announcements,
@@ -38,6 +32,7 @@ from agent_console.pages import (
     queue,
     recording,
     reports,
+    rules,
     shelter,
     stop,
     strategies,
@@ -45,23 +40,13 @@ from agent_console.pages import (
     unknown,
     what_if,
 )
-from agent_console.view import STATIC, render, warm_up
+from agent_console.view import STATIC, warm_up
 from backoffice_core.bus import Bus
 from backoffice_core.catalogue import FOLDER, Catalogue
 from backoffice_core.clock import Clock
 from backoffice_core.config import Settings
 from backoffice_core.db import Database
-from backoffice_core.errors import BadInput, NotAllowed, NotFound, Refused
 
-log = structlog.get_logger()
-
-_STATUS: dict[type[Refused], int] = {
-    BadInput: 422,
-    NotFound: 404,
-    NotAllowed: 403,
-    ForeignRequest: 403,
-    LoginNeeded: 401,
-}
 _HOST = re.compile(r"[\w.-]+(:[0-9]+)?|\[[0-9a-fA-F:]+\](:[0-9]+)?")
 FOR_EVER = "public, max-age=31536000, immutable"
 
@@ -115,6 +100,7 @@ def create_app(
         reports,
         dossier,
         what_if,
+        rules,
     ):
         app.include_router(pages.router)
     app.state.api_limits = api.Limits()
@@ -122,11 +108,7 @@ def create_app(
     app.include_router(api.docs)
     app.include_router(live.router)
     app.mount("/static", StaticFiles(directory=STATIC))
-    app.add_exception_handler(Refused, _refused)
-    app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(SQLAlchemyError, _broken)
-    app.add_exception_handler(OSError, _broken)
-    app.add_exception_handler(Exception, _broken)
+    refusals.install(app)
     return app
 
 
@@ -145,6 +127,11 @@ class _Protect:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
+            return
+        if (
+            "\0" in scope["path"] or b"%00" in scope["query_string"]
+        ):  # no text of ours holds it, and no database takes it
+            await refusals.say(Request(scope), 400, "BAD_REQUEST")(scope, receive, send)
             return
 
         async def protected(message: Message) -> None:
@@ -174,55 +161,3 @@ class _Protect:
             headers["Cache-Control"] = FOR_EVER if versioned else "no-cache"
         else:
             headers.setdefault("Cache-Control", "no-store")
-
-
-# --- errors ------------------------------------------------------------------------------------------------------
-
-
-def _say(
-    request: Request, status: int, code: str, details: dict[str, Any] | None = None, fallback: str = ""
-) -> Response:
-    """The same error as a page, as a fragment's toast, or as JSON. Words come from the catalogue by code; a refusal
-    whose code is new says what it said."""
-    console: Console = request.app.state.console
-    lang = getattr(request.state, "lang", None) or request.cookies.get("lang", console.settings.language)
-    words = console.catalogue.words(lang)
-    has = console.catalogue.has(words.lang, f"error-{code}")
-    title, remedy = (
-        (words(f"error-{code}"), words(f"remedy-{code}")) if has else (fallback or words("error-SERVER"), "")
-    )
-    if request.headers.get("hx-request"):
-        trigger = json.dumps({"toast": {"kind": "crit", "text": f"{title} {remedy}".strip()}})
-        return HTMLResponse("", status, headers={"HX-Trigger": trigger, "HX-Reswap": "none"})
-    if "application/json" in request.headers.get("accept", ""):
-        body = {"error": code, "message": title, "remedy": remedy, **(details or {})}
-        return JSONResponse(body, status)
-    html = render(console, request, "error.html", None, "", status=status, code=code, title=title, remedy=remedy)
-    return HTMLResponse(html, status)
-
-
-async def _refused(request: Request, error: Exception) -> Response:
-    assert isinstance(error, Refused)  # noqa: S101 (registered for this class)
-    if isinstance(error, LoginNeeded):
-        expired = bool(request.cookies)
-        if request.headers.get("hx-request"):
-            return Response(status_code=401, headers={"HX-Redirect": "/login?expired=1"})
-        if request.method == "GET" and "application/json" not in request.headers.get("accept", ""):
-            return RedirectResponse("/login?expired=1" if expired and request.url.path != "/" else "/login", 303)
-    status = next((s for cls, s in _STATUS.items() if isinstance(error, cls)), 409)
-    field = error.details.get("field")
-    return _say(
-        request, status, error.code, {"field": field} if field else None, f"{error.message} {error.remedy}".strip()
-    )
-
-
-async def _http_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101
-    return _say(request, error.status_code, "NOT_FOUND" if error.status_code == 404 else "BAD_REQUEST")
-
-
-async def _broken(request: Request, error: Exception) -> Response:
-    """Database away: 503, everything else that nobody foresaw: 500. The log has the cause, the person a short code."""
-    away = isinstance(error, SQLAlchemyError | OSError)
-    log.error("request failed", path=request.url.path, error=type(error).__name__, exc_info=not away)
-    return _say(request, 503 if away else 500, "DATABASE_AWAY" if away else "SERVER")

@@ -16,6 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from agent_console.console import Console
 from agent_console.deps import Work
 from agent_console.icons import ICONS
+from agent_console.rule_words import rule_link, shipped
 from backoffice_core import catalogue
 from backoffice_core.call_centre.rules import FAST_RESULT_S, wrap_up_limit
 from backoffice_core.catalogue import Words
@@ -72,7 +73,7 @@ def environment() -> Environment:
         static=static_url, icons=ICONS, phone=catalogue.phone, short_name=catalogue.short_name,
         may=rules.may, permissions=lambda role: rules.PERMISSIONS.get(role, frozenset()),
         zone=ZoneInfo, iso=datetime.fromisoformat,
-        why=_why, reason_of=_reason_of, wrap_limit=wrap_up_limit, fast_s=FAST_RESULT_S,
+        why=_why, reason_of=_reason_of, rule_link=rule_link, shipped=shipped, wrap_limit=wrap_up_limit, fast_s=FAST_RESULT_S,
     )  # fmt: skip
     env.filters["stamp"] = lambda at: int(at.timestamp() * 1000)
     env.filters["decimal"] = Decimal

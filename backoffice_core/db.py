@@ -157,9 +157,19 @@ AWAY = (DBAPIError, PoolTimeout, OSError, TimeoutError)
 """What a loop that tries again by itself catches: PoolTimeout, all connections being stuck, is none of the other three."""
 
 
+def unfit(error: BaseException) -> bool:
+    """Whether a statement failed by what it was given: no text that can be stored, a number out of range. Never passes."""
+    if not isinstance(error, DBAPIError):
+        return False
+    cause = getattr(error.orig, "__cause__", None)  # of the driver, which looks at values before it sends them
+    return isinstance(cause, ValueError) or str(getattr(error.orig, "sqlstate", None) or "").startswith("22")
+
+
 def passes(error: BaseException) -> bool:
     """Whether a failure of a statement or a commit is the server's, not the statement's: it is away, starting or stopping,
     a lock took too long, a deadlock was broken. Then the same may be tried again, and nothing was wrong with it."""
+    if unfit(error):
+        return False
     if isinstance(error, OSError | TimeoutError | PoolTimeout | OperationalError | InterfaceError):
         return True
     if not isinstance(error, DBAPIError):

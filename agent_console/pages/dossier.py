@@ -1,6 +1,5 @@
 """The dossier of a case, on one page and as PDF; found by a phone number and a day."""
 
-from datetime import date
 from urllib.parse import urlencode
 
 from fastapi import APIRouter
@@ -12,6 +11,7 @@ from agent_console.view import page
 from backoffice_core.borrowers.phones import read_cell
 from backoffice_core.dossier import pdf
 from backoffice_core.dossier.service import Dossier, cases_with_phone, gather
+from backoffice_core.errors import BadInput
 from backoffice_core.staff import units
 from backoffice_core.staff.service import note_access
 
@@ -40,9 +40,9 @@ async def find(work: ProofWork, phone: str = "", day: str = "") -> Response:
 async def _gather(work: Work, number: int, day: str, act: str) -> Dossier:
     clock = work.console.clock
     try:
-        on = date.fromisoformat(day) if day else None
+        on = typed_day(day, clock.today())
     except ValueError:
-        on = None
+        raise BadInput(field="day") from None
     file = await gather(work.s, number, now=work.now, today=clock.today(), zone=clock.zone, day=on)
     note_access(work.s, work.user.id, act, work.wall, case_id=file.case.id, object_id=str(file.case.id))
     return file

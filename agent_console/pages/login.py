@@ -17,6 +17,7 @@ from backoffice_core.events import AgentChanged, LoginTaken
 from backoffice_core.staff import rules, service
 
 router = APIRouter()
+CHOSEN, CHOSEN_S = "lang_chosen", 900  # who chooses a language before he logs in keeps it; the next one has his own
 
 
 def phones_offered(settings: Settings) -> tuple[agents.Phone, ...]:
@@ -79,6 +80,9 @@ async def log_in(
                 taken = await service.end_others(s, user.id, wall)
             except agents.TalksElsewhere:
                 elsewhere = True
+        chosen = request.cookies.get(CHOSEN, "")
+        if user is not None and chosen in console.catalogue.languages:
+            user.language = chosen  # on this page, a moment ago
         if user is not None and not no_phone and not elsewhere:
             token, row = await service.start_login(s, user, wall)
             csrf = row.csrf
@@ -101,6 +105,7 @@ async def log_in(
     answer.set_cookie(COOKIE, token, max_age=rules.LOGIN_HOURS * 3600, httponly=True, samesite="strict", secure=secure)
     answer.set_cookie("phone", kind, max_age=30 * 86400, samesite="strict", secure=secure)
     answer.set_cookie("lang", user.language, max_age=365 * 86400, samesite="strict", secure=secure)
+    answer.delete_cookie(CHOSEN, samesite="strict", secure=secure)
     return answer
 
 
@@ -137,5 +142,7 @@ async def language_before_login(request: Request, lang: str) -> Response:
     if lang not in console_of(request).catalogue.languages:
         raise BadInput(f"There is no catalogue for {lang!r}.", field="lang")
     answer = RedirectResponse("/login", 303)
-    answer.set_cookie("lang", lang, max_age=365 * 86400, samesite="strict", secure=request.url.scheme == "https")
+    secure = request.url.scheme == "https"
+    answer.set_cookie("lang", lang, max_age=365 * 86400, samesite="strict", secure=secure)
+    answer.set_cookie(CHOSEN, lang, max_age=CHOSEN_S, samesite="strict", secure=secure)
     return answer

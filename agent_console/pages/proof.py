@@ -12,6 +12,7 @@ from agent_console.deps import ProofWork, Work
 from agent_console.forms import day as typed_day
 from agent_console.pages.tasks import sheet
 from agent_console.view import page
+from backoffice_core.errors import BadInput
 from backoffice_core.staff import units
 from backoffice_core.staff.service import note_access
 from backoffice_core.strategy import proof
@@ -41,7 +42,7 @@ class Asked:
         try:
             return typed_day(self.given.get(name, ""), today) or otherwise
         except ValueError:
-            return otherwise
+            raise BadInput(field=name) from None
 
     def ask(self) -> Ask:
         narrow: dict[str, Any] = {name: self.given.get(name, "") for name in NARROWS}

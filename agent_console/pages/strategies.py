@@ -249,7 +249,7 @@ async def preview(
     try:
         day = typed_day(on, today) or today + timedelta(days=1)
     except ValueError:
-        day = today + timedelta(days=1)
+        raise BadInput(field="on") from None
     one = await service.find(work.s, code, number)
     try:
         seen = await previews.preview(work.s, one, day, work.console.clock.zone, stage=stage, kind=kind)

@@ -59,7 +59,7 @@ class Asked:
         try:
             return date.fromisoformat(self[name]) if self[name] else None
         except ValueError:
-            return None
+            raise BadInput(field=name) from None
 
     def id(self, name: str) -> UUID | None:
         try:
@@ -90,7 +90,7 @@ def _month(asked: Asked, today: date) -> tuple[date, list[list[date]]]:
     try:
         first = date.fromisoformat(f"{asked['month']}-01") if asked["month"] else today.replace(day=1)
     except ValueError:
-        first = today.replace(day=1)
+        raise BadInput(field="month") from None
     return first, calendar.Calendar().monthdatescalendar(first.year, first.month)
 
 

@@ -4,7 +4,20 @@ from types import MappingProxyType
 
 _AGENT = frozenset({"desk", "case", "hear", "tasks"})
 _VIEW = frozenset(
-    {"floor", "queue", "case", "case_any", "hear", "hear_any", "tasks", "tasks_all", "strategies", "proof", "reports"}
+    {
+        "floor",
+        "queue",
+        "case",
+        "case_any",
+        "hear",
+        "hear_any",
+        "tasks",
+        "tasks_all",
+        "strategies",
+        "proof",
+        "rules",
+        "reports",
+    }
 )
 
 PERMISSIONS = MappingProxyType(

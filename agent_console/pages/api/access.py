@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from agent_console.console import Console
 from agent_console.deps import console_of
+from backoffice_core.db import unfit
 from backoffice_core.errors import BadInput, NotAllowed, NotFound, Refused
 from backoffice_core.events import News
 from backoffice_core.staff import clients
@@ -76,6 +77,9 @@ class _Route(APIRoute):
                 where = str(refused.details.get("field") or "")
                 return _refusal(status, refused.code, refused.message, refused.remedy, where)
             except (SQLAlchemyError, OSError) as error:
+                if unfit(error):
+                    remedy = "Send text without NUL characters, and numbers that fit."
+                    return _refusal(422, "BAD_INPUT", "A value cannot be stored.", remedy)
                 log.error("api: database away", path=request.url.path, error=type(error).__name__)
                 return _refusal(503, "DATABASE_AWAY", "The database does not answer.", "Repeat it in some seconds.")
 

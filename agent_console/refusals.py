@@ -1,0 +1,101 @@
+"""What a person sees when something is refused or breaks: a page, a fragment's toast, or JSON for programs."""
+
+import json
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.exceptions import HTTPException
+
+from agent_console.console import Console
+from agent_console.deps import ForeignRequest, LoginNeeded
+from agent_console.view import render
+from backoffice_core.db import unfit
+from backoffice_core.errors import BadInput, NotAllowed, NotFound, Refused
+
+log = structlog.get_logger()
+
+_STATUS: dict[type[Refused], int] = {
+    BadInput: 422,
+    NotFound: 404,
+    NotAllowed: 403,
+    ForeignRequest: 403,
+    LoginNeeded: 401,
+}
+
+
+def install(app: FastAPI) -> None:
+    app.add_exception_handler(Refused, _refused)
+    app.add_exception_handler(RequestValidationError, _unreadable)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(SQLAlchemyError, _broken)
+    app.add_exception_handler(OSError, _broken)
+    app.add_exception_handler(Exception, _broken)
+
+
+def say(
+    request: Request, status: int, code: str, details: dict[str, Any] | None = None, fallback: str = ""
+) -> Response:
+    """The same error as a page, as a fragment's toast, or as JSON. Words come from the catalogue by code; a refusal
+    whose code is new says what it said."""
+    console: Console = request.app.state.console
+    lang = getattr(request.state, "lang", None) or request.cookies.get("lang", console.settings.language)
+    words = console.catalogue.words(lang)
+    has = console.catalogue.has(words.lang, f"error-{code}")
+    title, remedy = (
+        (words(f"error-{code}"), words(f"remedy-{code}")) if has else (fallback or words("error-SERVER"), "")
+    )
+    if request.headers.get("hx-request"):
+        trigger = json.dumps({"toast": {"kind": "crit", "text": f"{title} {remedy}".strip()}})
+        return HTMLResponse("", status, headers={"HX-Trigger": trigger, "HX-Reswap": "none"})
+    if "application/json" in request.headers.get("accept", "") or request.url.path.startswith("/api/"):
+        body = {"error": code, "message": title, "remedy": remedy, **(details or {})}
+        return JSONResponse(body, status)
+    field = str((details or {}).get("field", ""))
+    html = render(
+        console, request, "error.html", None, "", status=status, code=code, title=title, remedy=remedy, field=field
+    )
+    return HTMLResponse(html, status)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refused)  # noqa: S101 (registered for this class)
+    if isinstance(error, LoginNeeded):
+        expired = bool(request.cookies)
+        if request.headers.get("hx-request"):
+            return Response(status_code=401, headers={"HX-Redirect": "/login?expired=1"})
+        if request.method == "GET" and "application/json" not in request.headers.get("accept", ""):
+            return RedirectResponse("/login?expired=1" if expired and request.url.path != "/" else "/login", 303)
+    status = next((s for cls, s in _STATUS.items() if isinstance(error, cls)), 409)
+    field = error.details.get("field")
+    return say(
+        request, status, error.code, {"field": field} if field else None, f"{error.message} {error.remedy}".strip()
+    )
+
+
+async def _unreadable(request: Request, error: Exception) -> Response:
+    """A value of the address or a form that cannot be read: the field is named. A thing with such a key there is none."""
+    assert isinstance(error, RequestValidationError)  # noqa: S101 (registered for this class)
+    where = error.errors()[0]["loc"]
+    if where[0] == "path":
+        return say(request, 404, "NOT_FOUND")
+    return say(request, 422, "BAD_INPUT", {"field": str(where[-1])})
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101
+    return say(request, error.status_code, "NOT_FOUND" if error.status_code == 404 else "BAD_REQUEST")
+
+
+async def _broken(request: Request, error: Exception) -> Response:
+    """Database away: 503; a value that no database takes: 400; everything else that nobody foresaw: 500. The log has the
+    cause, the person a short code."""
+    if unfit(error):
+        log.warning("request holds what cannot be stored", path=request.url.path)
+        return say(request, 400, "BAD_REQUEST")
+    away = isinstance(error, SQLAlchemyError | OSError)
+    log.error("request failed", path=request.url.path, error=type(error).__name__, exc_info=not away)
+    return say(request, 503 if away else 500, "DATABASE_AWAY" if away else "SERVER")

@@ -1,0 +1,92 @@
+"""What a newcomer types wrong gets a clear page that names the field; people HTML, programs JSON (ui.md: cause and remedy)."""
+
+import pytest
+
+from agent_console.rule_words import rule_link, shipped
+from backoffice_core.catalogue import Catalogue
+from backoffice_core.strategy import service as strategies
+from tests import house
+from tests.console.conftest import PASSWORD, RunningConsole
+
+WRONG = (
+    ("/tasks?q=%00", 400, ""), ("/case?q=a%00b", 400, ""), ("/case/%00", 400, ""),
+    ("/case/99999999999999999999", 400, ""), ("/case/zz", 404, ""), ("/tasks/export.pdf", 404, ""),
+    ("/queue?after=zz", 422, "after"), ("/queue?show=zz", 422, "show"), ("/queue.xlsx?show=zz", 422, "show"),
+    ("/strategies/collection?v=zz", 422, "v"), ("/abandoned?days=0", 422, "days"), ("/abandoned?days=zz", 422, "days"),
+    ("/strategies/collection/1/preview?on=zz", 422, "on"), ("/tasks?on=zz", 422, "on"),
+    ("/tasks?view=calendar&month=zz", 422, "month"), ("/proof?as_at=zz", 422, "as_at"),
+)  # fmt: skip
+
+
+async def test_wrong_addresses_get_a_page_that_names_the_field(console: RunningConsole) -> None:
+    """NUL, numbers that no database holds, and words where numbers stand: 400, 404 or 422 with a page in the reader's
+    language; never “the database is away”, never raw JSON for people."""
+    async with console.database.begin() as s:
+        await house.rules_in_force(s, console.clock)
+        borrower = await house.borrower(s, console.clock)
+        code, title, content = strategies.read_file(strategies.DEFAULT)
+        await strategies.draft(s, code, content, who="test", at=console.clock.now(), title=title)
+    boss = await console.logged_in("boss", "supervisor")
+    number = borrower.case.number
+    for path, status, field in (*WRONG, (f"/case/{number}/dossier?day=zz", 422, "day")):
+        page = await boss.get(path, headers={"Accept": "text/html"})
+        assert (page.status_code, page.headers["content-type"][:9]) == (status, "text/html"), (path, page.text[:300])
+        assert "DATABASE_AWAY" not in page.text
+        if field:
+            assert f"Поле «{field}»" in page.text, path
+        said = (await boss.get(path, headers={"Accept": "application/json"})).json()
+        assert said.get("field", "") == field, path
+        assert said["message"]
+    posted = await boss.send_form("/tasks", case=str(number), kind="LETTER", control_date="+1", note="a\0b")
+    assert posted.status_code == 400
+
+
+async def test_the_language_of_the_login_page_stays_with_who_chose_it(console: RunningConsole) -> None:
+    """Chosen before the login, kept after it; the next person at the same browser has his own."""
+    await console.person("olha", "supervisor")
+    await console.person("petro", "supervisor")
+    browser = console.browser()
+    await browser.get("/login/language", params={"lang": "en"})
+    await browser.log_in("olha")
+    assert 'lang="en"' in (await browser.get("/queue")).text
+    await browser.log_in("petro")
+    assert 'lang="uk"' in (await browser.get("/queue")).text
+    again = console.browser()
+    await again.post("/login", data={"login": "olha", "password": PASSWORD, "phone": "desk"})
+    assert 'lang="en"' in (await again.get("/queue")).text
+
+
+async def test_rules_are_found_by_code_with_versions_dates_and_who_confirmed(console: RunningConsole) -> None:
+    """Rules (versioned, dated, who confirmed): a code opens its rule, a word narrows, an unconfirmed one says so; agents have no
+    use for them."""
+    async with console.database.begin() as s:
+        await house.rules_in_force(s, console.clock)
+    boss = await console.logged_in("boss", "supervisor")
+    page = (await boss.get("/rules", params={"q": "ua-military"})).text
+    assert "law 2459-IX" in page
+    assert "Не підтверджено" in page
+    assert "protected_military" in page
+    every = (await boss.get("/rules")).text
+    assert "RU-TIME-WD" in every
+    narrowed = (await boss.get("/rules", params={"country": "UA"})).text
+    assert "UA-DAY" in narrowed
+    assert "RU-TIME-WD" not in narrowed
+    assert "Жодне правило" in (await boss.get("/rules", params={"q": "zzzz"})).text
+    agent = await console.logged_in("ivan", "agent")
+    assert (await agent.get("/rules")).status_code == 403
+
+
+@pytest.mark.parametrize("lang", ["uk", "ru", "en"])
+def test_codes_and_what_is_shipped_have_words(lang: str) -> None:
+    """No bare `inpatient` or `UA-MILITARY` stands where words should; notes of the shipped strategy speak all languages."""
+    words = Catalogue.load(strict=True).words(lang)
+    assert str(rule_link(words, "inpatient")) == words("flag-inpatient")
+    assert str(rule_link(words, "UA-MILITARY")).startswith(words("rule-kind-status_block"))
+    assert '<a href="/rules?q=UA-MILITARY#rule">' in rule_link(words, "UA-MILITARY")
+    assert "<b>" not in rule_link(words, "<b>")
+    _, title, content = strategies.read_file(strategies.DEFAULT)
+    for note in (title, *(step["note"] for step in content["steps"] if step.get("note"))):
+        assert words.lang == "uk" or shipped(words, note) != note, note
+    for name in content["segments"]:
+        assert words.code("segment", name) != name
+    assert shipped(words, "what a person wrote") == "what a person wrote"

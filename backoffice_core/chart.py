@@ -72,17 +72,19 @@ WIDE, WORDS, NUMBER, ROW, HEAD = 880, 210, 150, 24, 30
 
 def bars(
     title: str, rows: Sequence[tuple[str, Sequence[float]]], names: Sequence[str], show: Callable[[float], str], *,
-    of_whole: bool = False, own_colours: bool = True,
+    of_whole: bool = False, tones: Sequence[int] = (), own_colours: bool = True,
 ) -> str:  # fmt: skip
     """A bar a row, of as many parts as there are `names` (at most SERIES); `show` writes a row's sum, from nought.
 
-    `of_whole`: each bar is as long as the others, and its parts are shares of it. Raises ValueError without rows.
+    `of_whole`: each bar is as long as the others, and its parts are shares of it. `tones`: the colour of each part, by
+    default one after the other. Raises ValueError without rows.
     """
     if not rows:
         raise ValueError("nothing to draw")
     longest = max((sum(values) for _, values in rows), default=0.0) or 1.0
     room = WIDE - WORDS - NUMBER
-    parts = _legend(names) if len(names) > 1 else []
+    tones = tones or range(SERIES)
+    parts = _legend(names, tones) if len(names) > 1 else []
     top = HEAD if parts else 4
     for n, (word, values) in enumerate(rows):
         y, x, whole = top + n * ROW, float(WORDS), sum(values)
@@ -91,7 +93,7 @@ def bars(
         for series, value in enumerate(values[:SERIES]):
             wide = max(0.0, value) * scale
             if wide > 0:
-                parts.append(f'<rect class="f{series}" x="{x:.1f}" y="{y + 4}" width="{wide:.1f}" height="16"/>')
+                parts.append(f'<rect class="f{tones[series]}" x="{x:.1f}" y="{y + 4}" width="{wide:.1f}" height="16"/>')
             x += wide
         parts.append(f'<text class="lab" x="{x + 8:.1f}" y="{y + 16}">{escape(show(whole))}</text>')
     return _svg(title, parts, WIDE, top + len(rows) * ROW + 4, own_colours)
@@ -128,10 +130,10 @@ def intervals(title: str, spans: Sequence[Span], *, own_colours: bool = True) ->
     return _svg(title, parts, WIDE, tall, own_colours)
 
 
-def _legend(names: Sequence[str]) -> list[str]:
+def _legend(names: Sequence[str], tones: Sequence[int]) -> list[str]:
     parts, x = [], float(WORDS)
     for n, name in enumerate(names[:SERIES]):
-        parts.append(f'<rect class="f{n}" x="{x:.0f}" y="6" width="12" height="12"/>')
+        parts.append(f'<rect class="f{tones[n]}" x="{x:.0f}" y="6" width="12" height="12"/>')
         parts.append(f'<text x="{x + 17:.0f}" y="16">{escape(name)}</text>')
         x += 40 + 7.2 * len(name)
     return parts

@@ -28,6 +28,7 @@ from backoffice_core.staff.service import note_access
 
 router = APIRouter(prefix="/reports")
 DRAWN = 12  # bars of a chart; the table has all
+TONES = {"rolls": (0, 3, 2, 1)}  # of parts: what is best in blue, what is worst in ink
 
 
 @dataclass
@@ -69,8 +70,8 @@ class Asked:
             return self.units.get(value, value)
         family = {"stage": "stage", "kind": "task", "state": "promise" if self.family.name == "promises" else "step-state",
                   "reason": "skip-reason"}.get(column)  # fmt: skip
-        if column == "bucket" and value != "0":
-            return self.words("report-bucket", days=value)
+        if column in {"bucket", "after"} and value != "0":
+            return self.words("report-bucket", days=str(value).replace("-", "–"))
         return self.words.code(family, str(value)) if family else str(value)
 
     @property
@@ -108,9 +109,9 @@ async def _asked(work: Work, name: str) -> Asked:
 def _page(work: Work, template: str, asked: Asked, /, **more: Any) -> HTMLResponse:
     bad = asked.bad
     return page(
-        work, template, status=422 if bad else 200, asked=asked, q=asked.question, family=asked.family,
+        work, template, status=422 if bad else 200, asked=asked, question=asked.question, family=asked.family,
         families=list(service.FAMILIES), filters=FILTERS, bad=str(bad.details.get("field", "")) if bad else "",
-        bad_name=str(bad.details.get("name", "")) if bad else "", **{"q_": None, **more},
+        bad_name=str(bad.details.get("name", "")) if bad else "", **more,
     )  # fmt: skip
 
 
@@ -237,7 +238,7 @@ def _drawn(asked: Asked, report: Report) -> str:
     return Markup(chart.bars(  # noqa: S704 (chart.py escapes every word)
         title, bars, [w(fig(one, name)) for name in one.chart],
         lambda value: w.money(Decimal(value), currency, digits=0) if money else w.number(Decimal(value)),
-        of_whole=one.name == "rolls", own_colours=False,
+        of_whole=one.name == "rolls", tones=TONES.get(one.name, ()), own_colours=False,
     ))  # fmt: skip
 
 

@@ -17,7 +17,7 @@
   ui.fetch = async (path) => {
     const answer = await fetch(path, { headers: { "HX-Request": "true" }, credentials: "same-origin" });
     if (answer.status === 401) location.href = "/login?expired=1";
-    if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
+    if (!answer.ok && answer.status !== 422) throw new Error(`${path}: ${answer.status}`);  // 422: a page that names the fault
     return answer.text();
   };
   ui.post = (path, data) =>

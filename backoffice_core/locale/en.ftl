@@ -1291,6 +1291,7 @@ report-load-none = Nobody had anything and nothing was done
 report-load-cases = Cases
 report-load-open = Open tasks
 report-load-late = Of these overdue
+report-load-on_track = Not overdue yet
 report-load-closed = Closed
 report-load-in_time = Of these in time
 report-load-talks = Talks

@@ -1300,6 +1300,7 @@ report-load-none = Ни у кого ничего не было и никто н�
 report-load-cases = Дел
 report-load-open = Открытые задачи
 report-load-late = Из них просрочены
+report-load-on_track = Ещё не просрочены
 report-load-closed = Закрыто
 report-load-in_time = Из них в срок
 report-load-talks = Разговоров

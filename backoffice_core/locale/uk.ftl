@@ -1257,7 +1257,7 @@ report-rolls-roll_rate = Перехід далі
 report-rolls-cure_rate = Вилікувано
 report-rolls-roll_rate_money = Гірше, за сумою
 report-promises-title = Обіцянки сплати
-report-promises-hint = Належні (строк із пільгою минув) = виконані + порушені + скасовані + чекають; частка виконаних = виконані / (виконані + порушені)
+report-promises-hint = Зі строком (строк із пільгою настав) = виконані + порушені + скасовані + чекають; частка виконаних = виконані / (виконані + порушені)
 report-promises-none = За ці дні нічого не обіцяно й нічий строк не настав
 report-promises-made = Дано
 report-promises-made_sum = Дано, сума
@@ -1301,6 +1301,7 @@ report-load-none = Ніхто нічого не мав і нічого не ро
 report-load-cases = Справ
 report-load-open = Відкриті задачі
 report-load-late = З них прострочені
+report-load-on_track = Ще не прострочені
 report-load-closed = Закрито
 report-load-in_time = З них вчасно
 report-load-talks = Розмов

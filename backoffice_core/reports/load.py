@@ -67,6 +67,7 @@ FAMILY = Family(
     name="load", base=_base, cuts=("person", "unit", "kind", "branch", "product", "portfolio"),
     figures=(
         Figure("cases", "item = 'CASE'"), Figure("open", f"{_TASK} AND open"), Figure("late", "late"),
+        Figure("on_track", f"{_TASK} AND open AND NOT late"),
         Figure("closed", "closed"), Figure("in_time", "in_time"), Figure("talks", "item = 'TALK'"),
         Figure("talk_s", "item = 'TALK'", "seconds"),
     ),
@@ -75,5 +76,5 @@ FAMILY = Family(
         Column("item", "load-item"), Column("kind", "task"), Column("control_date", "date"), Column("ended_on", "date"),
         Column("late", "flag"), Column("seconds", "seconds"), Column("unit", "unit"), Column("person", "name"), Column("branch"),
     ),
-    order=("item", "control_date", "id"), chart=("open", "late"),
+    order=("item", "control_date", "id"), chart=("on_track", "late"), hidden=("on_track",),
 )  # fmt: skip

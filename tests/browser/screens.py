@@ -62,6 +62,7 @@ async def take(console: RunningConsole, look: Pictures) -> None:
         await tour.lists(page, console, look)
         await tour.work(page, console, look)
         await tour.strategies(page, console, look)
+        await tour.reports(page, console, look)
         await tour.aside(page, console, look)
         await tour.api_docs(await visitor(), console, look)
         await browser.close()

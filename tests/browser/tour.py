@@ -10,7 +10,7 @@ from typing import Protocol
 from playwright.async_api import Page
 
 from backoffice_core.call_centre import stop
-from tests.browser import world
+from tests.browser import world, world_reports
 from tests.browser.conftest import log_in
 from tests.console.conftest import PASSWORD, RunningConsole, begin_talk
 from tests.console.test_caller import calls_us
@@ -166,6 +166,19 @@ async def strategies(page: Page, console: RunningConsole, look: Look) -> None:
         (f"/case/{number}/dossier?day={console.clock.today()}", "12-dossier", ALL),
     ):  # fmt: skip
         await page.goto(f"{console.url}{path}")
+        await look(page, name, languages=languages)
+
+
+async def reports(page: Page, console: RunningConsole, look: Look) -> None:
+    """Each report with its chart, the rows behind a figure, and a question with a fault."""
+    await world_reports.reported(console)
+    for path, name, languages in (
+        ("/portfolio", "13-report-portfolio", ALL), ("/rolls", "13-report-rolls", ("ru",)),
+        ("/promises", "13-report-promises", ("uk",)), ("/arms", "13-report-arms", ALL), ("/load", "13-report-load", ()),
+        ("/portfolio/rows?bucket=1-30&figure=overdue", "13-report-rows", ("ru",)), ("/steps", "13-report-steps", ("uk",)),
+        ("/promises?as_at=колись", "13-report-bad", ("uk",)),
+    ):  # fmt: skip
+        await page.goto(f"{console.url}/reports{path}")
         await look(page, name, languages=languages)
 
 

@@ -164,6 +164,15 @@ class Words:
         """Without the year, for narrow columns."""
         return day.strftime("%d.%m") if self._dotted else format_date(day, "d MMM", locale=self._locale)
 
+    def moment(self, at: dt.datetime, *, year: bool = False, seconds: bool = False) -> str:
+        """20.11 11:42 · 20 Nov 11:42, in the zone that it bears."""
+        day = self.date(at.date()) if year else self.short_date(at.date())
+        return f"{day} {at:%H:%M:%S}" if seconds else f"{day} {at:%H:%M}"
+
+    def of_hundred(self, value: Decimal | float, digits: int = 0) -> str:
+        """2,41 % · 2.41%"""
+        return self.number(Decimal(str(value)), digits) + ("%" if self.lang == "en" else f"{NBSP}%")
+
     def month(self, day: dt.date) -> str:
         """November 2026, with its capital."""
         said = str(format_date(day, "LLLL y", locale=self._locale))

@@ -19,6 +19,7 @@ from backoffice_core.call_centre import (
     agents,
     call_backs,
     caller_ids,
+    campaigns,
     history,
     line_quality,
     pacing_book,
@@ -50,6 +51,7 @@ async def _context(work: Work) -> dict[str, Any]:
     counts = Counter(row.state for row in board)
     counts["CONNECTING"] = sum(1 for row in board if row.state == "READY" and row.line != "UP")
     counts["READY"] -= counts["CONNECTING"]
+    counts["PREVIEW"] = sum(1 for row in board if row.state == "RESERVED" and row.reason == "PREVIEW")
     return {
         "board": board,
         "counts": counts,
@@ -59,6 +61,8 @@ async def _context(work: Work) -> dict[str, Any]:
         **await _lines(work, start),
         "figures": await history.day_figures(work.s, start, end),
         "queue": await history.queue_counts(work.s, today),
+        "open_cases": await history.open_cases(work.s),
+        "still": await campaigns.still(work.s, today),
         "reasons": await history.not_callable_counts(work.s, today),
         "waits": await standing.waiting_counts(work.s, today, work.now),
         "shelters": await shelter.running(work.s),

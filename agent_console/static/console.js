@@ -165,7 +165,8 @@
     const menu = event.target, button = menu.id && document.querySelector(`td [popovertarget="${menu.id}"]`);
     if (event.newState !== "open" || !button) return;
     const at = button.getBoundingClientRect(), below = at.bottom + menu.offsetHeight + 4 <= innerHeight;
-    menu.style.top = `${below ? at.bottom + 4 : Math.max(4, at.top - menu.offsetHeight - 4)}px`;
+    const bar = document.querySelector("header.top")?.getBoundingClientRect().bottom ?? 0;  // never over the bar of the page
+    menu.style.top = `${below ? at.bottom + 4 : Math.max(bar + 4, at.top - menu.offsetHeight - 4)}px`;
     const wide = document.documentElement.clientWidth;
     menu.style.right = `${Math.max(4, Math.min(wide - at.right, wide - menu.offsetWidth - 4))}px`;
   }, true);
@@ -183,6 +184,7 @@
     ui.keepAgents = true;
     ui.online = false;
     silence();
+    $("toast").hidden = true;  // it spoke the language before
     document.dispatchEvent(new CustomEvent("relabelled"));
   });
 

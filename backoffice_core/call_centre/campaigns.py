@@ -7,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -173,6 +173,34 @@ async def board(s: AsyncSession, day: date, home: str) -> list[Row]:
     ]  # fmt: skip
 
 
+_STILL = text("""
+    -- campaigns_still: campaigns whose waiting tasks the dialer does not place by itself, and why
+    SELECT c.name, q.tasks, CASE WHEN NOT c.active THEN 'OFF' WHEN c.mode = 'preview' THEN 'PREVIEW'
+        WHEN c.skill <> '' AND NOT EXISTS (SELECT FROM agent_skills k WHERE k.skill = c.skill) THEN 'NO_SKILL'
+        WHEN c.skill <> '' AND NOT EXISTS (SELECT FROM agent_skills k JOIN agent_sessions a ON a.user_id = k.user_id
+            AND a.ended_at IS NULL WHERE k.skill = c.skill) THEN 'NOBODY' ELSE '' END AS why, c.skill,
+        (SELECT count(*) FROM previews p WHERE p.campaign = c.name AND p.ended_at IS NULL) AS cards
+    FROM campaigns c JOIN (SELECT campaign, count(*) AS tasks FROM call_tasks WHERE business_date = :day
+        AND state IN ('ELIGIBLE','RETRY_WAIT') GROUP BY campaign) q ON q.campaign = c.name ORDER BY c.priority, c.name
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Still:
+    """`why`: OFF; PREVIEW (agents dial its cards); NO_SKILL (no agent has its skill); NOBODY (who has it is not at work)."""
+
+    campaign: str
+    tasks: int
+    why: str
+    skill: str
+    cards: int
+
+
+async def still(s: AsyncSession, day: date) -> list[Still]:
+    """Campaigns with tasks of the day to which no agent at work is called by the dialer itself."""
+    return [Still(*row) for row in await s.execute(_STILL, {"day": day}) if row.why]
+
+
 # --- skills --------------------------------------------------------------------------------------------------------
 
 
@@ -198,6 +226,12 @@ async def skills(s: AsyncSession) -> Sequence[Any]:
         .join(AgentSkill, AgentSkill.user_id == User.id)
         .order_by(User.login, AgentSkill.priority, AgentSkill.skill)
     )
+    return (await s.execute(query)).all()
+
+
+async def agent_names(s: AsyncSession) -> Sequence[Any]:
+    """Rows of login and full name of agents who may log in, by name."""
+    query = select(User.login, User.full_name).where(User.role == "agent", User.active).order_by(User.full_name)
     return (await s.execute(query)).all()
 
 

@@ -128,6 +128,11 @@ async def queue_counts(s: AsyncSession, business_date: date) -> dict[str, int]:
     return {state: count for state, count in (await s.execute(query)).all()}
 
 
+async def open_cases(s: AsyncSession) -> int:
+    """By the index of persons' open cases."""
+    return await s.scalar(select(func.count()).select_from(Case).where(Case.closed_at.is_(None))) or 0
+
+
 async def not_callable_counts(s: AsyncSession, business_date: date) -> dict[str, int]:
     query = (
         select(NotCallable.reason, func.count())

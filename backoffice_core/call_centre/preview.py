@@ -295,12 +295,13 @@ async def claim(
 
 
 async def sweep(s: AsyncSession, wall: datetime) -> list[UUID]:
-    """Cards that were left alone, whose agents have gone, or whose tasks were taken away, go back. An agent who let one lie
-    is paused. Returns the user ids of agents whose desks change."""
+    """Cards that were left alone, whose agents have gone, whose tasks were taken away, or whose campaign has left preview
+    mode, go back. An agent who let one lie is paused. Returns the user ids of agents whose desks change."""
     query = (
-        select(Preview, AgentSession, CallTask.state)
+        select(Preview, AgentSession, CallTask.state, (Campaign.mode == "preview") & Campaign.active)
         .join(AgentSession, AgentSession.id == Preview.session_id)
         .outerjoin(CallTask, CallTask.id == Preview.task_id)
+        .outerjoin(Campaign, Campaign.name == Preview.campaign)
         .where(Preview.ended_at.is_(None))
         .where(
             (Preview.until < wall - DIAL_WITHIN) & Preview.dial_at.is_not(None)
@@ -308,12 +309,13 @@ async def sweep(s: AsyncSession, wall: datetime) -> list[UUID]:
             | (AgentSession.call_id.is_distinct_from(Preview.id))
             | CallTask.state.is_(None)
             | CallTask.state.not_in(_OPEN)
+            | Preview.dial_at.is_(None) & ((Campaign.mode != "preview") | ~Campaign.active)
         )
         .with_for_update(of=AgentSession, skip_locked=True)
     )
     told = []
-    for shown, seat, state in (await s.execute(query)).all():
-        left = shown.until < wall and state in _OPEN
+    for shown, seat, state, in_preview in (await s.execute(query)).all():
+        left = shown.until < wall and state in _OPEN and bool(in_preview)
         await _back(s, shown, None, "")
         _end(shown, "LEFT" if left else "WITHDRAWN", wall)
         if seat.previewing and seat.call_id == shown.id:

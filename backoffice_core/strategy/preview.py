@@ -38,6 +38,7 @@ class Preview:
     after: Counter[tuple[int, str]] = field(default_factory=Counter)
     arms: Counter[str] = field(default_factory=Counter)
     listed: list[Touched] = field(default_factory=list)
+    fitting: int = 0  # cases that the list was asked for, of which it names the first `MOST`
 
 
 def planned(version: Version, facts: Facts, day: date) -> list[tuple[rules.Step, Planned]]:
@@ -85,6 +86,7 @@ def _add(
     if sorted(now) != sorted(then):
         seen.touched += 1
         fits = (not stage or str(facts.stage) == stage) and (not kind or kind in {k for k, _ in set(now) ^ set(then)})
+        seen.fitting += fits
         if fits and len(seen.listed) < MOST:
             arm = rules.arm_of(version, facts.number)
             seen.listed.append(

@@ -2,7 +2,10 @@
 
 from sqlalchemy import select
 
+from backoffice_core.call_centre import agents
 from backoffice_core.call_centre.campaign_models import Campaign
+from backoffice_core.staff.models import User
+from tests import house
 from tests.console.conftest import RunningConsole
 
 FORM = {
@@ -37,3 +40,40 @@ async def test_who_may_look_may_not_change_and_agents_see_nothing(console: Runni
     assert (await admin.send_form("/campaigns/collection", **FORM)).status_code == 403
     agent = await console.logged_in("anna", "agent", extension=101)
     assert (await agent.get("/campaigns")).status_code == 403
+
+
+async def test_skills_are_given_and_taken_on_the_page(console: RunningConsole) -> None:
+    """TL-07: agents serve by skill and priority; what cannot be a skill is refused with its words."""
+    boss = await console.logged_in("boss", "supervisor")
+    await console.person("anna", "agent", extension=101)
+    said = {"login": "anna", "skill": "mortgage", "priority": "2"}
+    assert (await boss.send_form("/campaigns/skills/set", **said)).status_code == 303
+    assert "mortgage" in (await boss.get("/campaigns")).text
+    for wrong in ({"skill": "Дві навички"}, {"priority": "0"}, {"login": "nobody"}):
+        refused = await boss.send_form("/campaigns/skills/set", **said | wrong)
+        assert (refused.status_code, "Нічого не змінено" in refused.text) == (422, True)
+    await boss.send_form("/campaigns/skills/set", **said | {"act": "remove"})
+    assert "mortgage" not in (await boss.get("/campaigns")).text
+
+
+async def test_the_floor_says_why_a_campaign_is_not_dialed(console: RunningConsole) -> None:
+    """FL-17: off, preview, a skill that nobody has, or nobody of it at work: one sentence each, with the cases that wait."""
+    boss = await console.logged_in("boss", "supervisor")
+    async with console.database.begin() as s:
+        await house.borrower(s, console.clock)
+        anna = await house.agent(s, console.clock)
+        login = (await s.get_one(User, anna.user_id)).login
+    assert 'id="still"' not in (await boss.get("/floor")).text
+    for change, sentence in (
+        ({"skill": "gold"}, "якої не має жоден оператор: 1"), ({"skill": ""}, ""), ({"mode": "preview"}, "показано 0, у черзі 1"),
+        ({"active": ""}, "вимкнена, тому 1"),
+    ):  # fmt: skip
+        await boss.send_form("/campaigns/collection", **FORM | change)
+        page = (await boss.get("/floor")).text
+        assert (sentence in page) if sentence else ('id="still"' not in page)
+    await boss.send_form("/campaigns/skills/set", login=login, skill="gold")
+    async with console.database.begin() as s:
+        seat = await agents.seat(s, anna.user_id)
+        seat.ended_at = console.clock.wall()
+    await boss.send_form("/campaigns/collection", **FORM | {"skill": "gold"})
+    assert "ніхто з навичкою «gold» не на зміні" in (await boss.get("/floor")).text

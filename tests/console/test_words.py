@@ -26,7 +26,7 @@ CONSOLE = ROOT / "agent_console"
 FAMILIES = (  # keys made of a stored code; the words of a code stand in the catalogue whether or not it came up yet
     "agent-state", "call-state", "task-state", "result", "outcome", "reason", "why", "case-state", "stage", "flag", "owner",
     "phone-state", "promise", "task", "pause", "role", "recording", "speech", "campaign", "event", "error", "remedy", "input",
-    "what-if-field", "what-if-bad", "what-if-state", "policy",
+    "what-if-field", "what-if-bad", "what-if-state", "policy", "still", "cards",
     "phone-refused", "rule", "problem", "stop-cause", "announcement", "trunk-state", "trunk-why", "sign", "span",
     "caller-id-state", "sound", "said", "one-way", "mode", "abandon-window", "denominator", "machines", "purpose",
     "ends", "task-result", "task-move", "task-bad", "task-end", "unit", "tasks-list", "tasks-when",

@@ -186,3 +186,17 @@ async def test_refused_in_words_at_the_second_of_dialing_and_when_nothing_is_cal
         )
         await s.execute(update(Campaign).values(mode="progressive"))
         assert await preview.standing(s, floor.settings, floor.agents[0], floor.clock.today()) is None
+
+
+async def test_a_campaign_that_leaves_preview_mode_takes_its_cards_back_at_once(floor: Floor) -> None:
+    """TL-07: changed while running: the card goes back to the queue, and its agent is ready, not paused."""
+    for change in ({"mode": "progressive"}, {"active": False}):
+        await floor.shown(0)
+        assert await floor.sweep() == []
+        async with floor.database.begin() as s:
+            await s.execute(update(Campaign).values(**change))
+        assert await floor.sweep() == [floor.agents[0]]
+        seat, task = await floor.seat(0), await floor.task(0)
+        assert (seat.state, task.earliest_at, task.state_reason) == ("READY", None, "")
+        async with floor.database.begin() as s:
+            await s.execute(update(Campaign).values(mode="preview", active=True))

@@ -26,8 +26,7 @@ def _shown(work: Work, run: Run) -> dict[str, Any]:
         named = {
             work.words.code("policy", name.replace(".", "_")): values for name, values in busy_by_hour(run.rows).items()
         }
-        title = work.words("what-if-chart", first=f"{run.first_hour:02}:00")
-        drawn = Markup(lines(title, named, unit="%", own_colours=False))  # noqa: S704 (its words are escaped)
+        drawn = Markup(lines(work.words("what-if-busy"), named, unit="%", own_colours=False))  # noqa: S704 (its words are escaped)
     return {"run": run, "bands": bands(run.rows) if run.state == "DONE" else {}, "drawn": drawn}
 
 

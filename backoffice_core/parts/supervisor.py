@@ -118,15 +118,21 @@ class Supervisor:
             if lock:
                 lock.close()
 
-    def lock(self) -> IO[str]:
+    def lock(self, *, wait: bool = False) -> IO[str]:
+        """Of the installation. `wait`: its holder was killed and is about to let go of it, which on a busy machine may be
+        after he looks dead: without end. Otherwise raises Conflict when another supervisor runs."""
         lock = states.file(self.settings, self.label).with_suffix(".lock").open("w")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise Conflict(
-                f"A supervisor already runs on {self.settings.data}.", remedy="See `backoffice status`."
-            ) from None
-        return lock
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                if not wait:
+                    raise Conflict(
+                        f"A supervisor already runs on {self.settings.data}.", remedy="See `backoffice status`."
+                    ) from None
+                time.sleep(TICK_S)
+            else:
+                return lock
 
     def _on_signal(self, *_: object) -> None:
         self.stopping = True

@@ -60,7 +60,7 @@ class TakeOver:
         process.until(lambda: self.old.supervisor is None, END_LIMIT_S)
         states.file(self.settings, LABEL).unlink(missing_ok=True)
         new.label = ""
-        lock = new.lock()
+        lock = new.lock(wait=True)
         new.save()
         log.info("took over", from_pid=self.old.pid)
         return lock

@@ -3,6 +3,7 @@
 import getpass
 import os
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,8 +13,10 @@ from sqlalchemy import select
 from backoffice_core.audit.models import AuditEntry
 from backoffice_core.config import Settings
 from backoffice_core.db import Database
+from backoffice_core.errors import Conflict
 from backoffice_core.parts import control, process
 from backoffice_core.parts import state as states
+from backoffice_core.parts.supervisor import Supervisor
 from tests.conftest import ROOT, command, fresh_settings, until
 
 PARTS = ["postgres", "valkey", "worker", "agi"]
@@ -103,3 +106,17 @@ def test_there_must_be_something_to_upgrade(tmp_path: Path) -> None:
     found = upgrade(fresh_settings(tmp_path / "nothing"), ROOT)
     assert found.returncode == 1
     assert "Nothing runs" in found.stderr
+
+
+def test_who_takes_over_waits_until_the_killed_one_has_let_go(tmp_path: Path) -> None:
+    """FL-14: on a busy machine a killed supervisor holds its lock for a while; giving up then would end what runs."""
+    settings = fresh_settings(tmp_path / "data")
+    process.own_folder(settings.run_dir)
+    old, new = Supervisor(settings, PARTS), Supervisor(settings, PARTS)
+    held = old.lock()
+    with pytest.raises(Conflict):
+        new.lock()
+    let_go = threading.Timer(0.5, held.close)
+    let_go.start()
+    new.lock(wait=True).close()
+    assert held.closed

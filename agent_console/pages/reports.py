@@ -60,6 +60,12 @@ class Asked:
         by = self.question.by if self.question else self.family.cuts[0]
         return self.url("/rows", **{by: line.key or WITHOUT, "by": "", "figure": figure, "currency": line.currency})
 
+    def compares(self, one: arms.Comparison, arm: str, figure: str) -> str:
+        """The rows of one arm behind a comparison."""
+        place = {} if one.stage is None else {"stage": one.stage, "segment": one.segment or WITHOUT}
+        narrow = {"strategy": one.strategy, "arm": arm, "currency": one.currency, **place}
+        return self.url("/rows", by="", figure=figure, **narrow)
+
     def said(self, column: str, value: Any) -> str:
         """A key of a cut, or a narrowed value, in words."""
         if value in {"", WITHOUT, None}:
@@ -232,9 +238,10 @@ def _drawn(asked: Asked, report: Report) -> str:
     bars = [(asked.said(question.by, x.key), [float(x.values[name]) for name in one.chart]) for x in some]
     if not any(sum(values) for _, values in bars):
         return ""
-    title = w("report-chart", what=w(fig(one, "title")), date=w.date(question.as_at))
     if one is arms.FAMILY:
         return ""  # its chart is the comparison
+    most, values = max(bars, key=lambda bar: sum(bar[1]))
+    title = w("report-chart-alt", what=w(fig(one, "title")), most=most, n=w.number(Decimal(sum(values))))
     return Markup(chart.bars(  # noqa: S704 (chart.py escapes every word)
         title, bars, [w(fig(one, name)) for name in one.chart],
         lambda value: w.money(Decimal(value), currency, digits=0) if money else w.number(Decimal(value)),

@@ -1311,6 +1311,7 @@ report-none = No rows
 report-table = Figures
 report-opens = each figure opens its rows
 report-chart = { $what }, as at { $date }
+report-chart-alt = { $what }: most is { $most }, { $n }
 report-chart-first = the first 12; all are in the table
 report-rows = Rows of the report
 report-rows-n = { $n ->

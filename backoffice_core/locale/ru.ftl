@@ -1320,6 +1320,7 @@ report-none = Нет строк
 report-table = Числа
 report-opens = каждое число открывает свои строки
 report-chart = { $what }, на { $date }
+report-chart-alt = { $what }: больше всего — { $most }, { $n }
 report-chart-first = первые 12; все — в таблице
 report-rows = Строки отчёта
 report-rows-n = { $n ->

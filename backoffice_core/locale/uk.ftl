@@ -1321,6 +1321,7 @@ report-none = Немає рядків
 report-table = Числа
 report-opens = кожне число відкриває свої рядки
 report-chart = { $what }, станом на { $date }
+report-chart-alt = { $what }: найбільше — { $most }, { $n }
 report-chart-first = перші 12; усі — у таблиці
 report-rows = Рядки звіту
 report-rows-n = { $n ->

@@ -8,6 +8,7 @@ from decimal import Decimal
 from backoffice_core.loans.models import LoanBalance
 from backoffice_core.reports.service import FAMILIES
 from tests import house
+from tests.browser.world_reports import reported
 from tests.console.conftest import Browser, RunningConsole
 
 LINK = re.compile(r'<a href="(/reports/[a-z]+/rows\?[^"]+)">([^<]+)</a>')
@@ -61,6 +62,24 @@ async def test_ck24_figures_open_their_rows_and_files_hold_no_formula(console: R
     assert "'=1+1" in rows
     assert rows.count("\n") == 2
     assert (await boss.get("/reports/portfolio/rows.xlsx")).content[:2] == b"PK"
+
+
+async def test_every_figure_of_every_report_opens_as_many_rows(console: RunningConsole) -> None:
+    """CK-24, CK-25: of a bank with a month behind it; counts by the first cut, and those of the arms compared."""
+    await reported(console)
+    boss = await console.logged_in("boss", "manager")
+    for name in ("portfolio", "rolls", "promises", "arms", "load"):
+        page = await text(boss, f"/reports/{name}")
+        links = [(link, said) for link, said in LINK.findall(page) if "," not in said]
+        assert len(links) > 5, name
+        for link, said in links[::3]:
+            rows = await text(boss, link)
+            assert f'<small class="mid">{said} ряд' in rows, (link, said)
+        assert all(f"/reports/{name}/rows" in link for link, _ in links)
+    page = await text(boss, "/reports/arms")
+    assert "Інша гілка краща: увесь інтервал вище за нуль" in page
+    assert "Справ ще замало" in page
+    assert re.search(r"stage=1&segment=-[^>]*>\d+</a>", page) or re.search(r"segment=-[^>]*stage=1[^>]*>\d+</a>", page)
 
 
 async def test_a_wrong_question_is_told_at_its_field_and_nothing_is_left_out_in_silence(

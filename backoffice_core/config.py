@@ -213,6 +213,9 @@ class Settings(BaseSettings):
         pattern=r"^[0-2][0-9]:[0-5][0-9]$",
         description="bank's time: then what is complete is published",
     )
+    night_range: int = Field(
+        default=20_000, ge=1, description="persons of one range of the night: one transaction, and what a kill costs"
+    )
     due_on_day_off: Literal["same", "next"] = Field(
         default="same",
         description="an instalment due on a day off is late after that day, or after the next working one",

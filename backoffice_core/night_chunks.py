@@ -1,6 +1,7 @@
 """The night's big steps in ranges of persons: one transaction each, so that a kill costs one range, and one portfolio after
 another, so that those that are complete can be published when the time is over."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from uuid import UUID
 
@@ -12,7 +13,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 from backoffice_core.db import Base, Json
 from backoffice_core.loans.models import PortfolioNight
 
-PERSONS = 20_000  # of one range
 LEAST, MOST = UUID(int=0), UUID(int=2**128 - 1)
 
 
@@ -32,15 +32,34 @@ class NightChunk(Base):
     counts: Mapped[Json] = mapped_column(default=dict)
 
 
-async def ranges(session: AsyncSession, size: int = PERSONS) -> list[tuple[str, UUID, UUID]]:
-    """Portfolio, first and last person. A person belongs to the first portfolio, by name, in which he has a loan. Where there
-    is one portfolio the ranges leave no gap, and its name is "" = whoever lies in the range."""
+async def ranges(session: AsyncSession, size: int) -> list[tuple[str, UUID, UUID]]:
+    """Of some `size` persons each: portfolio, first and last person. A person belongs to the first portfolio, by name, in
+    which he has a loan. Where there is one portfolio the ranges leave no gap, and its name is "" = whoever lies in it."""
     found = (await session.execute(_RANGES, {"size": size})).all()
     if len({row.portfolio for row in found}) > 1:
         return [(row.portfolio, row.low, row.high) for row in found]
-    begins = [LEAST, *(UUID(int=UUID(str(row.low)).int) for row in found[1:])]
+    return _without_gaps([row.low for row in found])
+
+
+async def ranges_of_cases(session: AsyncSession, size: int) -> list[tuple[str, UUID, UUID]]:
+    """The same of persons with an open case, of all portfolios together, without gaps."""
+    return _without_gaps(list(await session.scalars(_OF_CASES, {"size": size})))
+
+
+def _without_gaps(lows: Sequence[UUID]) -> list[tuple[str, UUID, UUID]]:
+    begins = [LEAST, *(UUID(str(low)) for low in lows[1:])]
     ends = [UUID(int=one.int - 1) for one in begins[1:]] + [MOST]
     return [("", low, high) for low, high in zip(begins, ends, strict=True)]
+
+
+_OF_CASES = text(
+    """
+    -- night_ranges_of_cases
+    SELECT person_id FROM (SELECT person_id, row_number() OVER (ORDER BY person_id) AS n
+                             FROM (SELECT DISTINCT person_id FROM cases WHERE closed_at IS NULL) AS whose) AS numbered
+     WHERE (n - 1) % CAST(:size AS int) = 0 ORDER BY person_id
+    """
+)
 
 
 _RANGES = text(

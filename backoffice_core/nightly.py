@@ -162,7 +162,7 @@ class _OneNight:
     async def run(self) -> NightReport:
         report = NightReport(self.day)
         async with self.database.begin() as session:
-            self.spans = await night_chunks.ranges(session)
+            self.spans = await night_chunks.ranges(session, self.settings.night_range)
             await night_chunks.forget(session, self.day - timedelta(days=DAYS_AHEAD))
         big = [(name, step) for name, step in STEPS if name in IN_RANGES]
         for portfolio in dict.fromkeys(span[0] for span in self.spans):
@@ -178,11 +178,20 @@ class _OneNight:
         if report.late:
             log.warning("night not complete", date=str(self.day), complete=report.complete, late=report.late)
         for name, step in STEPS:
-            if name in IN_RANGES:
+            if name in IN_RANGES_OF_CASES:
+                await self._of_cases(name, step, "|".join(report.late))
+            if name in IN_RANGES | IN_RANGES_OF_CASES:
                 report.steps.append(self.ended.get(name) or StepReport(name, False, 0.0, {}))
             else:
                 report.steps.append(await self._whole(name, step, "|".join(report.late)))
         return report
+
+    async def _of_cases(self, name: str, step: Step, late: str) -> None:
+        """Whatever the hour is: it follows the big steps, and the queue waits for it."""
+        async with self.database.begin() as session:
+            self.spans = await night_chunks.ranges_of_cases(session, self.settings.night_range)
+        self.until = None
+        await self._in_ranges(name, step, "", late)
 
     async def _needed(self, session: AsyncSession, name: str, late: str = "") -> StepReport | None:
         """Notes that a step runs now; None, or the report of the one that was done before and still holds."""
@@ -191,7 +200,7 @@ class _OneNight:
         same = known is not None and known.basis == basis
         if known is not None and same and known.state == "DONE" and not self.again:
             return StepReport(name, False, 0.0, known.counts)
-        if name in IN_RANGES and not (known is not None and same and known.state == "RUNNING"):
+        if name in IN_RANGES | IN_RANGES_OF_CASES and not (known is not None and same and known.state == "RUNNING"):
             await night_chunks.plan(session, self.day, name, self.spans)
         started = self.clock.wall()
         await _note(session, self.day, name, state="RUNNING", started=started, finished=None, basis=basis, counts={})
@@ -201,12 +210,12 @@ class _OneNight:
         progress = lambda done, total: self.progress(name, done, total)  # noqa: E731
         return Night(self.day, self.clock.now(), self.clock, self.settings, progress, **span)
 
-    async def _in_ranges(self, name: str, step: Step, portfolio: str) -> bool:
+    async def _in_ranges(self, name: str, step: Step, portfolio: str, late: str = "") -> bool:
         """What is left of a step for one portfolio; False when the time was over first."""
         if name not in self.begun:
             self.begun.add(name)
             async with self.database.begin() as session:
-                if await self._needed(session, name) is None:
+                if await self._needed(session, name, late) is None:
                     self.seconds[name] = 0.0
         async with self.database.begin() as session:
             chunks = await night_chunks.left(session, self.day, name, portfolio)
@@ -354,7 +363,7 @@ async def _strategy_steps(session: AsyncSession, night: Night) -> dict[str, int]
     calendar = await compliance.working_days(session, night.settings.jurisdiction, night.business_date, days=400)
     return await strategy.run(
         session, night.business_date, now=night.now, settings=night.settings, zone=night.clock.zone,
-        is_working=lambda day: calendar.get(day, day.weekday() < 5), progress=night.progress,
+        is_working=lambda day: calendar.get(day, day.weekday() < 5), of=(night.low, night.high),
     )  # fmt: skip
 
 
@@ -382,3 +391,4 @@ STEPS: tuple[tuple[str, Step], ...] = (
     ("build_queue", _build_queue),
 )
 IN_RANGES = frozenset({"days_past_due", "open_cases", "judge_promises", "move_stages"})
+IN_RANGES_OF_CASES = frozenset({"strategy_steps"})

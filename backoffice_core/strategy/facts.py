@@ -14,6 +14,8 @@ from backoffice_core.borrowers.rules import UNUSABLE
 from backoffice_core.strategy.rules import Facts
 
 IN_ONE_GO = 5_000
+Persons = tuple[UUID, UUID]  # from one to another, both included
+EVERYBODY: Persons = (UUID(int=0), UUID(int=2**128 - 1))
 
 _READ = text(
     """
@@ -41,7 +43,8 @@ _READ = text(
       LEFT JOIN LATERAL (
           SELECT count(*) FILTER (WHERE state = 'BROKEN') AS broken, bool_or(state IN ('OPEN', 'PARTIAL')) AS open
             FROM promises WHERE case_id = c.id) pr ON true
-     WHERE c.closed_at IS NULL AND c.number > :after AND (cast(:only AS bigint[]) IS NULL OR c.number = ANY (:only))
+     WHERE c.closed_at IS NULL AND c.number > :after AND c.person_id BETWEEN :low AND :high
+       AND (cast(:only AS bigint[]) IS NULL OR c.number = ANY (:only))
      ORDER BY c.number
      LIMIT :many
     """
@@ -57,12 +60,18 @@ class CaseFacts:
 
 
 async def read(
-    s: AsyncSession, zone: ZoneInfo, *, only: Sequence[int] | None = None, many: int = IN_ONE_GO
+    s: AsyncSession,
+    zone: ZoneInfo,
+    *,
+    only: Sequence[int] | None = None,
+    many: int = IN_ONE_GO,
+    of: Persons = EVERYBODY,
 ) -> AsyncIterator[list[CaseFacts]]:
-    """All open cases in parts, by number; `only`: those with these numbers."""
+    """All open cases in parts, by number; `only`: those with these numbers; `of`: of persons from one to another."""
     after = 0
     asked: dict[str, Any] = {
         "zone": str(zone), "unusable": sorted(UNUSABLE), "only": list(only) if only is not None else None, "many": many,
+        "low": of[0], "high": of[1],
     }  # fmt: skip
     while True:
         rows = (await s.execute(_READ, {**asked, "after": after})).all()

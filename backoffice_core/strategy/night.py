@@ -1,6 +1,6 @@
 """The night's step: closes steps by their evidence, skips those whose ground is gone, and makes those that fall due.
 
-Each part is one statement for the whole portfolio, or one for each part of it; run twice it changes nothing.
+For a range of persons at a time, in whole statements; run twice it changes nothing.
 """
 
 from collections.abc import Callable, Iterable
@@ -21,13 +21,13 @@ from backoffice_core.config import Settings
 from backoffice_core.db import new_key
 from backoffice_core.strategy import facts as reading
 from backoffice_core.strategy import lawful, rules, service
-from backoffice_core.strategy.facts import CaseFacts, day_begins
+from backoffice_core.strategy.facts import EVERYBODY, CaseFacts, Persons, day_begins
 from backoffice_core.strategy.models import StepDue, StrategyVersion
 from backoffice_core.strategy.rules import CHANNEL, Due, Version
 
 CATCH_UP = 7  # days: nights that were left out are made up for so far back
 CALLERS = "call_centre"  # the unit whose a call step is
-_WAITS = "d.done_on IS NULL AND d.skipped_on IS NULL"
+_WAITS = "d.done_on IS NULL AND d.skipped_on IS NULL AND d.person_id BETWEEN :low AND :high"
 _STATE = "CASE WHEN (x.at AT TIME ZONE :zone)::date <= d.deadline THEN 'DONE' ELSE 'LATE' END"
 _DONE = "done_on = (x.at AT TIME ZONE :zone)::date, done_at = x.at"
 
@@ -83,37 +83,42 @@ _SKIP = f"""
 
 async def run(
     s: AsyncSession, day: date, *, now: datetime, settings: Settings, zone: ZoneInfo, is_working: Callable[[date], bool],
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    of: Persons = EVERYBODY,
 ) -> dict[str, int]:  # fmt: skip
-    """Counts: done, skipped, late, due (new ones), and of these skipped at once, with a task."""
-    counts = await settle(s, day, now=now, zone=zone)
+    """Counts: done, skipped, late, due (new ones), and of these skipped at once, with a task. `of`: persons from one to
+    another."""
+    counts = await settle(s, day, now=now, zone=zone, of=of)
     counts |= {"due": 0, "skipped_at_once": 0, "tasks": 0}
     live = await service.live(s, day)
-    total = await s.scalar(text("SELECT count(*) FROM cases WHERE closed_at IS NULL")) or 0
-    seen = 0
     if live:
-        async for part in reading.read(s, zone):
+        async for part in reading.read(s, zone, of=of):
             new = await _make(s, part, live, day, now=now, settings=settings, zone=zone, is_working=is_working)
             counts = {name: n + new.get(name, 0) for name, n in counts.items()}
-            seen += len(part)
-            progress(seen, total)
-    counts["tasks"] += await _late_calls(s, day, now)
+    counts["tasks"] += await _late_calls(s, day, now, of)
     return counts
 
 
-async def settle(s: AsyncSession, day: date, *, now: datetime, zone: ZoneInfo) -> dict[str, int]:
+async def settle(
+    s: AsyncSession, day: date, *, now: datetime, zone: ZoneInfo, of: Persons = EVERYBODY
+) -> dict[str, int]:  # fmt: skip
     """What became of the open steps by now; may be run at any hour. What ended within its deadline and is found the night
     after has ended in time."""
-    asked = {"zone": str(zone), "now": now}
+    whose = {"low": of[0], "high": of[1]}
+    asked = {"zone": str(zone), "now": now, **whose}
     done = 0
     for statement in _EVIDENCE:
         ended = (await s.execute(text(statement), asked)).scalars().all()
         done += len(ended)
         await _close_tasks(s, ended, "DONE", now)
-    skip = {"day": day, "over": sorted(rules.OVER), "elsewhere": sorted(rules.ELSEWHERE), "channels": sorted(CHANNEL)}
+    skip = whose | {
+        "day": day,
+        "over": sorted(rules.OVER),
+        "elsewhere": sorted(rules.ELSEWHERE),
+        "channels": sorted(CHANNEL),
+    }
     gone = (await s.execute(text(_SKIP), skip)).scalars().all()
     await _close_tasks(s, gone, "CANCELLED", now)
-    return {"done": done, "skipped": len(gone), "late": await _late(s, day)}
+    return {"done": done, "skipped": len(gone), "late": await _late(s, day, of)}
 
 
 async def _close_tasks(s: AsyncSession, ids: Iterable[UUID | None], state: str, at: datetime) -> None:
@@ -123,14 +128,14 @@ async def _close_tasks(s: AsyncSession, ids: Iterable[UUID | None], state: str, 
         await s.execute(change.values(state=state, closed_at=at, result="DONE" if state == "DONE" else ""))
 
 
-async def _late(s: AsyncSession, day: date) -> int:
-    late = update(StepDue).where(StepDue.state == "OPEN", StepDue.deadline < day)
+async def _late(s: AsyncSession, day: date, of: Persons) -> int:
+    late = update(StepDue).where(StepDue.state == "OPEN", StepDue.deadline < day, StepDue.person_id.between(*of))
     return len((await s.execute(late.values(state="LATE").returning(StepDue.id))).all())
 
 
-async def _late_calls(s: AsyncSession, day: date, now: datetime) -> int:
+async def _late_calls(s: AsyncSession, day: date, now: datetime, of: Persons) -> int:
     """A call step that is late by the queue becomes a task for a person; how many did."""
-    waits = (StepDue.state == "LATE", StepDue.kind == "CALL", StepDue.task_id.is_(None))
+    waits = (StepDue.state == "LATE", StepDue.kind == "CALL", StepDue.task_id.is_(None), StepDue.person_id.between(*of))
     still = (StepDue.done_on.is_(None), StepDue.skipped_on.is_(None))
     query = select(StepDue, StrategyVersion).join(StrategyVersion, StrategyVersion.id == StepDue.version_id)
     late = (await s.execute(query.where(*waits, *still))).all()

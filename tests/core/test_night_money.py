@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backoffice_core import money_in, night_chunks, nightly
+from backoffice_core import money_in, nightly
 from backoffice_core.borrowers.models import Person
 from backoffice_core.cases import service as cases
 from backoffice_core.cases.models import Case
@@ -139,8 +139,7 @@ async def test_ranges_a_kill_costs_one_range_and_the_end_is_the_same(
     bank: Bank, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Resumable within a big step: after a kill in the third range of five the first two are not done again."""
-    monkeypatch.setattr(night_chunks, "PERSONS", 3)
-    monkeypatch.setattr(night_chunks.ranges, "__defaults__", (3,))
+    bank.settings = bank.settings.model_copy(update={"night_range": 3})
     await bank.file(*({"n": n} for n in range(1, 15)))
     seen: list[UUID] = []
     steps = dict(nightly.STEPS)

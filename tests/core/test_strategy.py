@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import func, select
 
+from backoffice_core import nightly
 from backoffice_core.call_centre.history import history
 from backoffice_core.cases import service as cases
 from backoffice_core.cases import tasks
@@ -58,6 +59,35 @@ async def talk(bank: Bank, at: datetime) -> None:
     async with bank.database.begin() as s:
         data = {"outcome": "REFUSE", "rpc": True}
         await cases.add_event(s, (await bank.case()).id, "outcome", at, call_id=uuid4(), data=data)
+
+
+async def test_a_kill_costs_one_range_of_cases_and_the_steps_are_the_same(
+    bank: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Issue 6: the step goes on at the range in which it was killed, and each step is due once."""
+    bank.settings = bank.settings.model_copy(update={"night_range": 2})
+    await bank.file(*({"n": n} for n in range(1, 6)))
+    await go_live(bank, STEPS)
+    steps, seen = dict(nightly.STEPS), list[Any]()
+
+    async def dies(session: Any, night: nightly.Night) -> dict[str, int]:
+        seen.append(night.low)
+        counts = await steps["strategy_steps"](session, night)
+        if len(seen) == 2:
+            raise RuntimeError("killed")
+        return counts
+
+    monkeypatch.setattr(nightly, "STEPS", tuple((n, dies if n == "strategy_steps" else s) for n, s in nightly.STEPS))
+    with pytest.raises(RuntimeError, match="killed"):
+        await bank.night()
+    async with bank.database.begin() as s:
+        assert await s.scalar(select(func.count()).select_from(StepDue)) == 2
+    report = await bank.night()
+    assert len(seen) == 2 + 2  # the second range again, and the third
+    assert seen[1] == seen[2]
+    assert (report.counts("strategy_steps")["due"], report.counts("strategy_steps")["tasks"]) == (5, 5)
+    async with bank.database.begin() as s:
+        assert await s.scalar(select(func.count()).select_from(StepDue)) == 5
 
 
 async def test_ck25_steps_fall_due_are_done_and_are_late(bank: Bank) -> None:

@@ -27,6 +27,7 @@ from agent_console.pages import (
     lines,
     login,
     numbers,
+    overdue,
     preview,
     proof,
     queue,
@@ -101,6 +102,7 @@ def create_app(
         dossier,
         what_if,
         rules,
+        overdue,
     ):
         app.include_router(pages.router)
     app.state.api_limits = api.Limits()

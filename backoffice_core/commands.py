@@ -14,7 +14,7 @@ from backoffice_core.commands_audit import audit
 from backoffice_core.commands_backup import backup, drain
 from backoffice_core.commands_campaigns import campaign, dialer
 from backoffice_core.commands_contacts import client, contacts
-from backoffice_core.commands_money import payments
+from backoffice_core.commands_money import overdue, payments
 from backoffice_core.commands_outbox import webhook
 from backoffice_core.commands_people import user
 from backoffice_core.commands_prompts import prompts
@@ -295,7 +295,19 @@ def register(app: typer.Typer) -> None:
     """Adds them to `backoffice`."""
     commands_lists.register(app, _as_help)
     commands_trunks.register(app)
-    for command in (nightly, queue, calls, agents, stop, drain, simulate, tasks, dossier, commands_report.report):
+    for command in (
+        nightly,
+        queue,
+        calls,
+        agents,
+        stop,
+        drain,
+        simulate,
+        tasks,
+        dossier,
+        overdue,
+        commands_report.report,
+    ):
         app.command()(command)
     app.add_typer(case, name="case")
     app.add_typer(call, name="call")

@@ -1,12 +1,13 @@
 """`backoffice payments …`: payments, reversals and schedules from the bank's files."""
 
 import getpass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from backoffice_core.command_line import House, Json, run, say, say_json
+from backoffice_core.command_line import House, Json, run, say, say_json, table
 from backoffice_core.events import QueueChanged
 
 payments = typer.Typer(no_args_is_help=True, help="Payments and schedules from the bank's files.")
@@ -62,3 +63,25 @@ def schedule_command(
         say_json(done)
     else:
         say(f"{done['instalments']} instalments of {done['contracts']} contracts; the night counts days by them.")
+
+
+def overdue(
+    day: Annotated[str, typer.Option(help="business date, as 2026-12-31; default: today")] = "",
+    branch: Annotated[str, typer.Option(help="only of this branch")] = "",
+    as_json: Json = False,
+) -> None:
+    """The notice to the credit department: loans that turned overdue on a day and still are."""
+    from backoffice_core.collection import overdue as notice
+
+    async def work(house: House) -> list[notice.Turned]:
+        start, end = house.clock.day_bounds(house.day(day))
+        async with house.database.begin() as session:
+            return await notice.turned(session, start, end, branch=branch)
+
+    found = run(work)
+    if as_json:
+        say_json([asdict(one) for one in found])
+        return
+    head = ("branch", "contract", "case", "days", "overdue", "currency")
+    rows = [(r.branch, r.contract_no, r.case_number, r.days_past_due, f"{r.overdue:,.2f}", r.currency) for r in found]
+    table("turned overdue", head, rows)

@@ -2988,6 +2988,20 @@ shipped-decide = Decide: claim, restructuring or assignment
 shipped-legal = Hand over to legal by an act
 shipped-claim = Statement of claim
 shipped-enforce = Application for enforcement
+nav-overdue = Turned overdue
+overdue-count = loans: { $n }
+overdue-day = Day
+overdue-branch = Branch
+overdue-product = Product
+overdue-currency = Currency
+overdue-none = No loan turned overdue that day
+overdue-none-hint = The night and each payment and balance of the day fill this list.
+overdue-more = The first { $n } are shown; the file has all.
+said-the-notice-to-the-credit-department-loans-that-turned-overdu = The notice to the credit department: loans that turned overdue on a day and still are.
+said-business-date-as-2026-12-31-default-today = business date, as 2026-12-31; default: today
+said-only-of-this-branch = only of this branch
+said-turned-overdue = turned overdue
+said-branch = branch
 
 ## Errors
 

@@ -3003,6 +3003,20 @@ shipped-decide = Решение: иск, реструктуризация или
 shipped-legal = Передать юридической службе по акту
 shipped-claim = Исковое заявление
 shipped-enforce = Заявление о принудительном исполнении
+nav-overdue = Новые просрочки
+overdue-count = кредитов: { $n }
+overdue-day = День
+overdue-branch = Отделение
+overdue-product = Продукт
+overdue-currency = Валюта
+overdue-none = В тот день просрочек не возникло
+overdue-none-hint = Список наполняют ночь, платежи и балансы дня.
+overdue-more = Показаны первые { $n }; в файле все.
+said-the-notice-to-the-credit-department-loans-that-turned-overdu = Сообщение кредитному отделу: кредиты, просроченные с этого дня и до сих пор.
+said-business-date-as-2026-12-31-default-today = операционная дата, как 2026-12-31; по умолчанию сегодня
+said-only-of-this-branch = только этого отделения
+said-turned-overdue = новые просрочки
+said-branch = отделение
 
 ## Errors
 

@@ -3004,6 +3004,20 @@ shipped-decide = Рішення: позов, реструктуризація ч
 shipped-legal = Передати юридичній службі за актом
 shipped-claim = Позовна заява
 shipped-enforce = Заява про примусове виконання
+nav-overdue = Нові прострочення
+overdue-count = кредитів: { $n }
+overdue-day = День
+overdue-branch = Відділення
+overdue-product = Продукт
+overdue-currency = Валюта
+overdue-none = Того дня прострочень не виникло
+overdue-none-hint = Список наповнюють ніч, платежі й баланси дня.
+overdue-more = Показано перші { $n }; у файлі всі.
+said-the-notice-to-the-credit-department-loans-that-turned-overdu = Повідомлення кредитному відділу: кредити, що прострочено з цього дня й досі.
+said-business-date-as-2026-12-31-default-today = операційна дата, як 2026-12-31; типово сьогодні
+said-only-of-this-branch = лише цього відділення
+said-turned-overdue = нові прострочення
+said-branch = відділення
 
 ## Errors
 

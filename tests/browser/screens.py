@@ -63,6 +63,7 @@ async def take(console: RunningConsole, look: Pictures) -> None:
         await tour.work(page, console, look)
         await tour.strategies(page, console, look)
         await tour.reports(page, console, look)
+        await tour.case_work(page, console, look)
         await tour.aside(page, console, look)
         await tour.api_docs(await visitor(), console, look)
         await browser.close()

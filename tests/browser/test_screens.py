@@ -80,6 +80,7 @@ async def test_case_and_lists(page: Page, console: RunningConsole) -> None:
     await tour.work(page, console, look)
     await tour.strategies(page, console, look)
     await tour.reports(page, console, look)
+    await tour.case_work(page, console, look)
     await tour.aside(page, console, look)
     await page.context.clear_cookies()
     await tour.api_docs(page, console, look)

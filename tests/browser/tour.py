@@ -182,6 +182,30 @@ async def reports(page: Page, console: RunningConsole, look: Look) -> None:
         await look(page, name, languages=languages)
 
 
+async def case_work(page: Page, console: RunningConsole, look: Look) -> None:
+    """Holds, a plan, an act, a correction; a form refused; the rules with one open."""
+    number = await world.case_work(console)
+    base = f"{console.url}/case/{number}/work"
+    await page.goto(base)
+    await look(page, "14-case-work")
+    await page.click("#holds details summary")
+    await page.fill("#holds [name=until]", "учора")
+    await page.fill("#holds [name=evidence]", "Лист 9")
+    await page.click("#holds details .primary")
+    await page.wait_for_selector("#refused")
+    await look(page, "14-case-work-refused", languages=())
+    await page.goto(base)
+    await page.click("[popovertarget^=accept-]")
+    await look(page, "14-case-work-accepting", languages=())
+    await page.keyboard.press("Escape")
+    await page.goto(f"{console.url}/rules?country=UA&code=UA-MILITARY")
+    await look(page, "15-rules")
+    await page.goto(f"{console.url}/overdue")
+    await look(page, "15-overdue", languages=("uk",))
+    await page.goto(f"{console.url}/queue?after=zz")
+    await look(page, "9-error-field", languages=())
+
+
 async def aside(page: Page, console: RunningConsole, look: Look) -> None:
     """Pages without the console's frame: they speak the language of the person's login."""
     for lang in ("ru", "en", "uk"):

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from decimal import Decimal
 from random import Random
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
@@ -22,13 +23,16 @@ from backoffice_core.call_centre.models import (
     TrunkState,
     UnknownCaller,
 )  # fmt: skip
+from backoffice_core.cases import holds
 from backoffice_core.cases import service as cases
 from backoffice_core.cases.models import Case, CaseEvent, Task
+from backoffice_core.collection import corrections, hand_over, plans
 from backoffice_core.collection.models import Promise
 from backoffice_core.db import new_key
 from backoffice_core.loans import sources
 from backoffice_core.loans.models import Loan
 from backoffice_core.loans.sources import Source
+from backoffice_core.staff import units
 from backoffice_core.staff.models import User
 from backoffice_core.strategy import rules, service
 from backoffice_core.strategy.models import StepDue
@@ -281,6 +285,54 @@ async def work(console: RunningConsole) -> int:
             if n == 0:
                 (await s.get_one(Task, key)).escalated_at = clock.now()
     return made[0].case.number
+
+
+async def case_work(console: RunningConsole) -> int:
+    """A case with a hold lifted and one that stands, a plan and a correction that wait for the second person, and an act of
+    hand-over; its number."""
+    clock, today = console.clock, console.clock.today()
+    who = await console.person("stepan", "agent", extension=133, name="Кравченко Степан Олексійович")
+    async with console.database.begin() as s:
+        for code in ("soft", "legal"):
+            await units.put(s, code, who="test")
+        one = await house.borrower(s, clock)
+        case = await s.get_one(Case, one.case.id)
+        case.unit, case.owner_id = "soft", who.id
+        opened = {"from": "", "to": "NEW", "reason": "OVERDUE"}
+        await cases.add_event(s, case.id, "state", clock.now(), data=opened)
+        given: dict[str, Any] = {"at": clock.now(), "by": who.id}
+        first = await holds.place(
+            s, case.id, "HARDSHIP", evidence="Довідка центру зайнятості 318/04 від 12.11.2026", until=today + timedelta(days=20),
+            today=today, **given,
+        )  # fmt: skip
+        await holds.lift(s, first.id, why="Знову працює, телефонував сам", **given)
+        await holds.place(
+            s,
+            case.id,
+            "DISPUTE",
+            evidence="Лист позичальника вх. 1207",
+            until=today + timedelta(days=30),
+            today=today,
+            **given,
+        )
+        rows = [(today + timedelta(days=30 * n), Decimal("600.00")) for n in (1, 2, 3)]
+        await plans.propose(s, case.id, rows, currency="UAH", today=today, reason="Зарплата 24-го числа", **given)
+        await hand_over.propose(s, case.id, to_unit="legal", reason="Спір про суму: потрібна думка юриста", **given)
+        sums = dict.fromkeys(corrections.SUMS, Decimal(0)) | {
+            "balance": Decimal(9100),
+            "overdue_principal": Decimal("950.50"),
+        }
+        await corrections.propose(
+            s,
+            case,
+            one.loan.contract_no,
+            sums,
+            12,
+            as_at=None,
+            reason="Платіж рознесено не на той договір, службова 44",
+            **given,
+        )
+    return case.number
 
 
 async def strategy(console: RunningConsole) -> int:

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from backoffice_core.cases.models import Case, CaseEvent, HandOver, Hold
+from backoffice_core.collection import service as collection
 from backoffice_core.collection.models import PaymentPlan, Promise
 from backoffice_core.db import Database
 from backoffice_core.loans import balances
@@ -170,3 +171,30 @@ async def test_a_balance_is_corrected_by_two_and_what_was_said_stays(
     assert "correction" in events
     assert "Баланс виправлено" in (await boss.get(base)).text
     await post(boss, f"{base}/corrections/{key}/refuse", 409, why="late")
+
+
+async def test_the_credit_department_is_told_what_turned_overdue(console: RunningConsole) -> None:
+    """DM-13: a loan that turns overdue is on the day's notice with its branch and sum, once, as list and as file; one that was
+    overdue before, or is paid, is not."""
+    clock = console.clock
+    async with console.database.begin() as s:
+        old = await house.borrower(s, clock)  # its case was opened days ago
+        fresh = await house.borrower(s, clock)
+        fresh.case.closed_at, fresh.case.state = clock.now() - timedelta(days=1), "CLOSED"
+        fresh.loan.branch = "Полтава-2"
+    async with console.database.begin() as s:
+        assert await collection.open_cases(s, clock.now(), clock.today(), {fresh.person.id, old.person.id}) == 1
+    boss = await console.logged_in("boss", "manager")
+    page = (await boss.get("/overdue")).text
+    assert fresh.loan.contract_no in page
+    assert "Полтава-2" in page
+    assert old.loan.contract_no not in page
+    told = (await boss.get("/overdue.csv", params={"branch": "Полтава-2"})).text
+    assert told.count(fresh.loan.contract_no) == 1
+    assert fresh.loan.contract_no not in (await boss.get("/overdue", params={"branch": "Київ"})).text
+    assert fresh.loan.contract_no not in (await boss.get("/overdue", params={"day": "01.11.2026"})).text
+    assert (await boss.get("/overdue", params={"day": "zz"})).status_code == 422
+    async with console.database.begin() as s:
+        loan = await s.get_one(Loan, fresh.loan.id)
+        loan.overdue_principal, loan.days_past_due = Decimal(0), 0
+    assert fresh.loan.contract_no not in (await boss.get("/overdue")).text

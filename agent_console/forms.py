@@ -81,10 +81,11 @@ def moment(text: str, today: date, now: datetime, zone: ZoneInfo) -> datetime | 
 
 def typed_result(
     work: Work, *, outcome: str, amount: str = "", due_date: str = "", call_back_at: str = "", note: str = "",
-    wants: str = "ready", zone: ZoneInfo | None = None,
+    wants: str = "ready", zone: ZoneInfo | None = None, anybody: bool = False,
 ) -> Typed:  # fmt: skip
     """Reads the outcome form. Unreadable fields are named in `errors`; nothing is raised."""
-    values = {"outcome": outcome, "amount": amount, "due_date": due_date, "call_back_at": call_back_at, "note": note}
+    values = {"outcome": outcome, "amount": amount, "due_date": due_date, "call_back_at": call_back_at, "note": note,
+              "anybody": "1" if anybody else ""}  # fmt: skip
     typed = Typed(values)
     today = work.console.clock.today()
     parsed: dict[str, object] = {}
@@ -101,6 +102,7 @@ def typed_result(
     typed.result = Result(
         outcome=outcome,
         note=note[:4000],
+        anybody=anybody,
         wants="pause" if wants == "pause" else "ready",
         **parsed,  # type: ignore[arg-type]
     )

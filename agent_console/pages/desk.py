@@ -16,7 +16,7 @@ Programs (robot agents) use the same addresses as the page, with the cookie of P
     POST /desk/notice      form: call_id; the warning that the call is recorded has been said
     POST /desk/machine     form: call_id, said = MACHINE | PERSON: what answered, where the ear's verdict is a sample
     POST /desk/note        form: call_id, note (a draft; nothing comes back)
-    POST /desk/result      form: call_id, outcome, amount, due_date, call_back_at, note, wants = ready | pause
+    POST /desk/result      form: call_id, outcome, amount, due_date, call_back_at, anybody, note, wants = ready | pause
     POST /desk/caller…     whose call it is that came in: caller.py
     POST /desk/more        30 s more for the result, once a call (409 afterwards)
     POST /desk/preview…    the card before the dial: preview.py
@@ -376,6 +376,7 @@ async def result(
     amount: Annotated[str, Form()] = "",
     due_date: Annotated[str, Form()] = "",
     call_back_at: Annotated[str, Form()] = "",
+    anybody: Annotated[str, Form()] = "",
     note: Annotated[str, Form()] = "",
     wants: Annotated[str, Form()] = "ready",
 ) -> Response:
@@ -393,6 +394,7 @@ async def result(
         note=note,
         wants=wants,
         zone=zone,
+        anybody=bool(anybody),
     )
     try:
         if typed.errors:

@@ -275,10 +275,11 @@ async def _wait(s: AsyncSession, task_id: UUID, reason: str, until: datetime | N
 # --- while it lasts ----------------------------------------------------------------------------------------------
 
 
-# A personal call back: who promised it, while it is due.
+# A personal call back: who promised it, while it is due; one that is anybody's has no such agent.
 _PROMISED_BY = text("""
     SELECT owner_id FROM tasks
-    WHERE case_id = :case AND kind = 'CALLBACK' AND state = 'OPEN' AND owner_id IS NOT NULL ORDER BY control_date LIMIT 1
+    WHERE case_id = :case AND kind = 'CALLBACK' AND state = 'OPEN' AND owner_id IS NOT NULL
+     AND NOT (data ? 'anybody') ORDER BY control_date LIMIT 1
 """)
 
 

@@ -106,6 +106,7 @@ class Result:
     amount: Decimal | None = None
     due_date: date | None = None
     call_back_at: datetime | None = None
+    anybody: bool = False  # may call back; otherwise it is this agent's own
     note: str = ""
     wants: Literal["ready", "pause"] = "ready"
 
@@ -406,6 +407,8 @@ async def _follow(
         await borrowers.set_flag(s, call.person_id, rule.flag, since=now.date(), evidence=f"said in call {call.id}")
     if result.outcome in {"WRONG_NUMBER", "WRONG_PERSON"} and call.contact_point_id is not None:
         await cases.number_evidence(s, call.case_id, call.contact_point_id, "wrong_party", at=now, call_id=call.id)
+    if step.task == "CALLBACK" and result.anybody:
+        data["anybody"] = True
     if step.task and step.task != REFRESH_CONTACT and step.control_date:  # the verdict on the number raised that one
         await cases.raise_task(
             s, call.case_id, step.task, control_date=step.control_date, at=now, dedupe_key=one_per_case(step.task, call.case_id),

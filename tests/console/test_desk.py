@@ -3,16 +3,19 @@
 import re
 from datetime import timedelta
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
-from backoffice_core.call_centre.models import CallAttempt
+from backoffice_core.call_centre import agents, attempts
+from backoffice_core.call_centre.models import AgentSession, CallAttempt
 from backoffice_core.cases import service as cases
 from backoffice_core.cases.models import CaseEvent, Task
 from backoffice_core.collection.models import Promise
 from backoffice_core.db import new_key
 from backoffice_core.staff.models import AccessEntry
+from tests import house
 from tests.console.conftest import Browser, RunningConsole, Talk, begin_talk
 
 SECRETS = ("1800", "1 800", "1\u00a0800", "10000", "10\u00a0000", "КД-", "31000", "калина", "1985-03-14")
@@ -292,3 +295,45 @@ async def test_fl11_a_talk_without_the_warning_says_so_in_the_history(talk: Talk
     async with talk.console.database.begin() as s:
         (event,) = [e for e in await cases.events(s, talk.borrower.case.id) if e.kind == "outcome"]
     assert (event.data["notice"], event.data["notice_language"]) == (("script", "uk") if warned else ("none", ""))
+
+
+@pytest.mark.parametrize("anybody", [False, True])
+async def test_a_call_back_is_the_agents_own_or_anybodys(talk: Talk, anybody: bool) -> None:
+    """Issue 5: the agent chooses; his own goes to him when he is free, anybody's to who waits longest. At the borrower's time."""
+    console, day = talk.console, talk.console.clock.today()
+    browser = await at_desk(talk)
+    await confirm(browser, talk)
+    await talk.end()
+    said = {"call_back_at": "+1 12:00"} | ({"anybody": "1"} if anybody else {})
+    await browser.send_form("/desk/result", call_id=talk.call, outcome="CALLBACK", **said)
+    async with console.database.begin() as s:
+        task = (await s.scalars(select(Task).where(Task.kind == "CALLBACK"))).one()
+        assert task.earliest_at is not None
+        assert task.earliest_at.astimezone(ZoneInfo("Europe/Kyiv")).hour == 12
+        longest = await house.agent(s, console.clock)
+        await s.execute(
+            update(AgentSession)
+            .where(AgentSession.id == longest.id)
+            .values(since=console.clock.wall() - timedelta(hours=1))
+        )
+        mine = await agents.seat(s, talk.agent.id)
+        agents.change(s, mine, "READY", "", console.clock.wall())
+        mine.line = "UP"
+        await house.borrower(s, console.clock)
+        old = await s.get_one(CallAttempt, talk.call)
+        again = {c.key: getattr(old, c.key) for c in CallAttempt.__table__.columns}
+        again |= {
+            "id": new_key(),
+            "state": "ANSWERED",
+            "ended_at": None,
+            "outcome": None,
+            "agent_id": None,
+            "result": None,
+        }
+        again |= {"agent_session_id": None, "bridged_at": None, "reserved_at": None, "claimed_at": console.clock.wall()}
+        s.add(CallAttempt(**again))
+        await s.flush()
+        chosen = await attempts.connect(s, again["id"], console.clock.wall())
+    assert chosen is not None
+    assert chosen.user_id == (longest.user_id if anybody else talk.agent.id)
+    assert day < task.control_date

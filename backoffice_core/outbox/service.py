@@ -52,7 +52,7 @@ async def subscribe(
         s.add(hook)
     hook.url, hook.kinds = url, wanted
     await s.flush()
-    audit.note(s, f"os:{by}", "WEBHOOK_SET", name, {"url": url, "kinds": wanted})
+    audit.note(s, f"os:{by}", "WEBHOOK_SET", name, {"url": url.partition("?")[0], "kinds": wanted})
     return hook
 
 

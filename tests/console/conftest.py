@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -29,6 +30,12 @@ from tests.conftest import until
 
 PASSWORD = "long enough 1"
 S = timedelta(seconds=1)
+
+
+@cache
+def words() -> Catalogue:
+    """Read once: it takes a second."""
+    return Catalogue.load(strict=True)
 
 
 class FakeAmi:
@@ -93,7 +100,7 @@ async def running_console(settings: Settings, database: Database, clock: Clock) 
     prompts.provide(settings)  # as `backoffice up` does
     bus, ami = Bus(settings), FakeAmi()
     pool = Database(settings, name="console-test")
-    app = create_app(settings, pool, bus, clock, ami, catalogue=Catalogue.load(strict=True))
+    app = create_app(settings, pool, bus, clock, ami, catalogue=words())
     server = uvicorn.Server(
         uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", timeout_graceful_shutdown=1)
     )

@@ -1,6 +1,8 @@
 """The API for the bank's core: persons, loans, balances in; promises, contacts, decisions out (issue 6, DM-15, DM-06)."""
 
 import asyncio
+import json
+import re
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -152,6 +154,13 @@ async def test_the_description_names_every_row_and_right(console: RunningConsole
         assert {"PersonIn", "PhoneIn", "LoanIn", "BalanceIn", "PromiseOut", "ContactOut", "DecisionOut"} <= set(rows)
         assert said["components"]["schemas"]["Persons"]["properties"]["persons"]["items"]["$ref"].endswith("/PersonIn")
         assert (await crm.get("/api/docs")).status_code == 200
+        post = said["paths"]["/api/v1/persons"]["post"]
+        assert [one["name"] for one in post["parameters"]] == ["Idempotency-Key"]
+        assert set(post["responses"]) >= {"200", "401", "403", "422", "429", "503"}
+        named = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(said)))
+        assert named <= set(rows)  # each reference leads somewhere
+        wrong = (await crm.post("/api/v1/persons", json={"persons": []})).json()
+        assert set(wrong) <= set(rows["Error"]["properties"])
         for path in ("/api/v1/promises", "/api/v1/contacts", "/api/v1/decisions"):
             assert "get" in said["paths"][path]
             refused = await crm.get(path)

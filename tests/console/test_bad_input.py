@@ -1,12 +1,9 @@
 """What a newcomer types wrong gets a clear page that names the field; people HTML, programs JSON (ui.md: cause and remedy)."""
 
-import pytest
-
 from agent_console.rule_words import rule_link, shipped
-from backoffice_core.catalogue import Catalogue
 from backoffice_core.strategy import service as strategies
 from tests import house
-from tests.console.conftest import PASSWORD, RunningConsole
+from tests.console.conftest import PASSWORD, RunningConsole, words
 
 WRONG = (
     ("/tasks?q=%00", 400, ""), ("/case?q=a%00b", 400, ""), ("/case/%00", 400, ""),
@@ -76,17 +73,17 @@ async def test_rules_are_found_by_code_with_versions_dates_and_who_confirmed(con
     assert (await agent.get("/rules")).status_code == 403
 
 
-@pytest.mark.parametrize("lang", ["uk", "ru", "en"])
-def test_codes_and_what_is_shipped_have_words(lang: str) -> None:
+def test_codes_and_what_is_shipped_have_words() -> None:
     """No bare `inpatient` or `UA-MILITARY` stands where words should; notes of the shipped strategy speak all languages."""
-    words = Catalogue.load(strict=True).words(lang)
-    assert str(rule_link(words, "inpatient")) == words("flag-inpatient")
-    assert str(rule_link(words, "UA-MILITARY")).startswith(words("rule-kind-status_block"))
-    assert '<a href="/rules?q=UA-MILITARY#rule">' in rule_link(words, "UA-MILITARY")
-    assert "<b>" not in rule_link(words, "<b>")
     _, title, content = strategies.read_file(strategies.DEFAULT)
-    for note in (title, *(step["note"] for step in content["steps"] if step.get("note"))):
-        assert words.lang == "uk" or shipped(words, note) != note, note
-    for name in content["segments"]:
-        assert words.code("segment", name) != name
-    assert shipped(words, "what a person wrote") == "what a person wrote"
+    for lang in ("uk", "ru", "en"):
+        said = words().words(lang)
+        assert str(rule_link(said, "inpatient")) == said("flag-inpatient")
+        assert str(rule_link(said, "UA-MILITARY")).startswith(said("rule-kind-status_block"))
+        assert '<a href="/rules?q=UA-MILITARY#rule">' in rule_link(said, "UA-MILITARY")
+        assert "<b>" not in rule_link(said, "<b>")
+        for note in (title, *(step["note"] for step in content["steps"] if step.get("note"))):
+            assert lang == "uk" or shipped(said, note) != note, note
+        for name in content["segments"]:
+            assert said.code("segment", name) != name
+        assert shipped(said, "what a person wrote") == "what a person wrote"

@@ -7,11 +7,11 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse, JSONResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from agent_console.deps import console_of, open_work
 from agent_console.pages.api import portfolio, routes
-from agent_console.pages.api.access import open_client
+from agent_console.pages.api.access import MOST_KEY, open_client
 from agent_console.pages.api.contacts import ContactRow
 from agent_console.pages.api.payments import PaymentIn
 from agent_console.view import render
@@ -21,6 +21,29 @@ ROWS = (
     "PersonIn", "PhoneIn", "FlagIn", "LoanIn", "BalanceIn", "PaymentIn", "StopRow", "ContactRow", "Refusal", "PromiseOut",
     "ContactOut", "DecisionOut",
 )  # fmt: skip
+
+
+_ONCE = {
+    "name": "Idempotency-Key", "in": "header", "required": False, "schema": {"type": "string", "maxLength": MOST_KEY},
+    "description": "one for each request: repeated with it, the first answer comes again for three days",
+}  # fmt: skip
+_REFUSALS = {
+    code: {"description": said, "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}}
+    for code, said in (
+        ("401", "no such key, or revoked"), ("403", "the key may not"), ("404", "nothing is known by this"),
+        ("413", "too large"), ("422", "`field` names what is wrong"), ("429", "too many requests in this minute"),
+        ("503", "the database is away: repeat it"),
+    )
+}  # fmt: skip
+
+
+class Error(BaseModel):
+    """What every refusal says."""
+
+    error: str = Field(description="a code, as BAD_INPUT")
+    message: str
+    remedy: str
+    field: str = Field(default="", description="which field is wrong; absent when it is none")
 
 
 def description() -> dict[str, Any]:
@@ -33,7 +56,15 @@ def description() -> dict[str, Any]:
     for row in one_by_one:
         said = row.model_json_schema(ref_template="#/components/schemas/{model}")
         made["components"]["schemas"] |= said.pop("$defs", {}) | {row.__name__: said}
+    made["components"]["schemas"]["Error"] = Error.model_json_schema()
     made["security"] = [{"key": []}]
+    for operations in made["paths"].values():
+        for method, operation in operations.items():
+            operation["responses"] = {"200": operation["responses"]["200"]} | _REFUSALS
+            if method == "post":
+                operation.setdefault("parameters", []).append(_ONCE)
+    for unused in ("HTTPValidationError", "ValidationError"):  # what the framework would say; this API says Error
+        made["components"]["schemas"].pop(unused, None)
     return made
 
 

@@ -136,7 +136,7 @@ class Worker:
             if done is not None and done.left and time.monotonic() - said > REQUEUE_SAY_S:
                 said = time.monotonic()
                 log.info("judging the queue anew", left=done.left)
-            if done is None or not done.left:
+            if done is None or not done.left or not done.judged:  # what is left may be the other share's
                 await asyncio.sleep(REQUEUE_LOOK_S)
 
     async def requeue(self, share: int) -> requeue.Requeued | None:

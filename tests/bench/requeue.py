@@ -3,7 +3,8 @@
 `python -m tests.bench.requeue [--json FILE] [--cases N,N]`
 
 The floor, in the same run and database: bare SQL that fetches the very rows that a judgement reads, in the same parts,
-and writes back as many tasks as it writes, with no rule and nothing decided.
+and writes back as many tasks as it writes, with no rule and nothing decided. `python_cpu_s`, `server_cpu_s`: of the CPU, for a
+machine that others use as well.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import uvloop
 from sqlalchemy import text
 
 from backoffice_core.call_centre import queue, requeue
@@ -25,6 +27,8 @@ from backoffice_core.config import Settings
 from backoffice_core.db import Database
 from backoffice_core.migrations import migrate
 from backoffice_core.parts import postgres as postgres_part
+from backoffice_core.program import calm_collector
+from tests.bench import cpu
 from tests.conftest import fresh_settings, running
 
 KYIV = ZoneInfo("Europe/Kyiv")
@@ -116,7 +120,7 @@ async def step(database: Database, settings: Settings, share: int | None = None)
 
 async def drained(database: Database, settings: Settings) -> dict[str, Any]:
     """Judges until no mark is left, as the worker does: seconds, how many were judged and changed, the longest transaction."""
-    began, cpu = time.monotonic(), time.process_time()
+    began, python, server = time.monotonic(), time.process_time(), cpu.of_server(settings)
     longest, judged, changed = 0.0, 0, 0
 
     async def one_share(share: int) -> None:
@@ -132,7 +136,8 @@ async def drained(database: Database, settings: Settings) -> dict[str, Any]:
     await step(database, settings)  # a mark of everybody becomes one of each
     await asyncio.gather(*map(one_share, range(queue.SHARES)))
     return {
-        "seconds": round(time.monotonic() - began, 2), "python_cpu_s": round(time.process_time() - cpu, 2),
+        "seconds": round(time.monotonic() - began, 2), "python_cpu_s": round(time.process_time() - python, 2),
+        "server_cpu_s": round(cpu.of_server(settings) - server, 2),
         "judged": judged, "changed": changed, "longest_step_ms": round(longest * 1000),
     }  # fmt: skip
 
@@ -225,6 +230,7 @@ def main() -> int:
     parser.add_argument("--cases", default="10000,100000")
     options = parser.parse_args()
     found = {}
+    calm_collector()  # as the worker does
     for cases in map(int, options.cases.split(",")):
         with tempfile.TemporaryDirectory(prefix="bench-requeue-", ignore_cleanup_errors=True) as said:
             folder = Path(said)
@@ -232,7 +238,7 @@ def main() -> int:
             settings = fresh_settings(folder / "house")
             with running(postgres_part.part(settings), settings.data / "log" / "postgres.log"):
                 migrate(settings)
-                found[cases] = asyncio.run(run(settings, cases))
+                found[cases] = uvloop.run(run(settings, cases))
     if options.json:
         options.json.write_text(json.dumps(found, indent=2) + "\n")
     last = found[max(found)]

@@ -2509,7 +2509,7 @@ said-days-have-no-chart = Days have no chart.
 said-leave-out-chart = Leave out --chart, or take a world without `cases`.
 
 ## Live order and what-if
-field-anybody = Anybody who is free may call back, not only me
+field-anybody = Anybody who is free may call back
 strip-preview = card
 still-title = Campaigns that are not dialed
 still-OFF = is off, so nobody dials its { $n } cases

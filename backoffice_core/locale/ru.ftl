@@ -2520,7 +2520,7 @@ said-days-have-no-chart = У дней нет графика.
 said-leave-out-chart = Не указывайте --chart или возьмите мир без `cases`.
 
 ## Live order and what-if
-field-anybody = Перезвонить может любой свободный, не только я
+field-anybody = Перезвонит любой свободный
 strip-preview = карточка
 still-title = Кампании, которых набор не касается
 still-OFF = выключена, поэтому { $n } её дел никто не набирает

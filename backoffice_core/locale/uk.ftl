@@ -2521,7 +2521,7 @@ said-days-have-no-chart = У днів немає графіка.
 said-leave-out-chart = Не вказуйте --chart або візьміть світ без `cases`.
 
 ## Live order and what-if
-field-anybody = Передзвонити може будь-хто вільний, не лише я
+field-anybody = Передзвонить будь-хто вільний
 strip-preview = картка
 still-title = Кампанії, яких набір не торкається
 still-OFF = вимкнена, тому { $n } її справ ніхто не набирає

@@ -95,22 +95,25 @@ class Pacer:
 
     def watch(self, o: Observation) -> None:
         """Learns without deciding, while another rule paces the pool."""
+        self._hear(o)
+
+    def _hear(self, o: Observation) -> None:
         self.model.learn(o)
-        self.account.count(o.t, o.live, o.abandoned)
+        machines = sum(outcome == "machine" for outcome, _ in o.attempts)
+        self.account.count(o.t, o.horizon - o.t, o.live, o.abandoned, machines)
 
     def memory(self) -> dict[str, Any]:
         """JSON; to be stored every minute and given to the next leader."""
         return {"model": self.model.memory(), "account": self.account.memory()}
 
     def decide(self, o: Observation) -> Decision:
-        self.model.learn(o)
-        self.account.count(o.t, o.live, o.abandoned)
+        self._hear(o)
         free, waiting, ringing, lines = len(o.free), len(o.waiting), len(o.ringing), max(o.trunks_free, 0)
         sure = max(free - waiting - ringing, 0)
         if self.settings.target_abandon == 0:
             return progressive(free=free, in_flight=waiting + ringing, lines_free=lines)
         net = self.model.look_ahead(o)
-        steer = self.last_steer = self.account.steer(o.horizon - o.t, net.answers)
+        steer = self.last_steer = self.account.steer(net.answers)
         n, risk, bound = _search(net, steer.threshold, lines)
         if n < sure and net.in_time > 0:  # what a progressive dialer may do, this one may
             n = min(sure, lines)

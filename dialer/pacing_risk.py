@@ -12,22 +12,20 @@ class Net:
         self.moments: list[tuple[float, float, float, float, float]] = []
 
     def risk(self, nth: int, limit: float) -> float:
-        """What the nth new call would risk, if answered: the chance that then or at a later moment more have answered
-        than agents are free (an agent given to it may be missing for a call answered after it). Where the risk is sure
-        to reach `limit`, any figure at or above it comes back."""
+        """What the nth new call would risk, if answered: the chance that at that moment as many have answered as agents
+        are free. (To reckon with the moments after it as well, when its agent is missing for others, finds no more: how
+        much is abandoned in all is learned.) Where the risk is sure to reach `limit`, any figure at or above it comes back.
+        """
         parts = len(self.moments)
         limit = (limit - 1 + self.in_time) * parts
-        total = worst = 0.0
+        total = 0.0
         for level, ma, va, ms, vs in reversed(self.moments):
             more = (nth - 1) * self.rate * level
             mean = ma + more
-            var = va + more * (1 - self.rate * level) + self.cv2 * mean * mean
-            worst = max(worst, exceeds(self.room, mean, var, ms, vs))
-            total += worst
-            parts -= 1
-            if total + parts * worst >= limit:
+            total += exceeds(self.room, mean, va + more * (1 - self.rate * level) + self.cv2 * mean * mean, ms, vs)
+            if total >= limit:
                 return 1.0
-        return total / len(self.moments) + 1 - self.in_time
+        return total / parts + 1 - self.in_time
 
 
 def exceeds(k: int, ma: float, va: float, ms: float, vs: float) -> float:

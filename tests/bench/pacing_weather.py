@@ -52,8 +52,10 @@ def judge(world: World, found: dict[str, Any]) -> str:
     limit = 0.03 if unavoidable < 0.02 * live else max(0.03, unavoidable / max(live, 1) + 0.006)
     if found["abandon_rate"] > limit:
         kept.append(f"{found['abandon_rate']:.2%} of {live} abandoned (seed {found['seed']})")
-    # an hour of so few answers that one call more is 1 % says nothing
-    hours = [h["abandoned"] / h["live"] for h in found["by_hour"] if h["live"] >= 100]
+    # of fewer than twenty answers one is more than 5 %: agents who leave while it rings are foreseen by nobody
+    hours = [
+        h["abandoned"] / h["live"] for h in found["by_hour"] if h["live"] and (h["live"] >= 20 or h["abandoned"] > 1)
+    ]
     if max(hours, default=0.0) > max(0.05, 2 * limit if unavoidable else 0):
         kept.append(f"{max(hours):.1%} in an hour (seed {found['seed']})")
     return ", ".join(kept)

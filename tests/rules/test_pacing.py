@@ -152,7 +152,7 @@ def test_a_decision_can_be_read_back() -> None:
 
 def test_an_exhausted_account_dials_without_risk_and_says_so() -> None:
     o = Observation(
-        t=0, horizon=3600, free=(1.0,) * 5, talking=(60.0,) * 5, wrapping=(), ringing=(5.0,) * 5, waiting=(), on_break=0,
+        t=0, horizon=28_800, free=(1.0,) * 5, talking=(60.0,) * 5, wrapping=(), ringing=(5.0,) * 5, waiting=(), on_break=0,
         logged_in=10, trunks_free=60, live=1000, abandoned=60,
     )  # fmt: skip
     decision = Pacer(PacingSettings()).decide(o)

@@ -17,8 +17,7 @@ LEAST = 1e-5  # threshold when nothing more may be spent: practically no risk
 HOUR_S = 3600.0
 HOUR_PARTS = 12  # the last hour is kept in as many parts
 SLACK = 3.0  # calls by which the promise of an hour may be passed in a sixty minutes that begin anywhere
-SURE = 0.85  # share of the answers to come that is counted on: until the shift ends,
-SURE_OF_HOUR = 0.95  # and until an hour does
+SURE = 0.85  # share of the answers to come until the shift ends that is counted on; of those of an hour, all are
 KEPT = 2.5  # calls kept back, as abandoned calls come in bursts of two and three
 
 
@@ -33,7 +32,7 @@ class Steer:
     spent: bool
 
 
-def pace(left: float, answers: float) -> float:
+def pace(left: float, answers: float, kept: float = KEPT) -> float:
     """Share of the next `answers` that may be abandoned when `left` calls may be in all. Never falls with `left`.
 
     Even, but for what is kept back; and so little when few are left that a burst practically never takes more: found by
@@ -41,7 +40,12 @@ def pace(left: float, answers: float) -> float:
     """
     if left < 1:
         return 0.0
-    return min(max(left - KEPT, left / 4) / max(answers, 1.0), 0.005 * 4 ** min(left - 2, 6.0))
+    return min(max(left - kept, left / 4) / max(answers, 1.0), 0.005 * 4 ** min(left - kept, 6.0))
+
+
+def _kept(bears: float) -> float:
+    """Calls kept back in an hour that bears so many: larger teams have larger bursts."""
+    return 2.0 + min(max(0.2 * (bears - 4.5), 0.0), 2.5)
 
 
 class Account:
@@ -138,35 +142,38 @@ class Account:
 
     def steer(self, in_flight: float) -> Steer:
         """`in_flight`: answers still to come from calls placed."""
-        to_come = self.to_come(self.left or 0.0)
-        risked = 0.05 * in_flight
         budget = self.target * self.live - self.abandoned
-        paces = [self._pace(self.target, self.live, self.abandoned, to_come, risked)]
-        paces.append(self._pace(self.target, *self.of_shift, to_come, risked))
+        ahead, risked = SURE * self.to_come(self.left or 0.0), 0.05 * in_flight
+        paces = [
+            self._pace(self.target, live, lost, ahead, risked, KEPT)
+            for live, lost in ((self.live, self.abandoned), self.of_shift)
+        ]
         if self.worst_hour is not None:
-            paces += [self._pace(self.worst_hour, *hour, risked, SURE_OF_HOUR) for hour in self._hours()]
+            paces += [
+                self._pace(
+                    self.worst_hour, live, lost, coming, 0.03 * in_flight, _kept(self.worst_hour * (live + coming))
+                )
+                for live, lost, coming in self._hours()
+            ]
         allowed = min(*paces, 1.6 * self.target)
         spent = allowed < 0.02 * self.target
         # more are abandoned than foretold, as later calls may be answered before earlier ones: by how much is learned
-        trust = (self.foretold + 15) / (self.abandoned - (self.abandoned0 or 0) + 20)
+        trust = (self.foretold + 7) / (self.abandoned - (self.abandoned0 or 0) + 12)
         self.aim = allowed * min(max(trust, 0.3), 1.3)
         threshold = max(min(math.exp(self.ratio) * self.aim, 0.6), LEAST)
         self.spent = spent
         return Steer(threshold, allowed, budget, spent)
 
-    def _pace(
-        self, share: float, live: float, abandoned: float, to_come: float, risked: float, sure: float = SURE
-    ) -> float:
-        ahead = sure * to_come
+    def _pace(self, share: float, live: float, lost: float, coming: float, risked: float, kept: float) -> float:
         unavoidable = max(self.calm_abandoned / self.calm_live, self.judged_people / self.judged_live)
-        return pace((share - unavoidable) * ahead + share * live - abandoned - risked, ahead)
+        return pace((share - unavoidable) * coming + share * live - lost - risked, coming, kept)
 
     def _hours(self) -> list[tuple[float, float, float]]:
         """Live, abandoned and answers to come, of the hours of the shift that this moment belongs to, and of sixty minutes
         that began somewhat earlier."""
         left = self.left or 0.0
         from_start, to_end = self.of_hours
-        found = [
+        found: list[tuple[float, float, float]] = [
             (from_start[1], from_start[2], self.to_come(min((from_start[0] + 1) * HOUR_S - self.length + left, left))),
             (to_end[1], to_end[2], self.to_come(left - (to_end[0] - 1) * HOUR_S)),
         ]

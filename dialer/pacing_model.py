@@ -11,6 +11,7 @@ from dialer.pacing_risk import Net
 from dialer.pacing_tables import RING_BINS, RING_STEP, TALK_STEP, Beliefs, Q, Ringing, Tables
 
 RELEARN_S = (20.0, 180.0)  # tables are made again that often: at first, later
+SILENCE = 15.0  # due answers that did not come; chance does that once in three million times
 MEMORY_S = (120.0, 500.0, 2400.0)
 
 
@@ -29,24 +30,30 @@ class AnswerRate:
         ]
         self.answers, self.exposure, self.span = memory.get("open", (0.0, 0.0, 0.0))
         self.age, self.usual = memory.get("usual", (0.0, math.log(start)))
+        # answers that were due, as usual, since the last one came; after a silence no chance explains: answers that are
+        # still to show that all is well again, as p has sunk to nothing and does not know it yet
+        self.silence, self.mistrust = memory.get("silence", (0.0, 0.0))
         self._mix()
 
     def memory(self) -> dict[str, Any]:
         return {
             "beliefs": [list(b) for b in self.beliefs], "open": [self.answers, self.exposure, self.span],
-            "usual": [self.age, self.usual],
+            "usual": [self.age, self.usual], "silence": [self.silence, self.mistrust],
         }  # fmt: skip
 
     def _mix(self) -> None:
         means = [(a / b, w) for a, b, w in self.beliefs]
         self.p = min(max(sum(m * w for m, w in means), 0.002), 0.97)
         second = sum(w * (a * a + a) / (b * b) for a, b, w in self.beliefs)
-        self.cv2 = max(second / self.p**2 - 1, 0.0005)
+        # half of the doubt, as the memories are kept short for the sake of changes and not because more is not known
+        self.cv2 = max(0.5 * (second / self.p**2 - 1), 0.0005)
         # when nearly nobody answers any more, a fault is likelier than a change of mind, and it may end any moment: the
-        # further p falls under a third of the usual, the more the usual is reckoned with
+        # further p falls under a third of the usual, under two thirds where not one answers, the more the usual is reckoned with
         usual = math.exp(self.usual)
-        fallen = self.p / usual / 0.3
-        self.safe = self.p if fallen >= 1 else usual * (0.3 + 0.7 * (1 - fallen))
+        silent = (self.silence - 5) / (SILENCE - 5)
+        least = 0.3 + 0.35 * min(max(silent, self.mistrust / SILENCE, 0.0), 1.0)
+        fallen = self.p / usual / least
+        self.safe = self.p if fallen >= 1 else usual * (least + (1 - least) * (1 - fallen))
 
     def add(self, answers: float, exposure: float, span: float) -> None:
         self.answers += answers
@@ -55,6 +62,7 @@ class AnswerRate:
         if self.span < self.EVERY_S and self.answers < 3:
             return
         k, e = self.answers, self.exposure
+        self._listen(k, e)
         if e > 0 or k > 0:
             logs = []
             for a, b, w in self.beliefs:
@@ -77,6 +85,13 @@ class AnswerRate:
         self._follow_usual(self.span)
         self.answers = self.exposure = self.span = 0.0
         self._mix()
+
+    def _listen(self, answers: float, exposure: float) -> None:
+        if answers:
+            self.mistrust = max((2 * SILENCE if self.silence >= SILENCE else self.mistrust) - answers, 0.0)
+            self.silence = 0.0
+        else:
+            self.silence += exposure * math.exp(self.usual)
 
     def _follow_usual(self, span: float) -> None:
         self.age += span

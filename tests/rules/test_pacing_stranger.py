@@ -20,7 +20,7 @@ SHORT = {
         name="blackout", agents=25, rate=lambda t: 0.25, hours=0.7, staff=lambda t: 12 if 900 <= t < 1500 else 25
     ),
     "trunk": Floor(name="trunk", agents=10, rate=lambda t: 0.2, hours=1.2, dead=((1800.0, 2400.0, 25.0),)),
-    "steps": Floor(name="steps", agents=10, rate=lambda t: 0.45 if 1500 <= t < 3000 else 0.1, hours=1.5),
+    "steps": Floor(name="steps", agents=10, rate=lambda t: 0.45 if 1500 <= t < 3000 else 0.1, hours=2.2),
     "leaders": Floor(
         name="leaders", agents=10, rate=lambda t: 0.25, hours=1.2, every=0.5, uneven=0.5, handovers=(700.0, 1500.0, 1502.0),
         silent=((2000.0, 2030.0),),

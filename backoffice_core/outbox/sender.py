@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from datetime import timedelta
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from backoffice_core.outbox.models import Webhook
 from backoffice_core.outbox.service import Parcel
 
 log = structlog.get_logger()
+logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells each address, which may hold a subscriber's token
 LOOK_S = 0.5
 AT_ONCE = 8  # events under way to one subscriber, each of another subject
 QUIET_S = 30.0  # the longest that a subscriber whose tries fail is left alone

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import hmac
 import json
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -158,7 +159,7 @@ async def test_an_event_is_written_with_its_fact_and_told_signed_and_in_order(wo
 
 @pytest.mark.parametrize("does", ["fail", "hang", "redirect", "drop"])
 async def test_who_does_not_hear_is_told_again_then_given_up_then_sent_again_by_a_person(
-    world: World, does: str
+    world: World, does: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """At least once: an error, a silence, a redirect and a lost answer are told again under the same id, the case's next event
     waits behind it; after the last try it is dead, is seen, and a person sends it again. No secret and no body in the log."""
@@ -166,8 +167,9 @@ async def test_who_does_not_hear_is_told_again_then_given_up_then_sent_again_by_
         borrower = await house.borrower(s, world.clock)
     await promise(world, borrower.case.id, 500)
     world.crm.does = does
-    with structlog.testing.capture_logs() as logs:
+    with structlog.testing.capture_logs() as logs, caplog.at_level(logging.INFO):
         await world.tell(3)
+    assert world.crm.url not in caplog.text
     first, second = await world.rows()
     assert (first.state, first.tries, second.state, second.tries) == ("DEAD", 3, "WAITING", 0)
     assert first.error

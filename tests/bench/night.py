@@ -52,7 +52,7 @@ SELECT uuidv7(), p.id, 'C' || l.n, 'main', '', '', 'UAH', 20000 + l.n % 30000,
        CASE WHEN l.days > 0 THEN 100 ELSE 0 END, 0, l.days, $2, true, '', ''
   FROM (SELECT n, CASE WHEN n % 1000 < 880 THEN 0 WHEN n % 1000 < 935 THEN 1 + n % 30 WHEN n % 1000 < 953 THEN 31 + n % 30
                        WHEN n % 1000 < 963 THEN 61 + n % 30 WHEN n % 1000 < 978 THEN 91 + n % 90 ELSE 181 + n % 400 END AS days
-          FROM (SELECT (i * 7919 + 13) AS n FROM generate_series(1, $1::int) i) x) l
+          FROM (SELECT (i::bigint * 7919 + 13) AS n FROM generate_series(1, $1::int) i) x) l
   JOIN persons p ON p.external_ref = 'N' || (1 + (l.n % ($1::int * 4 / 5)))
 ON CONFLICT DO NOTHING;
 INSERT INTO loan_balances (loan_id, as_at, recorded_at, balance, overdue_principal, overdue_interest, overdue_penalty,

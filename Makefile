@@ -16,15 +16,14 @@ lint: setup ## ruff, mypy and the import contracts
 	@echo "==> mypy";              $(PY) -m mypy
 	@echo "==> import contracts";  .venv/bin/lint-imports
 
-# whole houses that are filled up, cut off, restored or replaced, and all kinds of announcements: minutes of real time each
-WORLDS := tests/chaos/test_chaos.py tests/drills/test_drills.py tests/programs/test_recordings_volume.py \
-  tests/programs/test_takeover.py tests/programs/test_cut_off.py tests/programs/test_leaders.py tests/programs/test_backup.py \
+# whole houses that are filled up, cut off or replaced, and all kinds of announcements: minutes of real time each
+WORLDS := tests/drills/test_drills.py tests/programs/test_recordings_volume.py tests/programs/test_cut_off.py \
   tests/programs/test_call_backs.py tests/real_asterisk/test_announcements.py tests/history/test_history.py
 
 test: lint ## lint, then the tests with what they need (PYTEST="-k words" for some; the long ones: make worlds)
 	$(PY) -m pytest -n 3 --dist loadfile --durations 25 $(addprefix --ignore=,$(WORLDS)) $(PYTEST)
 
-worlds: setup ## short chaos, drills, backup, a full volume, two leaders, a house cut off, calls to us, announcements, a history
+worlds: setup ## drills, a full volume, a house cut off, calls to us, announcements, a history
 	$(PY) -m pytest -n 2 --dist loadfile $(WORLDS)
 
 demo: setup ## the main job, live, until Ctrl-C (DURATION=60 JSON=file KEEP=1)

@@ -8,7 +8,7 @@ from operator import mul
 from typing import Any
 
 Q = 5  # moments at which the answer of a new call is imagined: the middles of Q equally likely parts
-RING_STEP, RING_BINS = 0.5, 90
+RING_STEP, RING_BINS = 0.5, 150
 TALK_STEP, TALK_BINS = 2.0, 450
 WRAP_STEP, WRAP_BINS = 1.0, 240
 

@@ -82,7 +82,8 @@ async def test_fl03_a_number_leaves_the_pool_and_comes_back_with_a_reason(page: 
 
 async def test_the_menu_leads_where_the_role_may_go(page: Page, console: RunningConsole) -> None:
     """An agent sees the desk alone; an administrator no page with borrowers; every link opens."""
-    shared = ["/floor", "/queue", "/tasks", "/campaigns", "/lines", "/strategies", "/proof", "/dossier"]
+    floor = ["/floor", "/queue", "/tasks", "/campaigns", "/lines", "/what-if"]
+    shared = [*floor, "/strategies", "/proof", "/reports", "/dossier", "/overdue", "/rules"]
     wanted = {
         "supervisor": [*shared, "/unknown", "/announcements"],
         "manager": [*shared, "/announcements"],

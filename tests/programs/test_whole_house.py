@@ -505,11 +505,11 @@ async def test_modes_change_while_it_runs_and_a_successor_goes_on_with_memory_an
             await running.dial(*["777"] * 12)  # they ring out
 
             async def ahead() -> list[PacingDecision]:
-                return [row for row in await decided(running, "predictive") if row.calls]
+                """More lines than agents; a step may come while only some of the twelve stand in the queue."""
+                return [row for row in await decided(running, "predictive") if row.calls > row.terms["free"] > 0]
 
             first = (await until(ahead, 20, every=0.2))[-1]
-            assert first.calls > first.terms["free"] > 0, "more lines than agents, at once: by what was learned before"
-            assert first.terms["answer_rate"] < 0.2
+            assert first.terms["answer_rate"] < 0.2, "known before the first of them has rung out"
             assert first.terms["accounts"]["collection"]["answers"] >= len(calls)
             await running.clear_queue()
             await set_mode(running, mode="power", ratio="8")

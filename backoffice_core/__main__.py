@@ -103,6 +103,7 @@ def status(as_json: Json = False) -> None:
     supervisor = control.runs(settings)
     late = asyncio.run(commands_contacts.late_now(settings)) if supervisor else []
     dead = asyncio.run(commands_outbox.dead_now(settings)) if supervisor else 0
+    unjudged = asyncio.run(_unjudged(settings)) if supervisor else 0
     volume = _volume()
     if as_json:
         shown = [{k: v for k, v in asdict(part).items() if k not in {"create_time", "sign"}} for part in parts]
@@ -112,6 +113,7 @@ def status(as_json: Json = False) -> None:
             "parts": shown,
             "late_sources": late,
             "events_given_up": dead,
+            "cases_not_judged": unjudged,
             "leaders": leaders,
             "recordings": volume,
         }
@@ -135,6 +137,8 @@ def status(as_json: Json = False) -> None:
             say(
                 f"Events that no system heard and that were given up: {dead}. `backoffice webhook events --state dead`."
             )
+        if unjudged:
+            say(f"Cases of today that could not be judged, and are not called: {unjudged}. `backoffice logs worker`.")
         for one in _leaders(settings):
             who = f"{one.host} pid {one.pid} since {one.since:%Y-%m-%d %H:%M:%S} UTC" if one.holds else said("nobody")
             say(f"{one.name} is led by {who}")
@@ -160,6 +164,22 @@ def _leaders(settings: config.Settings) -> list[leases.Leading]:
             await database.close()
 
     return asyncio.run(ask())
+
+
+async def _unjudged(settings: config.Settings) -> int:
+    """0 while the database does not answer."""
+    from backoffice_core import clock
+    from backoffice_core.call_centre import requeue
+    from backoffice_core.db import Database
+
+    database = Database(settings, pool=1, name="status")
+    try:
+        async with asyncio.timeout(2), database.begin() as s:
+            return await requeue.unjudged(s, clock.load(settings).today())
+    except leases.AWAY:
+        return 0
+    finally:
+        await database.close()
 
 
 def _volume() -> dict[str, Any] | None:

@@ -162,7 +162,9 @@ def unfit(error: BaseException) -> bool:
     if not isinstance(error, DBAPIError):
         return False
     cause = getattr(error.orig, "__cause__", None)  # of the driver, which looks at values before it sends them
-    return isinstance(cause, ValueError) or str(getattr(error.orig, "sqlstate", None) or "").startswith("22")
+    return isinstance(cause, ValueError | OverflowError) or str(getattr(error.orig, "sqlstate", None) or "").startswith(
+        "22"
+    )
 
 
 def passes(error: BaseException) -> bool:

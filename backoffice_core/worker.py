@@ -133,6 +133,11 @@ class Worker:
                 done = await self.requeue(share)
             except AWAY as error:
                 log.warning("changed cases wait", error=type(error).__name__)
+            except (
+                Exception
+            ) as error:  # the other work of this program goes on; what is wrong stands in the log, nobody's data
+                log.error("changed cases cannot be judged", error=type(error).__name__)
+                await asyncio.sleep(REQUEUE_SAY_S)
             if done is not None and done.left and time.monotonic() - said > REQUEUE_SAY_S:
                 said = time.monotonic()
                 log.info("judging the queue anew", left=done.left)

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+import structlog
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.call_centre import caller_ids, campaign_lists
@@ -35,10 +37,12 @@ from backoffice_core.collection.service import OPEN_PROMISE
 from backoffice_core.compliance import service as compliance
 from backoffice_core.compliance.terms import Contact, Decision
 from backoffice_core.config import Settings
-from backoffice_core.db import by_keys, driver, keys
+from backoffice_core.db import by_keys, driver, keys, passes
 from backoffice_core.loans import sources, stop_list
 
+log = structlog.get_logger()
 CAMPAIGN = PURPOSE = "collection"
+UNJUDGED = "UNJUDGED"  # the rule of a case whose judging failed
 NO_ID_YET = "none yet"  # an id may be added by the morning; without one the claim refuses each call in its own words
 MISSED_WITHIN = timedelta(days=14)  # calls in vain of so long ago still speak for the other number
 
@@ -136,6 +140,40 @@ async def judge(session: AsyncSession, case_ids: Sequence[UUID], terms: Terms) -
     return judged
 
 
+async def judge_each(session: AsyncSession, case_ids: Sequence[UUID], terms: Terms) -> list[Judged]:
+    """`judge`, where a case that cannot be judged holds up no other: it is told in the log, and not called (UNJUDGED) until
+    a fact of it changes or the next night. Raises as `judge` when the database does not answer."""
+    try:
+        async with session.begin_nested():
+            return await judge(session, case_ids, terms)
+    except Exception as error:
+        if passes(error):
+            raise
+        if len(case_ids) == 1:
+            log.error("a case cannot be judged", case_id=str(case_ids[0]), error=type(error).__name__)
+            return await _unjudged(session, case_ids[0])
+    half = len(case_ids) // 2
+    first = await judge_each(session, case_ids[:half], terms)
+    return first + await judge_each(session, case_ids[half:], terms)
+
+
+async def _unjudged(session: AsyncSession, case_id: UUID) -> list[Judged]:
+    row = (await session.execute(_BARE, {"id": case_id})).one_or_none()
+    if row is None:
+        return []
+    whom = Whom(*row)
+    view = CaseView(
+        case_id=whom.case_id, number=whom.number, state=whom.state, currency="", overdue=Decimal(0), days_past_due=0, phones=()
+    )  # fmt: skip
+    return [Judged(view, whom, None, NotToday("ON_HOLD", None, UNJUDGED))]
+
+
+_BARE = text("""
+    SELECT c.id, c.number, c.state, c.stage, CAST(NULL AS date), p.id, p.jurisdiction, p.time_zone, p.demo
+    FROM cases c JOIN persons p ON p.id = c.person_id WHERE c.id = :id AND c.closed_at IS NULL
+""")
+
+
 # --- reading -------------------------------------------------------------------------------------------------------
 
 
@@ -187,7 +225,8 @@ _TASKS = by_keys("""
 """)
 # collection.service.promise_ends
 _PROMISES = by_keys("""
-    SELECT case_id, max(due_date + grace_days + 1) FROM promises WHERE state = ANY($2::text[]) AND case_id = ANY($1)
+    SELECT case_id, least(max(due_date + grace_days + 1), date '9999-12-31')
+    FROM promises WHERE state = ANY($2::text[]) AND case_id = ANY($1)
     GROUP BY case_id
 """)
 _NO_DISPOSITION = by_keys("SELECT DISTINCT case_id FROM call_attempts WHERE outcome = $2 AND case_id = ANY($1)")

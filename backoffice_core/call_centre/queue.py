@@ -18,7 +18,7 @@ from backoffice_core.call_centre import campaign_terms, live_order
 from backoffice_core.call_centre.campaign_models import Campaign
 from backoffice_core.call_centre.campaign_terms import Retries, Strategy
 from backoffice_core.call_centre.judged_aside import Aside
-from backoffice_core.call_centre.judging import PURPOSE, Judged, Terms, judge
+from backoffice_core.call_centre.judging import PURPOSE, Judged, Terms, judge_each
 from backoffice_core.call_centre.models import CallAttempt, CallTask, NotCallable
 from backoffice_core.call_centre.ordering import Norms, Planned, place
 from backoffice_core.call_centre.queue_models import QueueDay, QueueMark
@@ -54,7 +54,7 @@ async def build_queue(
     every = list(await session.scalars(_EVERY))
     aside, done = Aside(strategies), 0
     for some in _in_parts(every):
-        await aside.add(session, await judge(session, some, terms))
+        await aside.add(session, await judge_each(session, some, terms))
         done += len(some)
         progress(done, len(every))
     norms = await aside.norms(session, retries, terms)

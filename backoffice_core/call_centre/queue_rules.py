@@ -2,7 +2,7 @@
 in the queue when its case is judged anew."""
 
 from collections.abc import Collection, Iterable, Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time
 from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from backoffice_core.borrowers.rules import UNUSABLE
 from backoffice_core.cases.rules import CALLBACK, ELSEWHERE, HOLDS, OVER, WAITS
 from backoffice_core.compliance.terms import REASON_ORDER, Decision
+from backoffice_core.days import day_after
 
 # Protections that the house keeps whether or not a rule of this country names them (domain.md 3.1, rows of UA and RU).
 HOUSE_BLOCKS = frozenset({"deceased", "incapacitated", "inpatient", "minor"})
@@ -114,7 +115,7 @@ def _own_refusals(case: CaseView, today: date, zone: ZoneInfo) -> Iterable[NotTo
         yield NotToday("CLOSED", None, case.state)
     yield from _word_of_the_bank(case, zone)
     if case.state in ELSEWHERE:
-        lifted = case.hold_until + timedelta(days=1) if case.state == "ON_HOLD" and case.hold_until else None
+        lifted = day_after(case.hold_until) if case.state == "ON_HOLD" else None
         yield NotToday("ON_HOLD", _midnight(lifted, zone), case.state)
     if case.no_disposition:
         yield NotToday("ON_HOLD", None, "NO_DISPOSITION")
@@ -127,7 +128,7 @@ def _own_refusals(case: CaseView, today: date, zone: ZoneInfo) -> Iterable[NotTo
             yield NotToday("NOT_DUE", task.earliest_at or _midnight(task.control_date, zone), CALLBACK)
     for flag in case.flags:
         if flag.name in HOUSE_BLOCKS and flag.since <= today and (flag.until is None or today <= flag.until):
-            yield NotToday("STATUS_BLOCK", _midnight(flag.until and flag.until + timedelta(days=1), zone), flag.name)
+            yield NotToday("STATUS_BLOCK", _midnight(day_after(flag.until), zone), flag.name)
     if case.state == "CURED" or case.days_past_due == 0:
         yield NotToday("NOT_DUE", None, "DPD_0")
     if case.promise_ends is not None:
@@ -139,8 +140,7 @@ def _own_refusals(case: CaseView, today: date, zone: ZoneInfo) -> Iterable[NotTo
 def _word_of_the_bank(case: CaseView, zone: ZoneInfo) -> Iterable[NotToday]:
     """Its stop-list (FL-08), and lists that are not to be believed about this borrower (FL-07)."""
     if case.stop:
-        lasts = case.stop_until and case.stop_until + timedelta(days=1)
-        yield NotToday("STOP_LIST", _midnight(lasts, zone), case.stop)
+        yield NotToday("STOP_LIST", _midnight(day_after(case.stop_until), zone), case.stop)
     elif any(p.stopped for p in case.phones) and best_phone(case.phones) is None:
         yield NotToday("STOP_LIST", None, "phone")
     if case.list_hold:

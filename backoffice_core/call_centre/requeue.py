@@ -17,7 +17,8 @@ from sqlalchemy import delete, func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.call_centre import queue
-from backoffice_core.call_centre.judging import CAMPAIGN, Terms, judge
+from backoffice_core.call_centre.judging import CAMPAIGN, UNJUDGED, Terms, judge_each
+from backoffice_core.call_centre.models import NotCallable
 from backoffice_core.call_centre.ordering import Norms
 from backoffice_core.call_centre.queue_models import QueueDay, QueueMark
 from backoffice_core.config import Settings
@@ -82,7 +83,7 @@ async def rejudge(
     if served := [case_id for case_id, why in whys.items() if why & ENDED]:
         await queue.close_served(session, now, served)
     terms = Terms.of(today, now, settings, zone)
-    judged = await judge(session, list(whys), terms)
+    judged = await judge_each(session, list(whys), terms)
     strategies, _ = await queue.strategies_and_retries(session)
     changed = await queue.write(session, terms, Norms.read(day.norms, strategies, CAMPAIGN), judged, whys)
     changed += await queue.drop(session, today, whys.keys() - {one.view.case_id for one in judged})
@@ -91,6 +92,12 @@ async def rejudge(
 
 async def marks_left(session: AsyncSession) -> int:
     return await session.scalar(select(func.count()).select_from(QueueMark)) or 0
+
+
+async def unjudged(session: AsyncSession, day: date) -> int:
+    """Cases of this date whose judging failed: nobody calls them until a fact of them changes."""
+    query = select(func.count()).select_from(NotCallable)
+    return await session.scalar(query.where(NotCallable.business_date == day, NotCallable.rule == UNJUDGED)) or 0
 
 
 _MAY_JUDGE = text("""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -16,6 +16,7 @@ from backoffice_core.cases.rules import may_move
 from backoffice_core.collection.models import Promise, PromiseMatch
 from backoffice_core.collection.rules import Room, match
 from backoffice_core.collection.service import OPEN_PROMISE, set_promise
+from backoffice_core.days import LAST, later
 from backoffice_core.loans.models import Loan, Payment
 from backoffice_core.loans.rules import TOLERANCE
 
@@ -67,7 +68,7 @@ async def _put_on(
     )
     promises = {p.id: p for p in await session.scalars(query.with_for_update())}
     rooms = [
-        Room(p.id, p.made_at.astimezone(zone).date(), p.due_date + timedelta(days=p.grace_days), p.due_date, p.amount - p.matched)
+        Room(p.id, p.made_at.astimezone(zone).date(), later(p.due_date, p.grace_days) or LAST, p.due_date, p.amount - p.matched)
         for p in promises.values()
     ]  # fmt: skip
     for key, part in match(payment.amount, payment.paid_at.astimezone(zone).date(), rooms):
@@ -91,7 +92,7 @@ async def _take_back(session: AsyncSession, reversal: Payment, at: datetime, tod
         promise.matched -= part
         session.add(PromiseMatch(promise_id=promise.id, payment_id=reversal.reverses, amount=-part, at=at))
         to = "PARTIAL" if promise.matched >= TOLERANCE else "OPEN"
-        runs = today <= promise.due_date + timedelta(days=promise.grace_days)
+        runs = today <= (later(promise.due_date, promise.grace_days) or LAST)
         if runs and promise.state in {"KEPT", "PARTIAL"} and to != promise.state:
             await _reopen(session, promise, to, at)
             done.reopened += 1

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from types import MappingProxyType
 
+from backoffice_core.days import LAST, later
 from backoffice_core.loans.rules import TOLERANCE
 
 __all__ = [
@@ -119,7 +120,7 @@ def judge_promise(view: PromiseView) -> str:
     """
     if view.paid >= needed(view.amount, view.tolerance_pct) or view.overdue < TOLERANCE:
         return "KEPT"
-    if view.balance_day > view.due_date + timedelta(days=view.grace_days):
+    if view.balance_day > (later(view.due_date, view.grace_days) or LAST):
         return "BROKEN"
     return "PARTIAL" if view.paid >= TOLERANCE or view.state == "PARTIAL" else "OPEN"
 

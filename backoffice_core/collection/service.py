@@ -5,7 +5,7 @@ The two give the same numbers: tests/core/test_night_money.py compares them on p
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -32,6 +32,7 @@ from backoffice_core.collection.rules import (
     missed_its_day,
     stage_of,
 )
+from backoffice_core.days import LAST, later
 from backoffice_core.db import new_key
 from backoffice_core.errors import Conflict
 from backoffice_core.loans import service as loans
@@ -345,4 +346,4 @@ async def _follow_up(
 
 def promise_ends(promise: Promise) -> date:
     """The first day on which the promise keeps nobody from calling."""
-    return promise.due_date + timedelta(days=promise.grace_days + 1)
+    return later(promise.due_date, promise.grace_days + 1) or LAST

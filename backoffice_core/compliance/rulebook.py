@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from backoffice_core.compliance import counting
 from backoffice_core.compliance.terms import Calendar, Profile, Rule
+from backoffice_core.days import day_after
 
 ByKind = Mapping[str, tuple[Rule, ...]]
 
@@ -34,7 +35,7 @@ class RuleBook:
             versions.setdefault(rule.id, []).append(rule)
         self._versions = versions
         changes = {rule.effective_from for rows in versions.values() for rule in rows}
-        changes |= {r.effective_to + timedelta(days=1) for rows in versions.values() for r in rows if r.effective_to}
+        changes |= {day for rows in versions.values() for r in rows if (day := day_after(r.effective_to))}
         self._changes = sorted(changes)
         self._in_force: dict[int, tuple[Rule, ...]] = {}
         self._applicable: dict[tuple[Profile, tuple[int, ...]], ByKind] = {}

@@ -27,6 +27,7 @@ from backoffice_core.compliance.terms import (
     Rule,
     Window,
 )
+from backoffice_core.days import day_after, later
 
 BUILT = frozenset(
     {"time_window", "frequency_cap", "cooldown_after", "status_block", "channel_ban", "dialer_limit"}
@@ -220,8 +221,8 @@ class _Question:
                 continue
             for flag in self._flags(row, at):
                 if not _document_missing(row, flag):
-                    last = _last_day(row, flag)
-                    until = counting.latest_start(last + timedelta(days=1), self.zones) if last else None
+                    after = day_after(_last_day(row, flag))
+                    until = counting.latest_start(after, self.zones) if after else None
                     yield row, Reason(ReasonCode.STATUS_BLOCK, row.id, {"flag": flag.name}, until)
 
     def _flags(self, row: Rule, at: datetime) -> Iterable[Flag]:
@@ -423,7 +424,7 @@ def _document_missing(row: Rule, flag: Flag) -> bool:
 def _last_day(row: Rule, flag: Flag) -> date | None:
     """The last day on which the flag protects. A term of an unverified row is not relied on."""
     if flag.until is not None:
-        return flag.until + timedelta(days=int(row.params.get("days_after_treatment", 0)))
+        return later(flag.until, int(row.params.get("days_after_treatment", 0)))
     if flag.since is not None and row.verified and "days" in row.params:
-        return flag.since + timedelta(days=int(row.params["days"]))
+        return later(flag.since, int(row.params["days"]))
     return None

@@ -8,6 +8,7 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from backoffice_core.borrowers.rules import FLAGS
+from backoffice_core.days import end, meant, meant_moment
 
 _MAX_MONEY = Decimal(10) ** 16
 _MONEY = re.compile(r"[+-]?\d+(?:[.,]\d{1,2})?")
@@ -26,8 +27,7 @@ def short(cell: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def read_date(cell: str) -> date:
-    """2026-12-31 or 31.12.2026. Raises ValueError."""
+def _any_date(cell: str) -> date:
     try:
         if "." in cell:
             day, month, year = cell.split(".")
@@ -39,14 +39,24 @@ def read_date(cell: str) -> date:
         raise ValueError("not a date (write 2026-12-31 or 31.12.2026)") from None
 
 
+def read_date(cell: str) -> date:
+    """2026-12-31 or 31.12.2026, a day that can be meant. Raises ValueError."""
+    return meant(_any_date(cell))
+
+
+def read_end(cell: str) -> date | None:
+    """The last day of what may have none: 9999-12-31 and its like mean without end. Raises ValueError."""
+    return end(_any_date(cell))
+
+
 @lru_cache(maxsize=4096)
 def read_moment(cell: str, zone: ZoneInfo) -> datetime:
     """ISO date and time; without an offset it is the time of `zone`. Raises ValueError."""
     try:
         moment = datetime.fromisoformat(cell)
-        return moment if moment.tzinfo else moment.replace(tzinfo=zone)
     except ValueError:
         raise ValueError("not a time (write 2026-12-31T06:00+02:00)") from None
+    return meant_moment(moment if moment.tzinfo else moment.replace(tzinfo=zone))
 
 
 @lru_cache(maxsize=4096)
@@ -85,7 +95,7 @@ def read_flag(cell: str, today: date) -> FlagRow:
     name, since, until, evidence = (*cell.split(":", 3), "", "", "")[:4]
     if name not in FLAGS:
         raise ValueError(f"unknown flag; known: {', '.join(FLAGS)}")
-    begins, ends = (read_date(since) if since else today), (read_date(until) if until else None)
+    begins, ends = (read_date(since) if since else today), (read_end(until) if until else None)
     if ends and ends < begins:
         raise ValueError("ends before it begins")
     return FlagRow(name, begins, ends, evidence)

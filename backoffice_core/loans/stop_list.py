@@ -17,9 +17,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backoffice_core.audit import service as audit
 from backoffice_core.borrowers.models import Person
 from backoffice_core.borrowers.phones import read_cell
+from backoffice_core.days import end, meant
 from backoffice_core.db import new_key
 from backoffice_core.errors import BadInput
-from backoffice_core.loans.cells import read_date
+from backoffice_core.loans.cells import read_date, read_end
 from backoffice_core.loans.models import Import, Loan, StopEntry
 from backoffice_core.loans.table_file import BadFile, Problem, Problems, Table, open_table
 
@@ -30,7 +31,8 @@ COLUMNS = (*KINDS.values(), "reason", "since", "until")
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Until the end of `until`; None = until lifted. `value`: person_ref, contract number, E.164 with its plus."""
+    """Until the end of `until`; None, or a day after days.LAST = until lifted. `value`: person_ref, contract number, E.164
+    with its plus."""
 
     kind: str
     value: str
@@ -44,6 +46,11 @@ class Stop:
             raise BadInput(f"“{self.kind}” cannot be stopped.", remedy=f"Stop one of {', '.join(KINDS)}.")
         if not self.value or not self.reason.strip():
             raise BadInput("A stop needs its person, contract or number, and its reason.", remedy="Give both.")
+        try:
+            meant(self.since)
+            object.__setattr__(self, "until", end(self.until))
+        except ValueError as error:
+            raise BadInput(f"A stop cannot have this date: {error}.", remedy="Correct the dates.") from None
         if self.until and self.until < self.since:
             raise BadInput(
                 f"The stop ends on {self.until}, before it begins on {self.since}.", remedy="Correct the dates."
@@ -77,7 +84,7 @@ def read_stops(file: Path, *, today: date, country: str, encoding: str = "", she
         row = dict(zip(columns, cells, strict=True))
         try:
             since = read_date(row["since"]) if row.get("since") else today
-            until = read_date(row["until"]) if row.get("until") else None
+            until = read_end(row["until"]) if row.get("until") else None
             found = [(kind, row[column]) for kind, column in KINDS.items() if row.get(column) and kind != "phone"]
             found += [("phone", value) for value in _numbers(row.get("phone", ""), country)]
             if not found:

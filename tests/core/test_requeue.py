@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.borrowers import service as borrowers
 from backoffice_core.borrowers.models import ContactPoint, PersonFlag
-from backoffice_core.call_centre import campaigns, queue, requeue, settling, standing
+from backoffice_core.call_centre import campaigns, judging, queue, requeue, settling, standing
 from backoffice_core.call_centre.models import CallAttempt, CallTask
 from backoffice_core.call_centre.rules import CallFacts
 from backoffice_core.cases import service as cases
@@ -23,6 +24,7 @@ from backoffice_core.compliance import service as compliance
 from backoffice_core.compliance.terms import Entry
 from backoffice_core.config import Settings
 from backoffice_core.db import Database, new_key
+from backoffice_core.errors import BadInput
 from backoffice_core.loans import stop_list
 from backoffice_core.loans.models import Loan
 from backoffice_core.loans.stop_list import Stop
@@ -353,3 +355,61 @@ async def test_after_a_call_in_vain_the_next_number_of_the_borrower(bank: Bank, 
 async def test_gap_of_the_law_goes_before_the_next_number(bank: Bank) -> None:
     task = await called(bank, "BUSY")
     assert task.earliest_at == bank.now + timedelta(minutes=120)  # ANY-ATTEMPT-D
+
+
+async def rebuilt(bank: Bank) -> None:
+    """What the night's step does."""
+    async with bank.database.begin() as s:
+        await queue.build_queue(s, TODAY, now=bank.now, settings=bank.settings, zone=KYIV)
+
+
+async def test_days_at_the_end_of_time_end_no_night_and_no_worker(bank: Bank) -> None:
+    """Issue 6: whatever day stands in the tables, each case gets its reason, by day and by night; what comes in says “without
+    end” in its own way from the door on."""
+    assert Stop("person", "P1", "PAID", TODAY, date.max).until is None
+    with pytest.raises(BadInput):
+        Stop("person", "P1", "PAID", date.min)
+    case = await bank.case(1)
+    async with bank.database.begin() as s:
+        await stop_list.add(s, [Stop("person", "P2", "PAID", TODAY)], at=bank.now, by="test")
+        await s.execute(text("UPDATE stop_list SET until = '9999-12-31'"))
+        await borrowers.set_flag(s, case.person_id, "inpatient", since=TODAY, until=date.max, evidence="довідка")
+        await collection.make_promise(
+            s, case.id, amount=Decimal(100), currency="UAH", due_date=date.max, at=bank.now, grace_days=3
+        )
+    for judge in (follow(bank), rebuilt(bank)):
+        await judge
+        assert (await stands(bank, 1))[0] == "STATUS_BLOCK"
+        assert await stands(bank, 2) == ("STOP_LIST", "")
+
+
+async def test_a_case_that_cannot_be_judged_holds_up_no_other(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Issue 6: one case whose judging fails is told by its id, counted, not called; the others are judged by the day and by
+    the night."""
+    bad = await bank.case(1)
+    known = judging.own_refusal
+
+    def own_refusal(view: Any, *more: Any) -> Any:
+        if view.case_id == bad.id:
+            raise OverflowError("date value out of range")
+        return known(view, *more)
+
+    told: list[dict[str, Any]] = []
+    monkeypatch.setattr(judging, "own_refusal", own_refusal)
+    monkeypatch.setattr(judging, "log", SimpleNamespace(error=lambda _, **said: told.append(said)))
+    async with bank.database.begin() as s:
+        await stop_list.add(s, [Stop("person", "P2", "PAID", TODAY)], at=bank.now, by="test")
+        await requeue.touched_all(s, "test")
+    for judge in (follow(bank), rebuilt(bank)):
+        told.clear()
+        await judge
+        assert (await stands(bank, 1), await bank.reason(1)) == (("ON_HOLD", ""), ("ON_HOLD", None, "UNJUDGED"))
+        assert await stands(bank, 2) == ("STOP_LIST", "")
+        assert told == [{"case_id": str(bad.id), "error": "OverflowError"}], "and nothing of the person"
+        async with bank.database.begin() as s:
+            assert await requeue.unjudged(s, TODAY) == 1
+    monkeypatch.undo()
+    async with bank.database.begin() as s:
+        await requeue.touched(s, [bad.id], "test")
+    await follow(bank)
+    assert await stands(bank, 1) == CALLED

@@ -42,6 +42,9 @@ REFUSED = [
     (case(state="PAID_OFF"), "CLOSED", None),
     (case(state="ON_HOLD", hold_until=date(2026, 11, 20)), "ON_HOLD", datetime(2026, 11, 21, tzinfo=KYIV)),
     (case(state="PLACED"), "ON_HOLD", None),
+    (case(state="ON_HOLD", hold_until=date.max), "ON_HOLD", None),  # issue 6: a date at the end of time is no end
+    (case(flags=(FlagView("inpatient", date(2026, 11, 1), date.max),)), "STATUS_BLOCK", None),
+    (case(stop="PAID", stop_until=date.max), "STOP_LIST", None),
     (case(no_disposition=True), "ON_HOLD", None),
     (case(tasks=(TaskView("DISPUTE", TODAY),)), "ON_HOLD", None),
     (case(flags=(FlagView("deceased", date(2026, 1, 1)),)), "STATUS_BLOCK", None),

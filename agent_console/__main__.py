@@ -15,6 +15,7 @@ from backoffice_core.errors import Refused
 from backoffice_core.parts.process import need_port
 from backoffice_core.parts.ready import mark_ready, unmark
 from backoffice_core.pbx.ami import Ami
+from backoffice_core.program import set_up_log
 
 log = structlog.get_logger()
 
@@ -48,7 +49,8 @@ async def serve(settings: config.Settings) -> None:
     conf = uvicorn.Config(
         app, host=settings.bind, port=settings.ports.console, log_level="warning", access_log=False,
         timeout_graceful_shutdown=2, ws_ping_interval=10, ws_ping_timeout=10,
-        ws_per_message_deflate=False, server_header=False, ssl_certfile=settings.tls_cert, ssl_keyfile=settings.tls_key,
+        ws_per_message_deflate=False, server_header=False, log_config=None,
+        ssl_certfile=settings.tls_cert, ssl_keyfile=settings.tls_key,
     )  # fmt: skip
     try:
         await _Server(settings, conf).serve()
@@ -62,7 +64,9 @@ async def serve(settings: config.Settings) -> None:
 
 def main() -> int:
     try:
-        uvloop.run(serve(config.load()))
+        settings = config.load()
+        set_up_log("agent_console", settings.log_level)
+        uvloop.run(serve(settings))
     except Refused as refused:
         print(refused, file=sys.stderr)  # noqa: T201 (the supervisor shows it)
         return 1

@@ -229,8 +229,10 @@ def supervise(
     from backoffice_core.parts import state as states
     from backoffice_core.parts.supervisor import Supervisor
     from backoffice_core.parts.takeover import TakeOver
+    from backoffice_core.program import set_up_log
 
     settings = config.load()
+    set_up_log("supervisor", settings.log_level)
     clock.load(settings)
     names = catalogue.wanted(settings, _names(only))
     one = Supervisor(settings, names, to_terminal=not detached, label="" if detached else "-".join(_names(only)))

@@ -3,7 +3,6 @@
 import asyncio
 import getpass
 import json
-import logging
 import sys
 import time as stopwatch
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
@@ -12,14 +11,13 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated, Any, TypeVar
 
-import structlog
 import typer
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
 from backoffice_core import clock as clocks
-from backoffice_core import config
+from backoffice_core import config, plain_log
 from backoffice_core.clock import Clock
 from backoffice_core.config import Settings
 from backoffice_core.db import AWAY, Database
@@ -61,10 +59,7 @@ class House:
 
 def hush() -> None:
     """What a command says is its own words; log lines of the parts it uses would spoil its JSON."""
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
-        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # as it is when something is said
-    )
+    plain_log.lines("ERROR", lambda: sys.stderr)
 
 
 @asynccontextmanager

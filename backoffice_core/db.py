@@ -208,6 +208,7 @@ class Database:
             server["idle_in_transaction_session_timeout"] = f"{idle_s * 1000:.0f}"
         self.engine: AsyncEngine = create_async_engine(
             settings.database,
+            hide_parameters=True,  # a log has no person's data
             pool_size=pool,
             max_overflow=2,
             pool_timeout=5,

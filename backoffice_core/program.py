@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import logging
 import signal
 import sys
 from collections.abc import Awaitable, Callable
@@ -10,23 +9,13 @@ from collections.abc import Awaitable, Callable
 import structlog
 import uvloop
 
-from backoffice_core import config
+from backoffice_core import config, plain_log
 from backoffice_core.errors import Refused
 
 
 def set_up_log(name: str, level: str) -> None:
     """Log lines carry ids and codes, never names, numbers or answers of people."""
-    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stdout)
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.dev.ConsoleRenderer(colors=False),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
-    )
+    plain_log.set_up(level)
     structlog.contextvars.bind_contextvars(program=name)
 
 

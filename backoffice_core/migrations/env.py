@@ -39,7 +39,9 @@ def _upgrade(connection: Connection) -> None:
 
 async def _connect() -> None:
     settings = context.config.attributes.get("settings") or load()
-    engine = create_async_engine(settings.database, poolclass=NullPool, connect_args={"timeout": 10})
+    engine = create_async_engine(
+        settings.database, poolclass=NullPool, hide_parameters=True, connect_args={"timeout": 10}
+    )
     try:
         async with engine.begin() as connection:
             await connection.run_sync(_upgrade)

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 import backoffice_core
-from backoffice_core import clock, tls
+from backoffice_core import clock, plain_log, tls
 from backoffice_core.config import Settings
 from backoffice_core.errors import NotFound, PartMissing
 from backoffice_core.parts import catalogue, process, supervisor
@@ -97,7 +97,7 @@ def _spawn(settings: Settings, names: Sequence[str], *more: str) -> subprocess.P
     supervisor.rotate(log)
     package = str(Path(backoffice_core.__file__).parent.parent)
     path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
-    with log.open("ab") as out:
+    with plain_log.file(log) as out:
         return subprocess.Popen(
             [sys.executable, "-m", "backoffice_core", "supervise", "--detached", *more, "--only", ",".join(names)],
             stdin=subprocess.DEVNULL,

@@ -19,6 +19,7 @@ from typing import IO
 import psutil
 import structlog
 
+from backoffice_core import plain_log
 from backoffice_core.config import Settings
 from backoffice_core.errors import Conflict, PartMissing, Refused
 from backoffice_core.parts import catalogue, process
@@ -241,7 +242,7 @@ class Supervisor:
             return open(os.dup(sys.stdout.fileno()), "wb")
         file = self._log_file(name)
         rotate(file)
-        return file.open("ab")
+        return plain_log.file(file)
 
     # ---- looking after
 
@@ -317,7 +318,7 @@ def rotate(file: Path, limit: int = LOG_LIMIT) -> None:
     """Past the limit the log becomes `<name>.log.1` and begins anew; its writer, who appends, goes on undisturbed."""
     try:
         if file.stat().st_size > limit:
-            shutil.copyfile(file, file.with_name(f"{file.name}.1"))
+            shutil.copy(file, file.with_name(f"{file.name}.1"))
             os.truncate(file, 0)
     except FileNotFoundError:
         return

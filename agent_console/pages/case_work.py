@@ -22,7 +22,7 @@ from agent_console.view import page
 from backoffice_core import money_in
 from backoffice_core.cases import holds
 from backoffice_core.cases.models import HandOver, Hold
-from backoffice_core.cases.rules import HOLD_STOPS
+from backoffice_core.cases.rules import HOLD_STOPS, LIFTED_BY_PLAN
 from backoffice_core.collection import corrections, hand_over, plans
 from backoffice_core.collection.models import BalanceCorrection, PaymentPlan
 from backoffice_core.errors import BadInput, Conflict, NotAllowed, NotFound
@@ -71,7 +71,8 @@ async def _page(
     )
     return page(
         work, "case_work.html", status=status, file=file, writes=await _may_write(work, file), form=form, typed=typed or {},
-        bad=bad, refused=refused, kinds=holds.BY_HAND, stops={kind: HOLD_STOPS[kind] for kind in holds.BY_HAND},
+        bad=bad, refused=refused, kinds=holds.BY_HAND, lifted_by_plan=LIFTED_BY_PLAN,
+        stops={kind: HOLD_STOPS[kind] for kind in holds.BY_HAND},
         plans=list(plan_rows), given=given, accepts={one.id for one in given if _may_accept(work, one)},
         corrections=await corrections.of_case(work.s, file.case.id), names=await reads.names(work.s),
         people=await units.people(work.s), units={u.code: u.name for u in await units.listed(work.s) if u.active},

@@ -17,6 +17,7 @@ from backoffice_core.staff import units
 from backoffice_core.staff.service import note_access
 from backoffice_core.strategy import proof
 from backoffice_core.strategy.proof import Ask
+from backoffice_core.strategy.rules import STATES
 
 router = APIRouter(prefix="/proof")
 NARROWS = ("state", "reason", "unit", "person", "version", "arm", "kind", "stage")
@@ -27,16 +28,20 @@ class Asked:
 
     def __init__(self, query: dict[str, str], today: date) -> None:
         self.given = {k: v[:80] for k, v in query.items() if v}
+        if unknown := sorted(self.given.keys() - {"as_at", "first", "last", "by", "offset", *NARROWS}):
+            raise BadInput(field=unknown[0])
         self.as_at = self._day("as_at", today, today)
         self.first = self._day("first", self.as_at - timedelta(days=30), today)
         self.last = self._day("last", self.as_at, today)
-        self.by = self.given.get("by", "")
+        self.by = self.given.get("by", "unit")
         if self.by not in proof.BY:
-            self.by = "unit"
-        try:
-            self.offset = max(0, min(proof.MOST, int(self.given.get("offset", "0"))))
-        except ValueError:
-            self.offset = 0
+            raise BadInput(field="by")
+        if self.given.get("state", STATES[0]) not in STATES:
+            raise BadInput(field="state")
+        offset = self.given.get("offset", "0")
+        if not (offset.isascii() and offset.isdecimal()) or int(offset[:9]) > proof.MOST:
+            raise BadInput(field="offset")
+        self.offset = int(offset)
 
     def _day(self, name: str, otherwise: date, today: date) -> date:
         try:

@@ -13,6 +13,7 @@ from agent_console.view import page
 from backoffice_core import sheets
 from backoffice_core.call_centre import requeue, standing
 from backoffice_core.call_centre.queue import position_of
+from backoffice_core.errors import BadInput
 from backoffice_core.staff.service import note_access
 
 router = APIRouter()
@@ -25,6 +26,7 @@ COLUMNS = ("case", "borrower", "class", "reason", "rule", "until", "who_ends", "
 async def queue(work: QueueWork, reason: str = "", after: int = 0, show: Show = "queue", q: str = "") -> HTMLResponse:
     """Fifty rows a page, by key: `after` is the key of the last row of the page before. `q`: a name or a case's number."""
     today = work.console.clock.today()
+    _known(work, reason)
     if show == "queue" and reason:
         show = "not"
     stands = await standing.counts(work.s, today, work.now)
@@ -39,6 +41,15 @@ async def queue(work: QueueWork, reason: str = "", after: int = 0, show: Show = 
     )  # fmt: skip
 
 
+def _known(work: Work, reason: str) -> None:
+    """Raises BadInput for a word of the address that is none of ours, and for a reason that nothing has."""
+    if unknown := sorted(work.request.query_params.keys() - {"show", "reason", "after", "q"}):
+        raise BadInput(field=unknown[0])
+    has, families = work.console.catalogue.has, ("reason", "result", "task-state")
+    if reason and not any(has(work.words.lang, f"{family}-{reason}") for family in families):
+        raise BadInput(field="reason")
+
+
 async def _listed(work: Work, show: Show, reason: str, q: str, after: int, limit: int | None) -> list[standing.Row]:
     today = work.console.clock.today()
     return await standing.listed(
@@ -51,6 +62,7 @@ async def export(
     work: QueueWork, kind: Literal["csv", "xlsx"], show: Show = "not", reason: str = "", q: str = ""
 ) -> Response:
     """The same list, whole, times in UTC. Who took it stands in the journal."""
+    _known(work, reason)
     rows = await _listed(work, "not" if show == "queue" else show, reason, q, 0, None)
     note_access(work.s, work.user.id, "QUEUE_EXPORTED", work.wall, rows=len(rows), show=show, reason=reason)
     lines = [

@@ -1,7 +1,7 @@
 """Reports as at any day: figures with a chart, each figure opens its rows, all of it as files (DM-05, DM-08, CK-24)."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -19,6 +19,7 @@ from agent_console.pages.tasks import sheet
 from agent_console.view import page
 from backoffice_core import chart
 from backoffice_core.catalogue import Words
+from backoffice_core.collection import bands
 from backoffice_core.errors import BadInput
 from backoffice_core.reports import arms, service, tables
 from backoffice_core.reports.question import FILTERS, WITHOUT, Question, read
@@ -66,6 +67,11 @@ class Asked:
         narrow = {"strategy": one.strategy, "arm": arm, "currency": one.currency, **place}
         return self.url("/rows", by="", figure=figure, **narrow)
 
+    def codes(self, column: str) -> str:
+        """The family of words that a column's codes have; "" = its values are no codes."""
+        state = "promise" if self.family.name == "promises" else "step-state"
+        return {"stage": "stage", "kind": "task", "state": state, "reason": "skip-reason"}.get(column, "")
+
     def said(self, column: str, value: Any) -> str:
         """A key of a cut, or a narrowed value, in words."""
         if value in {"", WITHOUT, None}:
@@ -74,8 +80,7 @@ class Asked:
             return self.names.get(str(value), str(value))
         if column == "unit":
             return self.units.get(value, value)
-        family = {"stage": "stage", "kind": "task", "state": "promise" if self.family.name == "promises" else "step-state",
-                  "reason": "skip-reason"}.get(column)  # fmt: skip
+        family = self.codes(column)
         if column in {"bucket", "after"} and value != "0":
             return self.words("report-bucket", days=str(value).replace("-", "–"))
         return self.words.code(family, str(value)) if family else str(value)
@@ -107,9 +112,30 @@ async def _asked(work: Work, name: str) -> Asked:
         asked.question = read(
             given, one.shape(), today=today, zone=work.console.clock.zone, known=choices, day=lambda text: _past_day(text, today)
         )  # fmt: skip
+        _known(asked, {one.code for one in (await bands.in_force(work.s, "bucket", asked.question.as_at)).bands})
     except BadInput as refused:
         asked.bad = refused
     return asked
+
+
+def _known(asked: Asked, buckets: Collection[str]) -> None:
+    """Raises BadInput for a value that nothing of this report can have: an empty list would look like an answer."""
+    for column, value in (asked.question.narrow if asked.question else {}).items():
+        if column in FILTERS or value == WITHOUT:
+            continue
+        match column:
+            case "bucket" | "after":
+                fits = value in {*buckets, "0"} or value[0].isdecimal()  # bands of former days have other codes
+            case "person" | "maker":
+                fits = value in asked.names
+            case "unit":
+                fits = value in asked.units
+            case "stage" | "kind" | "state" | "reason":
+                fits = asked.words.catalogue.has(asked.words.lang, f"{asked.codes(column)}-{value}")
+            case _:
+                fits = True
+        if not fits:
+            raise BadInput(field="unknown", name=f"{column}={value}")
 
 
 def _page(work: Work, template: str, asked: Asked, /, **more: Any) -> HTMLResponse:
@@ -140,6 +166,8 @@ async def figures(work: ReportsWork, name: str) -> HTMLResponse:
 async def rows(work: ReportsWork, name: str) -> HTMLResponse:
     asked = await _asked(work, name)
     found, total = await tables.rows(work.s, asked.family, asked.question) if asked.question else ([], 0)
+    if asked.question and not found and asked.question.offset:
+        asked.bad, asked.question, total = BadInput(field="offset"), None, 0
     return _page(work, "report_rows.html", asked, rows=found, total=total, page_size=PAGE, cell=_cell)
 
 

@@ -24,6 +24,10 @@ from backoffice_core.staff import units
 from backoffice_core.staff.service import note_access
 
 router = APIRouter(prefix="/tasks")
+WORDS: dict[str, tuple[str, ...]] = {  # of an address, and what each may be; () = anything
+    "list": work_lists.SCOPES, "view": ("table", "calendar"), "kind": (), "unit": (), "person": (), "when": work_lists.WHEN,
+    "on": (), "q": (), "month": (), "after": (), "task": (),
+}  # fmt: skip
 SAID = {"list": "mine", "view": "table"}  # what an address need not say
 
 
@@ -37,9 +41,12 @@ def scopes(work: Work) -> tuple[str, ...]:
 
 
 class Asked:
-    """What the address asks for; unknown words are left out."""
+    """What the address asks for. Raises BadInput for a word that is none of ours: nothing is passed over in silence."""
 
     def __init__(self, query: dict[str, str]) -> None:
+        for name, value in query.items():
+            if value and (name not in WORDS or (WORDS[name] and value not in WORDS[name])):
+                raise BadInput(field=name)
         self.given = {k: v[:80] for k, v in query.items() if v and SAID.get(k) != v}
 
     def __getitem__(self, name: str) -> str:

@@ -61,6 +61,7 @@ HOLD_STOPS: dict[str, tuple[tuple[str, ...], bool]] = {
     "BREATHING_SPACE": (CHANNELS, True),
     "PROTECTED": (_CONTACT, False),
 }
+LIFTED_BY_PLAN = frozenset({"HARDSHIP", "PLAN_REQ"})  # an approved plan answers them; no other hold
 OTHER_HOLD: tuple[tuple[str, ...], bool] = (CHANNELS, False)  # of a reason without a row: everything
 TASKS_OF = {"robot": "ROBOT_CALL", "sms": "SMS", "email": "EMAIL", "letter": "LETTER", "visit": "VISIT"}  # by channel
 

@@ -8,9 +8,10 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from backoffice_core.cases import holds
 from backoffice_core.cases import service as cases
 from backoffice_core.cases.models import Case
-from backoffice_core.cases.rules import may_move
+from backoffice_core.cases.rules import LIFTED_BY_PLAN, may_move
 from backoffice_core.collection.models import PaymentPlan, Promise
 from backoffice_core.collection.rules import PLAN_MOVES, STOPPED_BY_PROMISE, TOLERANCE, is_overdue, may
 from backoffice_core.collection.service import OPEN_PROMISE, set_promise
@@ -55,11 +56,18 @@ async def propose(
 
 
 async def approve(session: AsyncSession, plan_id: UUID, *, at: datetime, by: UUID) -> PaymentPlan:
-    """The second person's word: each instalment becomes a promise, the case is in PLAN. Raises Conflict."""
+    """The second person's word: each instalment becomes a promise, the case is in PLAN. A hold that asked for it ends
+    (LIFTED_BY_PLAN). Raises Conflict, also while another hold stands: a dispute is for a person to resolve."""
     plan = await session.get_one(PaymentPlan, plan_id, with_for_update=True)
     if by == plan.proposed_by:
         raise Conflict("Who proposed a plan does not approve it.", remedy="Ask another person.")
     case = await session.get_one(Case, plan.case_id, with_for_update=True)
+    standing_holds = [one for one in await cases.holds_of(session, case.id) if one.lifted_at is None]
+    if any(one.kind not in LIFTED_BY_PLAN for one in standing_holds):
+        raise Conflict(
+            "The case is held for another reason than a plan.",
+            remedy="Resolve that hold first: lift it, with a reason.",
+        )
     await _set(session, plan, "ACTIVE", at, by)
     plan.decided_by = by
     standing = select(Promise).where(Promise.case_id == case.id, Promise.state.in_(OPEN_PROMISE))
@@ -67,10 +75,10 @@ async def approve(session: AsyncSession, plan_id: UUID, *, at: datetime, by: UUI
         await set_promise(session, old, "CANCELLED", at, by)
     if case.state in {"NEW", "PROMISED"} and may_move(case.state, "ACTIVE"):
         await cases.move(session, case, "ACTIVE", at=at, reason="PLAN_APPROVED", actor_id=by)
-    if case.state == "ON_HOLD":  # the hold was for this request
-        await cases.lift_hold(session, case.id, reason="PLAN_APPROVED", at=at, actor_id=by)
-        if case.state == "PROMISED":
-            await cases.move(session, case, "ACTIVE", at=at, reason="PLAN_APPROVED", actor_id=by)
+    for hold in standing_holds:
+        await holds.lift(session, hold.id, why="PLAN_APPROVED", at=at, by=by)
+    if case.state in {"PLAN", "PROMISED"}:  # what it was before the hold
+        await cases.move(session, case, "ACTIVE", at=at, reason="PLAN_APPROVED", actor_id=by)
     await cases.move(session, case, "PLAN", at=at, reason="PLAN_APPROVED", actor_id=by)
     owed = (await loans.debts(session, [case.person_id])).get(case.person_id, [])
     overdue = sum((d.overdue for d in owed if d.currency == plan.currency), Decimal(0))

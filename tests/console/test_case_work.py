@@ -127,6 +127,31 @@ async def test_a_plan_counts_once_a_second_person_approves_it(
     assert await state_of(console.database, borrower) == "ACTIVE"
 
 
+async def test_a_plan_lifts_the_hold_that_asked_for_it_and_no_dispute(
+    console: RunningConsole, borrower: house.Borrower
+) -> None:
+    """domain.md 4.2, issue 6: approval is refused while a dispute stands; hardship it lifts, and the page says so before."""
+    base = f"/case/{borrower.case.number}"
+    boss, second = await console.logged_in("boss", "supervisor"), await console.logged_in("second", "manager")
+    await post(boss, f"{base}/plans", amount="900,00", n="3", due_date="+10", reason="asked for it")
+    hold = {"evidence": "letter 12", "until": "+30"}
+    for kind in ("HARDSHIP", "DISPUTE"):
+        await post(boss, f"{base}/holds", kind=kind, **hold)
+    async with console.database.begin() as s:
+        (plan,) = (await s.scalars(select(PaymentPlan.id))).all()
+        dispute = await s.scalar(select(Hold.id).where(Hold.kind == "DISPUTE"))
+    assert "Не можна погодити, поки справу призупинено" in (await second.get(f"{base}/work")).text
+    await post(second, f"{base}/plans/{plan}/approve", 409)
+    assert await state_of(console.database, borrower) == "ON_HOLD"
+    await post(boss, f"{base}/holds/{dispute}/lift", why="answered")
+    assert "Погодження зніме призупинення" in (await second.get(f"{base}/work")).text
+    await post(second, f"{base}/plans/{plan}/approve")
+    assert await state_of(console.database, borrower) == "PLAN"
+    page = (await second.get(f"{base}/work")).text
+    assert "погоджено план погашення" in page
+    assert "PLAN_APPROVED" not in page
+
+
 async def test_a_balance_is_corrected_by_two_and_what_was_said_stays(
     console: RunningConsole, borrower: house.Borrower
 ) -> None:

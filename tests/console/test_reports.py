@@ -99,6 +99,17 @@ async def test_a_wrong_question_is_told_at_its_field_and_nothing_is_left_out_in_
             assert 'aria-invalid="true"' in page
             assert query.split("=")[1] in page, "what was typed stays"
         assert (await boss.get(f"/reports/rolls/figures.csv?{query}")).status_code == 422
+    for query, said in (
+        ("bucket=bad", "«bucket=bad»"),
+        ("stage=99x", "«stage=99x»"),
+        ("offset=5000", "почніть із першої"),
+    ):
+        assert said in await text(boss, f"/reports/portfolio/rows?{query}", 422), query
+    for path, field in (
+        ("/proof?from=x", "from"), ("/proof?as_at=y", "as_at"), ("/proof?by=moon", "by"), ("/tasks?scope=zz", "scope"),
+        ("/tasks?list=zz", "list"), ("/queue?show=not&reason=XX", "reason"), ("/queue?colour=red", "colour"),
+    ):  # fmt: skip
+        assert field in await text(boss, path, 422), path
     short = (console.clock.today() - timedelta(days=2)).strftime("%d%m")
     assert date.fromisoformat(str(console.clock.today() - timedelta(days=2))).strftime("%d.%m.%Y") in await text(
         boss, f"/reports/portfolio?as_at={short}"

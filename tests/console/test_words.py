@@ -34,7 +34,7 @@ FAMILIES = (  # keys made of a stored code; the words of a code stand in the cat
     "slow", "pacing",
     "skip", "preview-nothing", "answered-by",
     "strategy-bad", "strategy-field", "strategy-only", "evidence", "contact-channel", "contact-result",
-    "dossier", "proof", "hand-over", "report", "roll-way", "load-item", "plan", "correction", "hold-stop", "cw-sum",
+    "dossier", "proof", "hand-over", "report", "roll-way", "load-item", "plan", "correction", "hold-stop", "hold-why", "cw-sum",
     "segment", "shipped",
 )  # fmt: skip
 

@@ -8,6 +8,7 @@ from hashlib import blake2s
 from zoneinfo import ZoneInfo
 
 from agent_console.deps import Work
+from backoffice_core import days
 from backoffice_core.call_centre.desk import Result
 
 
@@ -45,7 +46,14 @@ def money(text: str) -> Decimal | None:
 
 
 def day(text: str, today: date) -> date | None:
-    """25.11.2026, 25.11, 2511, 2026-11-25, +3. A day without a year is the next such day. Raises ValueError."""
+    """25.11.2026, 25.11, 2511, 2026-11-25, +3. A day without a year is the next such day. Raises ValueError, also for one
+    before days.FIRST or after days.LAST."""
+    found = any_day(text, today)
+    return found and days.meant(found)
+
+
+def any_day(text: str, today: date) -> date | None:
+    """`day`, where 31.12.9999 may mean without end. Raises ValueError."""
     text = text.strip()
     if not text:
         return None

@@ -20,6 +20,7 @@ from backoffice_core import clock as clocks
 from backoffice_core import config, plain_log
 from backoffice_core.clock import Clock
 from backoffice_core.config import Settings
+from backoffice_core.days import meant
 from backoffice_core.db import AWAY, Database
 from backoffice_core.errors import BadInput
 from backoffice_core.events import News
@@ -49,7 +50,7 @@ class House:
     def day(self, said: str) -> date:
         """Raises BadInput."""
         try:
-            return date.fromisoformat(said) if said else self.clock.today()
+            return meant(date.fromisoformat(said)) if said else self.clock.today()
         except ValueError:
             raise BadInput(f"“{said}” is not a date.", remedy="Write it as 2026-12-31.") from None
 

@@ -12,6 +12,7 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.command_line import House, Json, bar, run, say, say_json, table
+from backoffice_core.days import meant
 from backoffice_core.errors import BadInput
 
 SHOWN_PROBLEMS = 50
@@ -191,6 +192,6 @@ def _share(said: str) -> Decimal:
 
 def _day(said: str) -> date | None:
     try:
-        return date.fromisoformat(said) if said else None
+        return meant(date.fromisoformat(said)) if said else None
     except ValueError:
         raise BadInput(f"“{said}” is not a date.", remedy="Write it as 2026-12-31.") from None

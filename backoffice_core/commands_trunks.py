@@ -11,6 +11,7 @@ import typer
 
 from backoffice_core.command_line import House, Json, fields_of, run, say, say_json, table
 from backoffice_core.config import Trunk
+from backoffice_core.days import meant
 from backoffice_core.errors import BadInput, ClockShiftRefused, DialingStopped, Refused
 
 trunk = typer.Typer(no_args_is_help=True, help="Ways out to the telephone network.")
@@ -201,7 +202,7 @@ Reason = Annotated[str, typer.Option(help="why")]
 
 def _day(said: str, field: str) -> date | None:
     try:
-        return date.fromisoformat(said) if said else None
+        return meant(date.fromisoformat(said)) if said else None
     except ValueError:
         raise BadInput(f"“{said}” is not a date.", remedy="Write it as 2026-12-31.", field=field) from None
 

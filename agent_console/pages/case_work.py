@@ -103,10 +103,10 @@ async def _do(
     return RedirectResponse(f"/case/{number}/work#{form.partition('-')[0]}", 303)
 
 
-def _day(work: Work, typed: dict[str, str], field: str) -> date | None:
-    """Raises BadInput."""
+def _day(work: Work, typed: dict[str, str], field: str, *, endless: bool = False) -> date | None:
+    """`endless`: a day that nobody can mean is for the deed to judge. Raises BadInput."""
     try:
-        return forms.day(typed.get(field, ""), work.console.clock.today())
+        return (forms.any_day if endless else forms.day)(typed.get(field, ""), work.console.clock.today())
     except ValueError:
         raise BadInput("This is no date.", remedy="Write it as 25.11.2026, or +3.", field=field) from None
 
@@ -134,8 +134,8 @@ def _whole(typed: dict[str, str], field: str, most: int) -> int:
 async def place_hold(work: CaseWork, number: int) -> Response:
     async def deed(file: CaseFile, typed: dict[str, str]) -> None:
         await holds.place(
-            work.s, file.case.id, typed.get("kind", ""), evidence=typed.get("evidence", "")[:1000],
-            until=_day(work, typed, "until"), today=work.console.clock.today(), at=work.now, by=work.user.id,
+            work.s, file.case.id, typed.get("kind", ""), evidence=typed.get("evidence", ""),
+            until=_day(work, typed, "until", endless=True), today=work.console.clock.today(), at=work.now, by=work.user.id,
         )  # fmt: skip
 
     return await _do(work, number, "holds", "HOLD_PLACED", deed)

@@ -19,6 +19,7 @@ from backoffice_core import sheets
 from backoffice_core.cases import tasks, work_lists
 from backoffice_core.cases.task_rules import BY_HAND, RESULTS
 from backoffice_core.cases.work_lists import PAGE, Wish
+from backoffice_core.days import meant
 from backoffice_core.errors import BadInput, Conflict, NotAllowed, NotFound, Refused
 from backoffice_core.staff import units
 from backoffice_core.staff.service import note_access
@@ -64,7 +65,7 @@ class Asked:
 
     def day(self, name: str) -> date | None:
         try:
-            return date.fromisoformat(self[name]) if self[name] else None
+            return meant(date.fromisoformat(self[name])) if self[name] else None
         except ValueError:
             raise BadInput(field=name) from None
 
@@ -88,14 +89,14 @@ async def _wish(work: Work, asked: Asked) -> Wish:
 def _after(asked: Asked) -> tuple[date, UUID] | None:
     day, _, key = asked["after"].partition("_")
     try:
-        return date.fromisoformat(day), UUID(key)
+        return meant(date.fromisoformat(day)), UUID(key)
     except ValueError:
         return None
 
 
 def _month(asked: Asked, today: date) -> tuple[date, list[list[date]]]:
     try:
-        first = date.fromisoformat(f"{asked['month']}-01") if asked["month"] else today.replace(day=1)
+        first = meant(date.fromisoformat(f"{asked['month']}-01")) if asked["month"] else today.replace(day=1)
     except ValueError:
         raise BadInput(field="month") from None
     return first, calendar.Calendar().monthdatescalendar(first.year, first.month)

@@ -9,9 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backoffice_core.cases import service as cases
 from backoffice_core.cases.models import Case, Hold
 from backoffice_core.cases.rules import HOLD_STOPS, OVER
+from backoffice_core.days import FIRST, LAST, end, meant
 from backoffice_core.errors import BadInput, Conflict, NotFound
 
 BY_HAND = ("DISPUTE", "HARDSHIP", "BREATHING_SPACE", "PROTECTED")
+LONGEST = 1000  # signs of evidence
 OPEN_ENDED = frozenset({"PROTECTED"})  # may stand until a person lifts it
 
 
@@ -27,6 +29,14 @@ async def place(
         raise BadInput(
             "A hold needs its evidence.", remedy="Name the paper or the message and its date.", field="evidence"
         )
+    if len(evidence.strip()) > LONGEST:
+        raise BadInput("The evidence is too long.", remedy=f"Give at most {LONGEST} signs.", field="evidence")
+    try:
+        until = end(until) if kind in OPEN_ENDED else until and meant(until)
+    except ValueError:
+        raise BadInput(
+            "This day is not one that can be meant.", remedy=f"Give a day from {FIRST} to {LAST}.", field="until"
+        ) from None
     if until is None and kind not in OPEN_ENDED:
         raise BadInput("Until when?", remedy="Give the last day of the hold.", field="until")
     if until is not None and until < today:

@@ -13,6 +13,7 @@ from backoffice_core.audit import service as audit
 from backoffice_core.cases import service as cases
 from backoffice_core.cases.models import Case, Task, TaskMove, TaskRule
 from backoffice_core.cases.task_rules import BY_HAND, NEEDS_NOTE, RESULTS, Rule, last_day_up, rule_for
+from backoffice_core.days import FIRST, LAST
 from backoffice_core.errors import BadInput, Conflict, NotAllowed, NotFound
 from backoffice_core.staff import units
 from backoffice_core.staff.models import User
@@ -94,6 +95,10 @@ async def create(
         raise BadInput("Choose a kind of task from the list.", field="kind")
     if control_date < today:
         raise BadInput("The control date is over.", remedy="Give a day from today on.", field="control_date")
+    if control_date > LAST:
+        raise BadInput(
+            "This day is not one that can be meant.", remedy=f"Give a day from {FIRST} to {LAST}.", field="control_date"
+        )
     if unit:
         await units.find(s, unit)
     await _refuse_unknown(s, owner_id)

@@ -4,7 +4,7 @@ What was said before stays (balances.correct): a report as at that time, as it w
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
@@ -14,11 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backoffice_core.cases import service as cases
 from backoffice_core.cases.models import Case
 from backoffice_core.collection.models import BalanceCorrection
+from backoffice_core.days import FIRST
 from backoffice_core.db import new_key
 from backoffice_core.errors import BadInput, Conflict, NotFound
 from backoffice_core.loans import balances
 from backoffice_core.loans.balances import Standing
 from backoffice_core.loans.models import Loan
+from backoffice_core.loans.rules import refuse_more_overdue
 
 SUMS = ("balance", "overdue_principal", "overdue_interest", "overdue_penalty", "overdue_fee")
 
@@ -34,10 +36,16 @@ async def propose(
     if not reason.strip():
         raise BadInput("Why is it corrected?", remedy="Give the reason and the paper it rests on.", field="reason")
     overdue = sum((sums[name] for name in SUMS[1:]), Decimal(0))
-    if overdue > sums["balance"]:
-        raise BadInput("More is overdue than is owed.", remedy="Check the sums.", field="balance")
+    try:
+        refuse_more_overdue(sums["balance"], overdue)
+    except ValueError:
+        raise BadInput("More is overdue than is owed.", remedy="Check the sums.", field="balance") from None
     if (overdue > 0) != (days_past_due > 0):
         raise BadInput("Days past due and the overdue sum contradict each other.", field="days_past_due")
+    if as_at is not None and as_at > at + timedelta(days=1):
+        raise BadInput("A balance is corrected as at a day that is over.", remedy="Give an earlier day.", field="as_at")
+    if as_at is not None and as_at.date() < max(loan.opened or FIRST, FIRST):
+        raise BadInput("On that day the loan was not opened yet.", remedy="Give a later day.", field="as_at")
     moment = min(as_at or loan.as_at, loan.as_at)
     waiting = select(BalanceCorrection.id).where(
         BalanceCorrection.loan_id == loan.id, BalanceCorrection.state == "PROPOSED"

@@ -15,6 +15,7 @@ from backoffice_core.cases.rules import LIFTED_BY_PLAN, may_move
 from backoffice_core.collection.models import PaymentPlan, Promise
 from backoffice_core.collection.rules import PLAN_MOVES, STOPPED_BY_PROMISE, TOLERANCE, is_overdue, may
 from backoffice_core.collection.service import OPEN_PROMISE, set_promise
+from backoffice_core.days import FIRST, LAST
 from backoffice_core.db import new_key
 from backoffice_core.errors import BadInput, Conflict
 from backoffice_core.loans import service as loans
@@ -30,6 +31,10 @@ async def propose(
     days = [day for day, _ in instalments]
     if not days or days != sorted(set(days)) or days[0] < today:
         raise BadInput("Instalments need days from today on, each later than the one before.", field="due_date")
+    if days[-1] > LAST:
+        raise BadInput(
+            "This day is not one that can be meant.", remedy=f"Give a day from {FIRST} to {LAST}.", field="due_date"
+        )
     if any(amount <= 0 for _, amount in instalments):
         raise BadInput("An instalment must be above nought.", field="amount")
     if breach_after < 1 or grace_days < 0:

@@ -34,6 +34,7 @@ from backoffice_core.loans.table_file import BadFile, Problem, Problems, open_ta
 IN_ONE_GO = 1000
 COLUMNS = ("external_id", "at", *KEYS, "channel", "result", "minutes", "purpose", "direction")
 FUTURE = timedelta(minutes=10)  # clocks differ; a contact further ahead is a mistake
+MOST_MINUTES = 1440  # of one talk
 
 
 # --- sources -------------------------------------------------------------------------------------------------------
@@ -152,6 +153,8 @@ def read_row(said: dict[str, Any], source: ContactSource, *, country: str, zone:
         minutes = Decimal(cell("minutes").replace(",", ".")) if cell("minutes") else None
     except InvalidOperation:
         raise ValueError("not a number of minutes", "minutes") from None
+    if minutes is not None and not 0 <= minutes <= MOST_MINUTES:
+        raise ValueError(f"not a number of minutes from 0 to {MOST_MINUTES}", "minutes")
     return Fed(
         external_id=cell("external_id"), at=at, channel=cell("channel") or source.channel, actor=source.actor,
         facts=facts_of(cell("result")), direction=cell("direction") or "outbound", purpose=cell("purpose") or None,

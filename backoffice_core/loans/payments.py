@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from backoffice_core.days import FIRST, WRONG
 from backoffice_core.db import new_key
 from backoffice_core.loans import balances
 from backoffice_core.loans.cells import read_date, read_moment, read_money
@@ -24,6 +25,7 @@ from backoffice_core.loans.table_file import BadFile, Problem, Problems, open_ta
 
 AHEAD = timedelta(hours=1)  # clocks of two systems may differ, days may not
 AT_ONCE = 5000
+MOST = Decimal(10) ** 12  # of one payment, in any currency: more is a mistyped sum
 REQUIRED = ("external_ref", "contract_no", "paid_at")
 OPTIONAL = ("amount", "currency", "kind", "reverses", "channel", *COMPONENTS)
 
@@ -122,6 +124,11 @@ def _refusal(
         return "currency", f"{row.currency}: the loan {row.contract_no} is in {loan.currency}"
     if row.paid_at > at + AHEAD:
         return "paid_at", f"is in the future (now it is {at:%Y-%m-%dT%H:%M}Z)"
+    if row.paid_at.date() < FIRST:
+        return "paid_at", f"is {WRONG}"
+    for name, sum_ in (("amount", row.amount), *row.parts.items()):
+        if sum_ is not None and (not sum_.is_finite() or sum_ >= MOST or sum_ != round(sum_, 2)):
+            return name, f"must be below {MOST:f}, with at most two decimals"
     if row.amount is not None and row.amount <= 0:
         return "amount", "must be above nought; money that went back is a row with `reverses`"
     if row.amount is None and not row.reverses:

@@ -53,6 +53,7 @@ from backoffice_core.loans.cells import (
     short,
 )  # fmt: skip
 from backoffice_core.loans.layout import FULL_NAME, IGNORED, Layout, Trailer, is_trailer, read_trailer, targets
+from backoffice_core.loans.rules import refuse_more_overdue
 from backoffice_core.loans.table_file import KEPT_PROBLEMS, BadFile, Problem, Problems, Progress, open_table
 
 __all__ = [
@@ -242,6 +243,7 @@ class Rows:
         self.loans: dict[str, LoanRow] = {}
         self.currencies = frozenset(get_global("all_currencies"))
         self.zones = available_timezones()
+        self.opened_known = False
         self.same: dict[str, str] = {}  # names of people, places and products repeat: one object for each
 
     def row(self, line: int, cells: dict[str, str]) -> None:
@@ -316,15 +318,15 @@ class Rows:
             self.lost.add(line, "phones", str(refusal))
 
     def loan_row(self, line: int, cells: dict[str, str]) -> LoanRow:
-        take, zero = self._take, _ZERO
-        return LoanRow((
+        take, zero, before = self._take, _ZERO, self.problems.count
+        loan = LoanRow((
             line,
             self.persons[cells["person_ref"]].values[0] if cells["person_ref"] in self.persons else cells["person_ref"],
             take(line, cells, "contract_no", str, f"?{line}"),
             self._one(cells.get("product", "")),
             self._one(cells.get("branch", "")),
             self._one(take(line, cells, "currency", self._currency, "")),
-            take(line, cells, "opened", read_date, None),
+            take(line, cells, "opened", self._opened, None),
             take(line, cells, "balance", read_money, zero),
             take(line, cells, "overdue_principal", read_money, zero),
             take(line, cells, "overdue_interest", read_money, zero),
@@ -336,6 +338,21 @@ class Rows:
             take(line, cells, "as_at", self._as_at, datetime(2000, 1, 1, tzinfo=UTC)),
             self._one(cells.get("portfolio", "") or "main"),
         ))  # fmt: skip
+        if self.problems.count == before:
+            try:
+                refuse_more_overdue(loan["balance"], loan.overdue)
+            except ValueError as error:
+                self.problems.add(line, "balance", str(error))
+        return loan
+
+    def _opened(self, cell: str) -> date:
+        """What is known of a loan already is not asked again (`opened_known`)."""
+        if self.opened_known:
+            return date.fromisoformat(cell)
+        day = read_date(cell)
+        if day > self.today:
+            raise ValueError("is in the future")
+        return day
 
     def _birth_date(self, cell: str) -> date:
         day = read_date(cell)

@@ -79,6 +79,7 @@ async def take_balances(
 ) -> Taken:
     """Of loans that are known: what they owe as at a moment. What a loan is otherwise stays as it was."""
     taken, check = Taken(), Rows(zone, today, Problems())
+    check.opened_known = True
     asked = sorted({row.get("contract_no", "") for row in rows})
     query = select(Loan, Person.external_ref).join(Person, Person.id == Loan.person_id)
     known = {

@@ -12,6 +12,12 @@ TOLERANCE = Decimal("1.00")  # units of the currency: cents do not open a case n
 _NOTHING: Mapping[str, Decimal] = MappingProxyType({})
 
 
+def refuse_more_overdue(balance: Decimal, overdue: Decimal) -> None:
+    """Raises ValueError where more is late than is owed: then one of the sums is wrong, whoever said them."""
+    if overdue > balance:
+        raise ValueError(f"is less than what of it is overdue ({overdue})")
+
+
 def split(amount: Decimal, overdue: Mapping[str, Decimal], order: Sequence[str] = ORDER) -> dict[str, Decimal]:
     """A payment by components: what is overdue in its order, the rest onto the principal. They add up to `amount`."""
     left, found = amount, dict.fromkeys(COMPONENTS, Decimal(0))

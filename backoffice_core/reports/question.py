@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from backoffice_core.days import meant
 from backoffice_core.errors import BadInput
 
 FILTERS = ("portfolio", "branch", "product", "owner")
@@ -96,7 +97,7 @@ def _day(asked: Mapping[str, str], name: str, day: Callable[[str], date]) -> dat
     if name not in asked:
         return None
     try:
-        return day(asked[name])
+        return meant(day(asked[name]))
     except ValueError:
         raise BadInput(
             f"{name}: “{asked[name]}” is not a date.", remedy="Write it as 2026-12-31.", field=name

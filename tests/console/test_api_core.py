@@ -12,7 +12,8 @@ from sqlalchemy import func, select, text
 from backoffice_core.borrowers.models import ContactPoint, Person, PersonFlag
 from backoffice_core.cases.models import Case
 from backoffice_core.collection import service as collection
-from backoffice_core.loans.models import Loan, LoanBalance
+from backoffice_core.compliance import elsewhere
+from backoffice_core.loans.models import Loan, LoanBalance, Payment, StopEntry
 from tests import house
 from tests.conftest import until
 from tests.console.conftest import RunningConsole, begin_talk
@@ -165,3 +166,65 @@ async def test_the_description_names_every_row_and_right(console: RunningConsole
             assert "get" in said["paths"][path]
             refused = await crm.get(path)
             assert (refused.status_code, refused.json()["error"]) == (403, "NOT_ALLOWED")
+
+
+async def test_what_nobody_can_mean_or_store_is_refused_by_row_and_field(console: RunningConsole) -> None:
+    """Issue 6: NUL, half a surrogate pair, days at the ends of time, sums that contradict each other: their row is refused
+    with its index and field, the others count; never 500."""
+    now = console.clock.now()
+    async with console.database.begin() as s:
+        await house.rules_in_force(s, console.clock)
+        await elsewhere.set_source(s, "sms", channel="sms", every_minutes=15, now=now, by="test")
+    future = (now + timedelta(days=40)).date().isoformat()
+    async with system(console, await key_of(console)) as core:
+
+        async def post(path: str, name: str, *rows: dict[str, Any], status: int = 200, **more: str) -> Any:
+            sent = json.dumps({name: list(rows), **more})  # ASCII: as systems write what no UTF-8 can hold
+            head = {"Content-Type": "application/json", "Idempotency-Key": f"{path}-{hash(sent)}"}
+            answer = await core.post(f"/api/v1/{path}", content=sent, headers=head)
+            assert answer.status_code == status, answer.text
+            told = answer.json()
+            return told if status != 200 else [(one["index"], one["field"]) for one in told["refused"]]
+
+        flag = {"flag": "inpatient", "from": "2026-11-01", "to": "9999-12-31"}
+        bad = [PERSON | {"person_ref": "N5\0"}, PERSON | {"person_ref": "\ud800"}, PERSON | {"\ud800": 1},
+               PERSON | {"person_ref": "A-5", "phones": [{"number": "\0"}]}]  # fmt: skip
+        refused = await post("persons", "persons", *bad, PERSON | {"flags": [flag]})
+        assert refused == [(0, "person_ref"), (1, "person_ref"), (2, "?"), (3, "phones.0.number")]
+
+        refused = await post(
+            "loans", "loans", loan(now), loan(now, contract_no="2", opened=future), loan(now, contract_no="3", balance="700"),
+            loan(now, contract_no="4", opened="0001-01-01"), loan(now, contract_no="5", as_at="0001-01-01T00:00:00+14:00"),
+            loan(now, contract_no="6", branch="\0"),
+        )  # fmt: skip
+        assert refused == [(1, "opened"), (2, "balance"), (3, "opened"), (4, "as_at"), (5, "branch")]
+        owed = {"contract_no": "КД-А1", "balance": "8000.00", "days_past_due": 0, "as_at": now.isoformat()}
+        assert await post("balances", "balances", owed | {"contract_no": "\0"}, owed) == [(0, "contract_no")]
+
+        paid = {"external_ref": "p1", "contract_no": "КД-А1", "amount": "10.00", "paid_at": now.isoformat()}
+        wrong = (
+            {"amount": "10.001"},
+            {"amount": "1e12"},
+            {"paid_at": "0001-01-01T00:00:00+14:00"},
+            {"channel": "\ud800"},
+        )
+        refused = await post(
+            "payments", "payments", *(paid | {"external_ref": f"w{n}"} | w for n, w in enumerate(wrong)), paid
+        )
+        assert refused == [(0, "amount"), (1, "amount"), (2, "paid_at"), (3, "channel")]
+        met = {"external_id": "m", "at": now.isoformat(), "person_ref": "A-1", "result": "delivered"}
+        unmet = ({"external_id": "\0"}, {"minutes": "1e30"}, {"at": "0001-01-01T00:00:00+14:00"})
+        refused = await post("contacts", "contacts", *(met | one for one in unmet), met, source="sms")
+        assert refused == [(0, "external_id"), (1, "minutes"), (2, "at")]
+
+        stop = {"kind": "person", "value": "A-1", "reason": "PAID", "until": "9999-12-31"}
+        for field, value in (("value", "\0"), ("reason", "\ud800"), ("since", "0001-01-01")):
+            told = await post("stop-list", "entries", stop, stop | {field: value}, status=422)
+            assert told["field"] == f"entries.1.{field}"
+        assert (await core.post("/api/v1/stop-list", json={"entries": [stop]})).json()["new"] == 1
+        answer = await core.get("/api/v1/promises", params={"since": "0001-01-01T00:00:00+14:00"})
+        assert (answer.status_code, answer.json()["field"]) == (422, "since")
+    async with console.database.begin() as s:
+        assert (await s.scalars(select(StopEntry.until))).all() == [None]
+        assert (await s.scalars(select(PersonFlag.valid_to))).all() == [None]
+        assert (await s.scalars(select(Payment.external_ref))).all() == ["p1"]

@@ -12,6 +12,10 @@ WRONG = (
     ("/strategies/collection?v=zz", 422, "v"), ("/abandoned?days=0", 422, "days"), ("/abandoned?days=zz", 422, "days"),
     ("/strategies/collection/1/preview?on=zz", 422, "on"), ("/tasks?on=zz", 422, "on"),
     ("/tasks?view=calendar&month=zz", 422, "month"), ("/proof?as_at=zz", 422, "as_at"),
+    # issue 6: days that nobody can mean
+    ("/proof?as_at=0001-01-01", 422, "as_at"), ("/tasks?view=calendar&month=9999-12", 422, "month"),
+    ("/tasks?view=calendar&month=0001-01", 422, "month"), ("/tasks?on=9999-12-31", 422, "on"),
+    ("/overdue?day=31.12.9999", 422, "day"),
 )  # fmt: skip
 
 
@@ -34,6 +38,9 @@ async def test_wrong_addresses_get_a_page_that_names_the_field(console: RunningC
         said = (await boss.get(path, headers={"Accept": "application/json"})).json()
         assert said.get("field", "") == field, path
         assert said["message"]
+    assert (await boss.get("/reports/portfolio?as_at=0001-01-01")).status_code == 422
+    posted = await boss.send_form("/tasks", case=str(number), kind="LETTER", control_date="31.12.9999", note="a")
+    assert posted.status_code == 422
     posted = await boss.send_form("/tasks", case=str(number), kind="LETTER", control_date="+1", note="a\0b")
     assert posted.status_code == 400
 

@@ -1,6 +1,6 @@
 """Holds, plans, hand-overs and corrections by people: rights, second persons, evidence, undo (issue 6, domain.md 4.2)."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -48,10 +48,11 @@ async def test_a_hold_needs_evidence_and_an_end_stops_the_case_and_is_lifted(
     page = await post(boss, f"{base}/holds", 422, kind="DISPUTE", until="+30", evidence="")
     assert "Призупинення потребує підстави" in page
     assert 'value="+30"' in page
-    for until, evidence in (("", "letter"), ("zz", "letter"), ("2020-01-01", "letter")):
+    for until, evidence in (("", "letter"), ("zz", "letter"), ("2020-01-01", "letter"), ("31.12.9999", "letter"),
+                            ("+30", "x" * 1001)):  # fmt: skip
         await post(boss, f"{base}/holds", 422, kind="HARDSHIP", until=until, evidence=evidence)
     await post(boss, f"{base}/holds", kind="HARDSHIP", until="+30", evidence="certificate 17")
-    await post(boss, f"{base}/holds", kind="PROTECTED", until="", evidence="military card")
+    await post(boss, f"{base}/holds", kind="PROTECTED", until="31.12.9999", evidence="military card")
     assert await state_of(console.database, borrower) == "ON_HOLD"
     async with console.database.begin() as s:
         held = (await s.scalars(select(Hold).order_by(Hold.id))).all()
@@ -110,7 +111,14 @@ async def test_a_plan_counts_once_a_second_person_approves_it(
     base = f"/case/{borrower.case.number}"
     boss, second = await console.logged_in("boss", "supervisor"), await console.logged_in("second", "manager")
     plan = {"amount": "1 000,00", "n": "3", "due_date": "+10", "reason": "salary on the 24th"}
-    for wrong in ({"n": "0"}, {"n": "zz"}, {"amount": "much"}, {"due_date": "2020-01-01"}, {"amount": "999999"}):
+    for wrong in (
+        {"n": "0"},
+        {"n": "zz"},
+        {"amount": "much"},
+        {"due_date": "2020-01-01"},
+        {"due_date": "31.12.9999"},
+        {"amount": "999999"},
+    ):
         await post(boss, f"{base}/plans", 422, **(plan | wrong))
     await post(boss, f"{base}/plans", **plan)
     async with console.database.begin() as s:
@@ -166,6 +174,8 @@ async def test_a_balance_is_corrected_by_two_and_what_was_said_stays(
         "days_past_due": "9",
         "reason": "memo 4",
     }
+    async with console.database.begin() as s:
+        (await s.get_one(Loan, borrower.loan.id)).opened = date(2020, 3, 2)
     for wrong in (
         {"reason": ""},
         {"balance": "100"},
@@ -173,6 +183,8 @@ async def test_a_balance_is_corrected_by_two_and_what_was_said_stays(
         {"balance": "zz"},
         {"contract": "?"},
         {"as_at": "+3"},
+        {"as_at": "31.12.1899"},  # issue 6
+        {"as_at": "1.3.2020"},
     ):
         await post(boss, f"{base}/corrections", 422, **(said | wrong))
     await post(boss, f"{base}/corrections", **said)

@@ -1,6 +1,7 @@
 """Who asks the API, what his key lets him do, and how a refusal is told: as JSON, with the field and the remedy."""
 
 import hashlib
+import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -14,6 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
+from pydantic_core import PydanticSerializationError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -130,13 +132,21 @@ class ClientWork:
         """With an Idempotency-Key: the first answer again, without doing anything. Raises BadInput for another body."""
         if not self.key:
             return await do()
-        digest = hashlib.sha256(f"{self.path} {body.model_dump_json()}".encode()).hexdigest()
+        digest = hashlib.sha256(f"{self.path} {_said(body)}".encode()).hexdigest()
         said = await clients.said_before(self.s, self.client.name, self.key, digest, wall=self.console.clock.wall())
         if said is not None:
             return kind.model_validate(said)
         answer = await do()
         await clients.say(self.s, self.client.name, self.key, answer.model_dump(mode="json"))
         return answer
+
+
+def _said(body: BaseModel) -> str:
+    """As JSON, also what no UTF-8 can hold: its row is refused later, by its index."""
+    try:
+        return body.model_dump_json()
+    except PydanticSerializationError:
+        return json.dumps(body.model_dump(), default=str)
 
 
 @asynccontextmanager

@@ -2,10 +2,12 @@
 
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from agent_console.pages.api.access import MOST, ClientWork, Refusal, client, new_router
+from agent_console.pages.api.rows import UNSTORABLE, unstorable
 from backoffice_core.compliance import elsewhere
+from backoffice_core.days import meant_moment
 
 router = new_router()
 ContactsClient = Annotated[ClientWork, client("contacts")]
@@ -17,9 +19,9 @@ class ContactRow(BaseModel):
     model_config = ConfigDict(extra="forbid")
     external_id: str = Field(description="the source's own id; the same id counts once", max_length=200)
     at: AwareDatetime
-    person_ref: str = ""
-    contract_no: str = ""
-    tax_id: str = ""
+    person_ref: str = Field(default="", max_length=200)
+    contract_no: str = Field(default="", max_length=200)
+    tax_id: str = Field(default="", max_length=200)
     phone: str = Field(default="", description="as you write it; E.164 is surest")
     channel: str = Field(default="", description="default: the source's")
     result: str = Field(
@@ -37,7 +39,7 @@ class Contacts(BaseModel):
         max_length=MOST, description="rows as ContactRow; may be empty: there was nothing",
         json_schema_extra={"items": {"$ref": "#/components/schemas/ContactRow"}},
     )  # fmt: skip
-    complete_to: AwareDatetime | None = Field(
+    complete_to: Annotated[AwareDatetime, AfterValidator(meant_moment)] | None = Field(
         default=None, description="up to when the source has now told everything; default: now"
     )
 
@@ -67,6 +69,8 @@ async def _take(work: ClientWork, body: Contacts) -> ContactsTaken:
     source = await elsewhere.find_source(work.s, body.source)
 
     def read(raw: dict[str, Any]) -> Any:
+        if found := unstorable(raw):
+            raise ValueError(UNSTORABLE, found)
         try:
             row = ContactRow.model_validate(raw)
         except ValueError as error:

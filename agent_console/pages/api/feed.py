@@ -6,18 +6,20 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
 
 from agent_console.pages.api.access import ClientWork, client, new_router
 from backoffice_core.call_centre import feed
 from backoffice_core.call_centre.feed import Asked
+from backoffice_core.days import meant_moment
 
 router = new_router()
 ReadClient = Annotated[ClientWork, client("read")]
 After = Annotated[str, Query(description="`next` of the page before; left out: from the beginning", max_length=40)]
 Limit = Annotated[int, Query(ge=1, le=feed.MOST, description="rows in a page")]
-Since = Annotated[AwareDatetime | None, Query(description="not before this time")]
-Until = Annotated[AwareDatetime | None, Query(description="before this time")]
+Moment = Annotated[AwareDatetime, AfterValidator(meant_moment)]
+Since = Annotated[Moment | None, Query(description="not before this time")]
+Until = Annotated[Moment | None, Query(description="before this time")]
 PersonRef = Annotated[str, Query(max_length=200, description="of this person only")]
 
 

@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from agent_console.pages.api.access import MOST, Refusal
 
+UNSTORABLE = "Text with a NUL or a lone surrogate cannot be stored"
 Row = TypeVar("Row", bound=BaseModel)
 
 
@@ -23,6 +24,9 @@ def read(rows: Sequence[Mapping[str, Any]], kind: type[Row]) -> tuple[list[Row],
     """The good rows, the index that each had, and what is no row of this kind at all."""
     good, where, refused = [], [], []
     for index, raw in enumerate(rows):
+        if found := unstorable(raw):
+            refused.append(Refusal(index=index, field=found, message=UNSTORABLE))
+            continue
         try:
             good.append(kind.model_validate(raw))
             where.append(index)
@@ -30,6 +34,33 @@ def read(rows: Sequence[Mapping[str, Any]], kind: type[Row]) -> tuple[list[Row],
             first = error.errors()[0]
             refused.append(Refusal(index=index, field=".".join(map(str, first["loc"])), message=first["msg"]))
     return good, where, refused
+
+
+def unstorable(value: Any, where: str = "") -> str:
+    """The place of the first text in it that no database holds; "" = all can be stored."""
+    if isinstance(value, str):
+        return (where or "?") if unfit(value) else ""
+    if isinstance(value, Mapping):
+        for key, one in value.items():
+            if unfit(str(key)):
+                return where or "?"
+            if found := unstorable(one, f"{where}.{key}" if where else str(key)):
+                return found
+    elif isinstance(value, list):
+        return next((found for n, one in enumerate(value) if (found := unstorable(one, f"{where}.{n}"))), "")
+    return ""
+
+
+def unfit(text: str) -> bool:
+    """NUL, or half of a pair of UTF-16."""
+    return any(sign == "\0" or "\ud800" <= sign <= "\udfff" for sign in text)
+
+
+def storable(text: str) -> str:
+    """For fields of a body that stands or falls whole. Raises ValueError."""
+    if unfit(text):
+        raise ValueError(UNSTORABLE)
+    return text
 
 
 def joined(unreadable: list[Refusal], later: Sequence[Any], where: Sequence[int]) -> list[Refusal]:

@@ -4,10 +4,12 @@ from datetime import date
 from typing import Annotated, Literal
 
 from fastapi import Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from agent_console.pages.api.access import MOST, ClientWork, client, new_router
+from agent_console.pages.api.rows import storable
 from backoffice_core.borrowers.rules import read_phone
+from backoffice_core.days import meant
 from backoffice_core.errors import BadInput
 from backoffice_core.events import StopListChanged
 from backoffice_core.loans import stop_list
@@ -15,15 +17,16 @@ from backoffice_core.loans import stop_list
 router = new_router()
 StopClient = Annotated[ClientWork, client("stop-list")]
 
+Text = Annotated[str, AfterValidator(storable)]
 Kind = Literal["person", "contract", "phone"]
 
 
 class StopRow(BaseModel):
     model_config = ConfigDict(extra="forbid")
     kind: Kind
-    value: str = Field(description="person_ref, contract number or phone", min_length=1, max_length=200)
-    reason: str = Field(description="as PAID, COMPLAINT, DECEASED", min_length=1, max_length=200)
-    since: date | None = Field(default=None, description="default: today")
+    value: Text = Field(description="person_ref, contract number or phone", min_length=1, max_length=200)
+    reason: Text = Field(description="as PAID, COMPLAINT, DECEASED", min_length=1, max_length=200)
+    since: Annotated[date, AfterValidator(meant)] | None = Field(default=None, description="default: today")
     until: date | None = Field(default=None, description="the last day; none = until lifted")
 
 

@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from urllib.parse import urlencode
 
 import structlog
 from fastapi import FastAPI, Request, Response
@@ -68,7 +69,9 @@ async def _refused(request: Request, error: Exception) -> Response:
         if request.headers.get("hx-request"):
             return Response(status_code=401, headers={"HX-Redirect": "/login?expired=1"})
         if request.method == "GET" and "application/json" not in request.headers.get("accept", ""):
-            return RedirectResponse("/login?expired=1" if expired and request.url.path != "/" else "/login", 303)
+            back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+            again = f"/login?{urlencode({'expired': 1, 'next': back})}"
+            return RedirectResponse(again if expired and request.url.path != "/" else "/login", 303)
     status = next((s for cls, s in _STATUS.items() if isinstance(error, cls)), 409)
     field = error.details.get("field")
     return say(

@@ -1,9 +1,10 @@
 """Login and logout, language and theme. The answer to a failed login is one and the same, whatever failed."""
 
 import contextlib
+import re
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Request, Response
+from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -18,6 +19,15 @@ from backoffice_core.staff import rules, service
 
 router = APIRouter()
 CHOSEN, CHOSEN_S = "lang_chosen", 900  # who chooses a language before he logs in keeps it; the next one has his own
+
+
+Next = Annotated[str, Query(alias="next")]
+_OWN_PAGE = re.compile(r"/(?![/\\]|login|logout|api/|static/)[\w./?=&%+~:,@-]*", re.ASCII)
+
+
+def own_page(address: str) -> str:
+    """The address when it is a page of this console, "" otherwise: a login leads to no other site."""
+    return address if len(address) <= 500 and _OWN_PAGE.fullmatch(address) else ""
 
 
 def phones_offered(settings: Settings) -> tuple[agents.Phone, ...]:
@@ -36,19 +46,20 @@ def _form(request: Request, health: dict[str, bool], **context: object) -> str:
         "expired": False,
         "taken": None,
         "talks_elsewhere": False,
+        "after": "",
     }
     return render(console, request, "login.html", None, "", health=health, **{**values, **context})
 
 
 @router.get("/login")
-async def login_page(request: Request, expired: bool = False) -> HTMLResponse:
+async def login_page(request: Request, expired: bool = False, after: Next = "") -> HTMLResponse:
     console, token = console_of(request), request.cookies.get(COOKIE)
     taken = None
     if expired and token:
         with contextlib.suppress(SQLAlchemyError, OSError):
             async with console.database.begin() as s:
                 taken = await service.taken_at(s, token)
-    return HTMLResponse(_form(request, await state(console), expired=expired, taken=taken))
+    return HTMLResponse(_form(request, await state(console), expired=expired, taken=taken, after=own_page(after)))
 
 
 @router.get("/")
@@ -62,9 +73,11 @@ async def log_in(
     login: Annotated[str, Form()] = "",
     password: Annotated[str, Form()] = "",
     phone: Annotated[str, Form()] = "browser",
+    after: Annotated[str, Form(alias="next")] = "",
 ) -> Response:
-    """303 to the first page, with the cookie and the header X-CSRF-Token; 401 with the form otherwise."""
-    console = console_of(request)
+    """303 to the page that was asked for (`next`), else the first one, with the cookie and the header X-CSRF-Token; 401 with the
+    form otherwise."""
+    console, after = console_of(request), own_page(after)
     if not same_origin(request):
         raise ForeignRequest
     kind: agents.Phone = next((one for one in phones_offered(console.settings) if one == phone), "browser")
@@ -90,17 +103,19 @@ async def log_in(
                 await agents.open_session(s, user, kind, wall, console.settings.line)
                 seated = user.id
     if no_phone:
-        html = _form(request, await state(console), login=login[:80], phone="browser", no_phone=True)
+        html = _form(request, await state(console), login=login[:80], phone="browser", no_phone=True, after=after)
         return HTMLResponse(html, 409)
     if elsewhere:
-        html = _form(request, await state(console), login=login[:80], phone=kind, talks_elsewhere=True)
+        html = _form(request, await state(console), login=login[:80], phone=kind, talks_elsewhere=True, after=after)
         return HTMLResponse(html, 409)
     if user is None:
-        html = _form(request, await state(console), login=login[:80], phone=kind, failed=True)
+        html = _form(request, await state(console), login=login[:80], phone=kind, failed=True, after=after)
         return HTMLResponse(html, 401)
     if seated is not None:
         await console.bus.publish(AgentChanged(agent_id=seated), *([LoginTaken(agent_id=seated)] if taken else []))
-    answer = RedirectResponse(rules.home(user.role), 303, headers={"X-CSRF-Token": csrf, "Cache-Control": "no-store"})
+    answer = RedirectResponse(
+        after or rules.home(user.role), 303, headers={"X-CSRF-Token": csrf, "Cache-Control": "no-store"}
+    )
     secure = request.url.scheme == "https"
     answer.set_cookie(COOKIE, token, max_age=rules.LOGIN_HOURS * 3600, httponly=True, samesite="strict", secure=secure)
     answer.set_cookie("phone", kind, max_age=30 * 86400, samesite="strict", secure=secure)

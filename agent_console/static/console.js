@@ -16,7 +16,7 @@
   });
   ui.fetch = async (path) => {
     const answer = await fetch(path, { headers: { "HX-Request": "true" }, credentials: "same-origin" });
-    if (answer.status === 401) location.href = "/login?expired=1";
+    if (answer.status === 401) location.href = `/login?expired=1&next=${encodeURIComponent(location.pathname + location.search)}`;
     if (!answer.ok && answer.status !== 422) throw new Error(`${path}: ${answer.status}`);  // 422: a page that names the fault
     return answer.text();
   };
@@ -91,7 +91,7 @@
       if (!ui.online) silence();
     };
     socket.onclose = (event) => {
-      if (event.code === 4401) location.href = "/login?expired=1";
+      if (event.code === 4401) location.href = `/login?expired=1&next=${encodeURIComponent(location.pathname + location.search)}`;
       if (event.code === 4403) return;
       connect.timer = setTimeout(connect, wait * (0.8 + Math.random() * 0.4));
       wait = Math.min(wait * 2, 500); // a desk is back within a second of the console

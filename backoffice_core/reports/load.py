@@ -1,7 +1,8 @@
 """Load by person and unit: open tasks and cases as at a day, tasks closed by people and talks between two days.
 
 A task stands with who owned it then (its moves say so); a closed one with who closed it. What the night keeps for itself
-(CHECK_PROMISE) is nobody's load. Talks are the call centre's.
+(CHECK_PROMISE) is nobody's load. Talks are the call centre's,
+incoming ones too. Cases that nobody owns stand where no person is named.
 """
 
 from sqlalchemy import Subquery
@@ -37,8 +38,9 @@ _TALKS = """
        AND a.agent_id IS NOT NULL AND a.bridged_at IS NOT NULL AND a.case_id IS NOT NULL
 """
 _OWNED = """
-    SELECT k.case_id, k.case_id, 'CASE', '', CAST(NULL AS date), CAST(NULL AS date), true, CAST(k.owner AS uuid), k.case_unit, 0
-      FROM owned k WHERE k.owner <> ''
+    SELECT k.case_id, k.case_id, 'CASE', '', CAST(NULL AS date), CAST(NULL AS date), true,
+           CAST(nullif(k.owner, '') AS uuid), k.case_unit, 0
+      FROM owned k
 """
 _SQL = f"""
     -- report_load

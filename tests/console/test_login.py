@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select, update
 
 from backoffice_core.staff.models import AccessEntry, Login, User
-from tests.console.conftest import RunningConsole
+from tests.console.conftest import PASSWORD, RunningConsole
 
 
 async def test_login_leads_each_role_to_its_first_page(console: RunningConsole) -> None:
@@ -60,6 +60,28 @@ async def test_without_login_pages_lead_to_it_and_programs_get_401(console: Runn
     assert (await browser.get("/desk/state", headers={"Accept": "application/json"})).status_code == 401
     fragment = await browser.get("/desk/view", headers={"HX-Request": "true"})
     assert (fragment.status_code, fragment.headers["hx-redirect"]) == (401, "/login?expired=1")
+
+
+async def test_a_login_leads_back_to_the_page_asked_for_and_to_no_other_site(console: RunningConsole) -> None:
+    """FL-17: the session was gone; the way back is kept through a wrong password; other addresses are not followed."""
+    browser = await console.logged_in("boss", "supervisor")
+    browser.cookies.set("backoffice_login", "gone")
+    asked = "/reports/load?by=unit&branch=%D0%9A%D0%B8%D1%97%D0%B2"
+    form = await browser.get((await browser.get(asked)).headers["location"])
+    assert 'name="next" value="/reports/load?by=unit&amp;branch=%D0%9A%D0%B8%D1%97%D0%B2"' in form.text
+    who = {"login": "boss", "password": PASSWORD, "phone": "desk"}
+    wrong = await browser.post("/login", data=who | {"password": "wrong password", "next": asked})
+    assert 'name="next"' in wrong.text
+    assert (await browser.post("/login", data=who | {"next": asked})).headers["location"] == asked
+    for other in (
+        "//evil.example",
+        "/\\evil.example",
+        "https://evil.example",
+        "/\t/evil.example",
+        "/login?next=/login",
+        "evil",
+    ):
+        assert (await browser.post("/login", data=who | {"next": other})).headers["location"] == "/floor", other
 
 
 async def test_logout_ends_the_cookie_and_the_seat(console: RunningConsole) -> None:

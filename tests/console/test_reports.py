@@ -58,6 +58,8 @@ async def test_ck24_figures_open_their_rows_and_files_hold_no_formula(console: R
         await text(boss, f"/reports/{name}")
         await text(boss, f"/reports/{name}/rows")
         assert (await boss.get(f"/reports/{name}/figures.csv")).status_code == 200
+    unowned = await text(boss, "/reports/load/rows?person=-&figure=cases")
+    assert unowned.count("<tr data-row") == 3, "cases that nobody owns are counted where no person is named"
     rows = (await boss.get("/reports/portfolio/rows.csv?branch=Львів")).text
     assert "'=1+1" in rows
     assert rows.count("\n") == 2

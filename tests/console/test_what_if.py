@@ -84,7 +84,10 @@ async def test_two_supervisors_share_a_run_that_never_runs_in_the_console(consol
     assert first.status_code == 303
     assert first.headers["location"] == second.headers["location"], "the same question is one run"
     where = first.headers["location"]
-    assert "hx-trigger" in (await boss.get(where)).text
+    assert "hx-trigger" in (page := (await boss.get(where)).text)
+    assert "розмова 01:16 (разом із короткими: 25 %" in page, (
+        "the mean of all talks, a quarter of them of 4 s, others of 100 s"
+    )
 
     async def done() -> bool:
         return "policy-ours" in (await boss.get(f"{where}/state")).text

@@ -150,8 +150,8 @@ async def test_second_run_leaves_touched_tasks_and_corrects_untouched_ones(bank:
             task, reason = before[(await bank.case(n)).id], "NO_TRUNK" if n == 3 else ""
             now = {"state": state, "state_reason": reason, "attempts": int(n != 3), "fence": 1}
             await session.execute(update(CallTask).where(CallTask.id == task.id).values(now))
-    await bank.file({"n": 1, "overdue_principal": 99_000}, {"n": 2, **MILITARY}, {"n": 5, "overdue_principal": 100_000},
-                    {"n": 6, **MILITARY})  # fmt: skip
+    more = {n: {"n": n, "overdue_principal": owed, "balance": owed} for n, owed in ((1, 99_000), (5, 100_000))}
+    await bank.file(more[1], {"n": 2, **MILITARY}, more[5], {"n": 6, **MILITARY})
     await bank.night()
     after = {t.case_id: t for t in await bank.tasks()}
     for n, state in touched.items():
@@ -181,7 +181,7 @@ async def test_yesterdays_list_is_not_dialed(bank: Bank) -> None:
 
 
 async def test_call_back_is_first_at_its_hour_and_done_after_a_talk(bank: Bank) -> None:
-    await bank.file({"n": 1, "overdue_principal": 90_000}, {"n": 2})
+    await bank.file({"n": 1, "overdue_principal": 90_000, "balance": 90_000}, {"n": 2})
     await bank.night()
     asked = datetime(2027, 2, 3, 14, 30, tzinfo=KYIV)
     case = await bank.case(2)

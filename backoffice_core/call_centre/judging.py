@@ -147,7 +147,7 @@ async def judge_each(session: AsyncSession, case_ids: Sequence[UUID], terms: Ter
         async with session.begin_nested():
             return await judge(session, case_ids, terms)
     except Exception as error:
-        if passes(error):
+        if passes(error) or not case_ids:
             raise
         if len(case_ids) == 1:
             log.error("a case cannot be judged", case_id=str(case_ids[0]), error=type(error).__name__)

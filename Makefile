@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup test worlds lint demo chaos bench screens restore-drill upgrade-drill bench-night history clean
+.PHONY: help setup test search worlds lint demo chaos bench screens restore-drill upgrade-drill bench-night history clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ test: lint ## lint, then the tests with what they need (PYTEST="-k words" for so
 
 worlds: setup ## drills, a full volume, a house cut off, calls to us, announcements, a history
 	$(PY) -m pytest -n 2 --dist loadfile $(WORLDS)
+
+search: setup ## the property tests with examples never drawn before (SEED=n)
+	$(PY) -m pytest -n 2 --dist loadfile --hypothesis-profile search $(if $(SEED),--hypothesis-seed $(SEED)) $(shell grep -rl "^from hypothesis import" tests)
 
 demo: setup ## the main job, live, until Ctrl-C (DURATION=60 JSON=file KEEP=1)
 	@$(PY) -m far_end.demo $(if $(DURATION),--duration $(DURATION)) $(if $(JSON),--json $(JSON)) $(if $(KEEP),--keep)

@@ -18,6 +18,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import asyncpg
+import hypothesis
 import psutil
 import pytest
 import structlog
@@ -40,6 +41,11 @@ for name in [name for name in os.environ if name.startswith(("BACKOFFICE_", "PG"
     if name != "BACKOFFICE_ASTERISK":  # which Asterisk there is belongs to the machine
         del os.environ[name]  # a developer's own installation has no say in tests
 Settings.model_config["toml_file"] = None
+
+# One tree has one verdict: `make test` draws the same examples each time. `make search` draws others (--hypothesis-seed).
+hypothesis.settings.register_profile("same", derandomize=True)
+hypothesis.settings.register_profile("search", derandomize=False, print_blob=True)
+hypothesis.settings.load_profile("same")
 
 
 def lawful_moment() -> datetime:

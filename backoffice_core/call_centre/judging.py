@@ -208,7 +208,7 @@ _CASES = by_keys("""
 # loans.service.debts, of these alone
 _DEBTS = by_keys("""
     SELECT person_id, sum(overdue_principal + overdue_interest + overdue_penalty + overdue_fee), max(days_past_due), currency
-    FROM loans WHERE person_id = ANY($1) GROUP BY person_id, currency
+    FROM loans WHERE person_id = ANY($1) GROUP BY person_id, currency ORDER BY currency
 """)
 _FLAGS = by_keys("SELECT person_id, flag, valid_from, valid_to, evidence FROM person_flags WHERE person_id = ANY($1)")
 _PHONES = by_keys("""

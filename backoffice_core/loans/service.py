@@ -31,15 +31,20 @@ async def loans_of(session: AsyncSession, person_id: UUID) -> list[Loan]:
 
 
 async def debts(session: AsyncSession, person_ids: Iterable[UUID] | None = None) -> dict[UUID, list[Debt]]:
-    """Debts of these persons (of all, without the argument), one per currency: currencies are never added up."""
-    query = select(
-        Loan.person_id,
-        Loan.currency,
-        func.sum(Loan.overdue),
-        func.sum(Loan.balance),
-        func.max(Loan.days_past_due),
-        func.min(Loan.as_at),
-    ).group_by(Loan.person_id, Loan.currency)
+    """Debts of these persons (of all, without the argument), one per currency, in the order of the currencies' names:
+    of equal debts the first is named to an agent, and it must be the same one each time. Currencies are never added up."""
+    query = (
+        select(
+            Loan.person_id,
+            Loan.currency,
+            func.sum(Loan.overdue),
+            func.sum(Loan.balance),
+            func.max(Loan.days_past_due),
+            func.min(Loan.as_at),
+        )
+        .group_by(Loan.person_id, Loan.currency)
+        .order_by(Loan.currency)
+    )
     if person_ids is not None:
         query = query.where(Loan.person_id == func.any(list(person_ids)))
     found: dict[UUID, list[Debt]] = {}

@@ -274,7 +274,7 @@ async def test_judged_together_as_one_by_one_and_as_by_the_slow_way(
             assert len(found) == len(cases)
             for one in found:
                 wanted = alone[one.view.case_id]
-                # of equal debts, and of numbers in the table's order, either may be named first
+                # of tasks and flags in the table's order either may be named first
                 assert tidy(one.view) == tidy(wanted.view)
                 assert (one.phone.id if one.phone else None, one.refused) == (wanted.phone, wanted.refused)
                 assert (one.from_when if one.refused is None else None) == (

@@ -3,7 +3,8 @@
 Robot agents talk 15 s and wrap up 5 s in the mean; three of ten borrowers answer. After `--answers` answers: abandoned by
 our account and by the far end (an answered call that never heard an agent's voice), answer to bridge where an agent was
 free, calls outside the rules, and the utilisation beside 50 simulated runs of the same settings.
-`--capacity 10,25,40`: teams of these sizes for `--seconds` each, until the bridge's p99 passes 200 ms. `--json FILE`.
+`--capacity 10,25,40`: teams of these sizes for `--seconds` each, until the bridge's p99 with an agent free passes
+200 ms. `--json FILE`, `--trace FILE` for the story of every call.
 """
 
 import argparse
@@ -201,7 +202,26 @@ def outside_rules(found: list[CallAttempt]) -> list[str]:
     return faults
 
 
-async def play(one: RunningHouse, agents: int, answers: int, seconds: float) -> dict[str, Any]:
+def story(
+    found: list[CallAttempt], moves: list[AgentStateChange], decisions: list[PacingDecision], since: datetime
+) -> list[dict[str, Any]]:
+    """Every call, every change of an agent and every decision in the order of their seconds: to see why one was abandoned."""
+    second = lambda at: round((at - since).total_seconds(), 2) if at else None  # noqa: E731
+    rows = [
+        {"at": second(c.claimed_at), "call": str(c.id)[-6:], "answered": second(c.answered_at), "met": second(c.bridged_at),
+         "ended": second(c.ended_at), "outcome": c.outcome, "abandoned": c.abandoned} for c in found
+    ] + [
+        {"at": second(m.at), "agent": str(m.session_id)[-6:], "to": m.to_state, "why": m.reason} for m in moves
+    ] + [
+        {"at": second(d.at), "calls": d.calls, "bound": d.bound, **{k: v for k, v in d.terms.items() if k != "accounts"}}
+        for d in decisions
+    ]  # fmt: skip
+    return sorted(rows, key=lambda row: row["at"])
+
+
+async def play(
+    one: RunningHouse, agents: int, answers: int, seconds: float, trace: Path | None = None
+) -> dict[str, Any]:
     """Dials until there are so many answers, or the seconds are over; then what happened."""
     dice = random.Random(1)
     await lay_queue(one, int(answers / ANSWER_RATE * 1.4) + 60, dice)
@@ -243,7 +263,10 @@ async def play(one: RunningHouse, agents: int, answers: int, seconds: float) -> 
     when_free = [_ms(c) for c in met if c.answered_at and free_at(moves, c.answered_at, seats)]
     far = await asyncio.to_thread(far_end, one)
     async with one.database() as database, database.begin() as s:
-        decisions = len((await s.execute(select(PacingDecision.id).where(PacingDecision.at >= since))).all())
+        query = select(PacingDecision).where(PacingDecision.at >= since).order_by(PacingDecision.id)
+        decisions = list((await s.execute(query)).scalars())
+    if trace is not None:
+        await asyncio.to_thread(trace.write_text, json.dumps(story(found, moves, decisions, since), indent=1))
     return {
         "agents": agents, "seconds": round(took, 1), "dialed": len(found), "answered": len(live),
         "abandoned": sum(c.abandoned for c in found), "share": round(sum(c.abandoned for c in found) / max(len(live), 1), 4),
@@ -251,7 +274,7 @@ async def play(one: RunningHouse, agents: int, answers: int, seconds: float) -> 
         "utilisation": round(utilisation(moves, agents, since, till), 4),
         "bridge_ms": {"n": len(met), "p50": quantile([_ms(c) for c in met], 0.5), "p99": quantile([_ms(c) for c in met], 0.99)},
         "bridge_ms_agent_free": {"n": len(when_free), "p50": quantile(when_free, 0.5), "p99": quantile(when_free, 0.99)},
-        "outside_rules": outside_rules(found), "decisions_kept": decisions, "cpu_cores": cores, "cpu_percent": machine,
+        "outside_rules": outside_rules(found), "decisions_kept": len(decisions), "cpu_cores": cores, "cpu_percent": machine,
         "most_lines": _most_lines(found),
     }  # fmt: skip
 
@@ -276,13 +299,13 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
-def run(agents: int, answers: int, lines: int, seconds: float) -> dict[str, Any]:
+def run(agents: int, answers: int, lines: int, seconds: float, trace: Path | None = None) -> dict[str, Any]:
     conftest.FAR_END = FAR_END.model_copy(update={"lines": lines})
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         ring = ("--answer-after", f"{RING[0]:g}-{RING[1]:g}", "--seed", "7")
         with running_house(Path(folder), carrier_options=ring) as one:
             hours = 20.0 - one.clock.now().astimezone(one.clock.zone).hour
-            found = asyncio.run(play(one, agents, answers, seconds))
+            found = asyncio.run(play(one, agents, answers, seconds, trace))
     return found | {"hours_ahead": hours}
 
 
@@ -293,6 +316,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=1800)
     parser.add_argument("--capacity", default="", help="teams, as 10,25,40")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--trace", type=Path, help="every call, agent's change and decision")
     options = parser.parse_args()
     result: dict[str, Any] = {}
     if options.capacity:
@@ -300,12 +324,13 @@ def main() -> int:
         for agents in map(int, options.capacity.split(",")):
             found = run(agents, int(agents * options.seconds / 15), LINES, options.seconds)
             result["capacity"].append(found)
-            say(f"{agents} agents: bridge p99 {found['bridge_ms']['p99']} ms (goal ≤ {CAPACITY_MS}), "
+            p99 = found["bridge_ms_agent_free"]["p99"]  # who waits for an agent waits by the pacing, not by the machine
+            say(f"{agents} agents: answer to bridge with an agent free p99 {p99} ms (goal ≤ {CAPACITY_MS}), "
                 f"{found['most_lines']} lines at most, utilisation {found['utilisation']:.1%}")  # fmt: skip
-            if found["bridge_ms"]["p99"] > CAPACITY_MS:
+            if p99 > CAPACITY_MS:
                 break
     else:
-        found = run(options.agents, options.answers, LINES, options.seconds)
+        found = run(options.agents, options.answers, LINES, options.seconds, options.trace)
         band = simulated(options.agents, found["answered"], LINES, found["hours_ahead"])
         result = found | {"simulated": band}
         say(f"{found['answered']} answers in {found['seconds']:.0f} s: abandoned {found['share']:.2%} by our account, "

@@ -36,6 +36,7 @@ from backoffice_core.parts.part import Part
 from tests import clones
 
 ROOT = Path(__file__).resolve().parent.parent
+MEDIA_PORTS = 200  # two a leg; a bench of more legs asks for more
 
 for name in [name for name in os.environ if name.startswith(("BACKOFFICE_", "PG"))]:
     if name != "BACKOFFICE_ASTERISK":  # which Asterisk there is belongs to the machine
@@ -57,7 +58,7 @@ def lawful_moment() -> datetime:
 
 def fresh_settings(data: Path, **fields: Any) -> Settings:
     """Settings of an installation of its own: this data folder, free ports, one loopback trunk, a lawful hour."""
-    media = process.free_ports(200, together=True)
+    media = process.free_ports(MEDIA_PORTS, together=True)
     single = process.free_ports(8)
     ports = Ports(
         console=single[0], sip=single[1], ami=single[2], asterisk_http=single[3], agi=single[4], redis=single[5],

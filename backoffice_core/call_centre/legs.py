@@ -5,7 +5,7 @@ lives, so two at once cannot be. The listener, who hears the end of a leg, decid
 another follows and writes it down; the leading dialer places what is written, once, and within seconds or never.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -25,6 +25,8 @@ from backoffice_core.clock import Clock
 from backoffice_core.config import Settings
 
 UNHEARD_AFTER = timedelta(seconds=8)  # a placed leg without any sign of a channel by then never came to be
+AT_ONCE = timedelta(seconds=1)
+NO_CIRCUIT = 34  # Q.850
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,8 @@ async def leg_over(
         return LegOver(CallFacts(ended_at=last.ended_at or wall, cause=last.cause, sip_code=last.sip_code))
     if leg.n > 1 and facts.ended_at < leg.placed_at and wall - leg.placed_at < UNHEARD_AFTER:
         return LegOver()
+    if _never_left(facts, attempt, leg.placed_at) and not stopped(settings):
+        facts = replace(facts, cause=NO_CIRCUIT)
     leg.ended_at, leg.cause, leg.sip_code = facts.ended_at, facts.cause, facts.sip_code
     rang, answered = bool(facts.rang_at or attempt.ringing_at), bool(facts.answered_at or attempt.answered_at)
     said = leg_says(facts.sip_code, facts.cause, rang=rang, answered=answered) if facts.heard else Leg.NOTHING
@@ -66,6 +70,14 @@ async def leg_over(
         return LegOver(facts, trunks_changed=changed)
     wanted = await _want_further(s, settings, attempt, now=now, wall=wall)
     return LegOver(None if wanted else facts, wanted=wanted, trunks_changed=changed)
+
+
+def _never_left(facts: CallFacts, attempt: CallAttempt, placed_at: datetime) -> bool:
+    """Our own exchange made a channel and could not use it (no RTP port left, no codec): it ends at once, without a cause or
+    a SIP code. That is no try of the borrower, and if it goes on no call can be placed at all."""
+    told = facts.cause or facts.sip_code or facts.rang_at or facts.answered_at or attempt.ringing_at
+    heard = facts.heard and not facts.estimated and not attempt.cancelled
+    return heard and not told and facts.ended_at - placed_at < AT_ONCE
 
 
 async def _want_further(

@@ -44,6 +44,7 @@ from tests.running import RunningHouse, running_house
 
 TALK, WRAP, RING = (5.0, 25.0), (2.0, 8.0), (3.0, 13.0)  # uniform
 ANSWER_RATE = 0.3
+CAPACITY_RATE = 0.15  # five lines an agent, as VICIdial counts them
 OTHERS = (("777", 0.75), ("480", 0.1), ("431", 0.1), ("631", 0.05))  # rings out, switched off, busy, dead number
 LIMIT, BRIDGE_MS, CAPACITY_MS = 0.03, 100, 200
 LINES = 125
@@ -110,14 +111,14 @@ def simulated(agents: int, answers: int, lines: int, hours: float, runs: int = 5
 # --- the house -------------------------------------------------------------------------------------------------------
 
 
-async def lay_queue(one: RunningHouse, count: int, dice: random.Random) -> None:
-    """Borrowers of whom three of ten answer, in an order that nobody can learn."""
+async def lay_queue(one: RunningHouse, count: int, dice: random.Random, rate: float = ANSWER_RATE) -> None:
+    """Borrowers of whom this share answers, in an order that nobody can learn."""
     async with one.database() as database:
         for first in range(0, count, 200):
             async with database.begin() as s:
                 for n in range(first, min(first + 200, count)):
                     ending = dice.choices([e for e, _ in OTHERS], [w for _, w in OTHERS])[0]
-                    if dice.random() < ANSWER_RATE:
+                    if dice.random() < rate:
                         ending = "100"  # a person, who talks until the other side hangs up
                     await house.borrower(s, one.clock, number=f"+380{50 + n // 10_000}{n % 10_000:04}{ending}")
 
@@ -220,11 +221,11 @@ def story(
 
 
 async def play(
-    one: RunningHouse, agents: int, answers: int, seconds: float, trace: Path | None = None
+    one: RunningHouse, agents: int, answers: int, seconds: float, *, rate: float, trace: Path | None
 ) -> dict[str, Any]:
     """Dials until there are so many answers, or the seconds are over; then what happened."""
     dice = random.Random(1)
-    await lay_queue(one, int(answers / ANSWER_RATE * 1.4) + 60, dice)
+    await lay_queue(one, int(answers / rate * 1.4) + 60, dice, rate)
     span = lambda s: f"{s[0]:g}-{s[1]:g}"  # noqa: E731
     (one.settings.data / "STOP").touch()  # nobody is dialed before all are at their desks
     async with one.robots(agents, talk=span(TALK), wrap=span(WRAP), options=("--chords",)):
@@ -299,13 +300,16 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
-def run(agents: int, answers: int, lines: int, seconds: float, trace: Path | None = None) -> dict[str, Any]:
+def run(
+    agents: int, answers: int, lines: int, seconds: float, *, rate: float = ANSWER_RATE, trace: Path | None = None
+) -> dict[str, Any]:
     conftest.FAR_END = FAR_END.model_copy(update={"lines": lines})
+    conftest.MEDIA_PORTS = 2 * (lines + 2 * agents)
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         ring = ("--answer-after", f"{RING[0]:g}-{RING[1]:g}", "--seed", "7")
         with running_house(Path(folder), carrier_options=ring) as one:
             hours = 20.0 - one.clock.now().astimezone(one.clock.zone).hour
-            found = asyncio.run(play(one, agents, answers, seconds, trace))
+            found = asyncio.run(play(one, agents, answers, seconds, rate=rate, trace=trace))
     return found | {"hours_ahead": hours}
 
 
@@ -322,7 +326,7 @@ def main() -> int:
     if options.capacity:
         result["capacity"] = []
         for agents in map(int, options.capacity.split(",")):
-            found = run(agents, int(agents * options.seconds / 15), LINES, options.seconds)
+            found = run(agents, int(agents * options.seconds / 15), LINES, options.seconds, rate=CAPACITY_RATE)
             result["capacity"].append(found)
             p99 = found["bridge_ms_agent_free"]["p99"]  # who waits for an agent waits by the pacing, not by the machine
             say(f"{agents} agents: answer to bridge with an agent free p99 {p99} ms (goal ≤ {CAPACITY_MS}), "
@@ -330,7 +334,7 @@ def main() -> int:
             if p99 > CAPACITY_MS:
                 break
     else:
-        found = run(options.agents, options.answers, LINES, options.seconds, options.trace)
+        found = run(options.agents, options.answers, LINES, options.seconds, trace=options.trace)
         band = simulated(options.agents, found["answered"], LINES, found["hours_ahead"])
         result = found | {"simulated": band}
         say(f"{found['answered']} answers in {found['seconds']:.0f} s: abandoned {found['share']:.2%} by our account, "

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.borrowers.models import ContactPoint, PhoneEvidence
@@ -188,7 +188,13 @@ async def test_a_far_end_on_this_machine_blocks_nobody(database: Database, two_t
 
 
 async def end(
-    database: Database, settings: Settings, clock: Clock, call_id: UUID, code: int | None, cause: int = 34, **facts: Any
+    database: Database,
+    settings: Settings,
+    clock: Clock,
+    call_id: UUID,
+    code: int | None,
+    cause: int | None = 34,
+    **facts: Any,
 ) -> legs.LegOver:
     """What the listener does at the end of a leg."""
     wall = clock.wall()
@@ -287,6 +293,39 @@ async def test_faults_open_the_breaker_and_one_call_tries_the_trunk_again(
     assert await usable() == ["backup"], "one call tries it, not two"
     assert (await end(database, two_trunks, clock, probe.call_id, 486, cause=17)).trunks_changed
     assert await usable() == ["far-end", "backup"]
+
+
+async def test_an_exchange_that_cannot_place_calls_uses_up_nobodys_attempts(
+    database: Database, two_trunks: Settings, clock: Clock
+) -> None:
+    """FL-04: channels that end at once without a cause or a code (no RTP port is left): the slot is given back, the list is not
+    burnt, and the trunks are out until a call gets through; what we ended ourselves says nothing."""
+    await bank(database, two_trunks, clock, borrowers=8)
+    ours = await claim(database, two_trunks, clock)
+    assert isinstance(ours, Placing)
+    async with database.begin() as s:
+        await s.execute(update(CallAttempt).where(CallAttempt.id == ours.call_id).values(cancelled="STOP_LIST"))
+    assert (await end(database, two_trunks, clock, ours.call_id, None, cause=None)).settles_with
+    async with database.begin() as s:
+        assert (await s.get_one(CallAttempt, ours.call_id)).result == "CANCELLED"
+        assert await s.scalar(select(CallLeg.said).where(CallLeg.call_id == ours.call_id)) == "nothing"
+    for _ in range(3):
+        call = await claim(database, two_trunks, clock)
+        assert isinstance(call, Placing)
+        assert (await end(database, two_trunks, clock, call.call_id, None, cause=None)).wanted
+        async with database.begin() as s:
+            await legs.take_wanted(s, two_trunks, clock.wall())
+        await end(database, two_trunks, clock, call.call_id, None, cause=None)
+    async with database.begin() as s:
+        start, _ = clock.day_bounds(clock.today())
+        seen = await trunks.standings(s, two_trunks, wall=clock.wall(), day_start=start)
+        assert [one.breaker.why for one in seen.values()] == ["FAULTS", "FAULTS"]
+        assert in_order(seen.values(), clock.wall()) == []
+        last = await s.get_one(CallAttempt, call.call_id)
+        task = await s.get_one(CallTask, last.task_id)
+        assert (last.result, task.state, task.attempts) == ("CONGESTION", "RETRY_WAIT", 0)
+        slot = text("SELECT state FROM contact_ledger WHERE call_id = :call")
+        assert await s.scalar(slot, {"call": last.id}) == "FREED"
 
 
 async def test_a_trunk_whose_money_is_used_up_is_out_for_the_day_and_it_is_told_once(

@@ -19,7 +19,6 @@ class Typed:
     values: dict[str, str] = field(default_factory=dict)
     result: Result = field(default_factory=lambda: Result(outcome=""))
     errors: dict[str, str] = field(default_factory=dict)  # field → key of the words
-    currency: str = "UAH"
 
     def get(self, name: str, default: str = "") -> str:
         return self.values.get(name, default)

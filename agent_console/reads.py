@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -14,6 +15,7 @@ from backoffice_core.call_centre.models import CallAttempt, CallTask, Recording
 from backoffice_core.cases.models import Case, HandOver, Hold, Task
 from backoffice_core.collection.models import Promise, StageMove
 from backoffice_core.loans.models import Loan, Payment
+from backoffice_core.loans.service import spoken_of
 from backoffice_core.staff.models import AccessEntry, Unit, User
 
 _TIME_IN_STATES = text(
@@ -45,6 +47,11 @@ async def callbacks(s: AsyncSession, user_id: UUID, today: date, limit: int = 20
         .limit(limit)
     )
     return [(a, b, c) for a, b, c in (await s.execute(query)).all()]
+
+
+async def promised_in(s: AsyncSession, call_id: UUID) -> str:
+    """The currency of the promise that this call brought."""
+    return await s.scalar(select(Promise.currency).where(Promise.call_id == call_id)) or "UAH"
 
 
 async def promises_due(s: AsyncSession, user_id: UUID, today: date, limit: int = 20) -> list[tuple[Promise, Person]]:
@@ -109,7 +116,18 @@ class CaseFile:
 
     @property
     def currency(self) -> str:
-        return self.loans[0].currency if self.loans else "UAH"
+        return next((one.currency for one in spoken_of(self.loans)), "UAH")
+
+    def sums(self, part: str) -> list[tuple[Decimal, str]]:
+        """Of all loans, by currency: never added up over two. The one spoken of first."""
+        found = dict.fromkeys([self.currency, *(one.currency for one in self.loans)], Decimal(0))
+        for one in self.loans:
+            found[one.currency] += getattr(one, part)
+        return [(value, currency) for currency, value in found.items()]
+
+    def older_than(self, moment: datetime) -> bool:
+        """Whether a balance of these was true before this moment and is said by nobody any more."""
+        return any(one.as_at < moment for one in self.loans)
 
 
 async def case_file(s: AsyncSession, number: int, user: User, *, any_case: bool) -> CaseFile | None:

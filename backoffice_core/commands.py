@@ -14,7 +14,7 @@ from backoffice_core.commands_audit import audit
 from backoffice_core.commands_backup import backup, drain
 from backoffice_core.commands_campaigns import campaign, dialer
 from backoffice_core.commands_contacts import client, contacts
-from backoffice_core.commands_money import overdue, payments
+from backoffice_core.commands_money import bands, overdue, payments
 from backoffice_core.commands_outbox import webhook
 from backoffice_core.commands_people import user
 from backoffice_core.commands_prompts import prompts
@@ -327,6 +327,8 @@ def register(app: typer.Typer) -> None:
     app.add_typer(strategy, name="strategy")
     app.add_typer(dialer, name="dialer")
     app.add_typer(payments, name="payments")
+    app.add_typer(bands, name="bands")
+    app.add_typer(commands_report.cost, name="cost")
     app.add_typer(webhook, name="webhook")
 
 

@@ -1,15 +1,21 @@
 """`backoffice payments …`: payments, reversals and schedules from the bank's files."""
 
 import getpass
+import re
+from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import date
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from backoffice_core.collection.rules import Band
 from backoffice_core.command_line import House, Json, run, say, say_json, table
+from backoffice_core.errors import BadInput
 from backoffice_core.events import QueueChanged
 
+bands = typer.Typer(no_args_is_help=True, help="Stages and buckets by days past due, in dated versions.")
 payments = typer.Typer(no_args_is_help=True, help="Payments and schedules from the bank's files.")
 
 
@@ -63,6 +69,69 @@ def schedule_command(
         say_json(done)
     else:
         say(f"{done['instalments']} instalments of {done['contracts']} contracts; the night counts days by them.")
+
+
+def _bands(given: Sequence[str]) -> list[Band]:
+    """Raises BadInput."""
+    found = []
+    for one in given:
+        known = re.fullmatch(r"([^:]+):(\d{1,5})-(\d{1,5})?", one)
+        if known is None:
+            raise BadInput(f"“{one}” is no band.", remedy="Write them as 0:0-0 1:1-30 2:31-.", field="bands")
+        found.append(Band(known[1], int(known[2]), int(known[3]) if known[3] else None))
+    return found
+
+
+@bands.command("set")
+def bands_set(
+    kind: Annotated[str, typer.Argument(help="stage, bucket, cbr")],
+    given: Annotated[
+        list[str], typer.Argument(metavar="CODE:FIRST-LAST …", help="all of them; the last without its end")
+    ],
+    begins: Annotated[
+        str, typer.Option("--from", metavar="YYYY-MM-DD", help="the first day; tomorrow at the earliest")
+    ],
+    source: Annotated[str, typer.Option(help="who decided so, and when")] = "",
+) -> None:
+    """A new version of the stages or buckets from a day on; days before it are counted as they were."""
+    from backoffice_core.audit import service as audit
+    from backoffice_core.collection import bands as service
+
+    made = _bands(given)
+
+    async def work(house: House) -> tuple[int, date]:
+        on, by = house.day(begins), getpass.getuser()
+        if on <= house.clock.today():
+            raise BadInput("A rule begins tomorrow at the earliest.", remedy="Give a later day.", field="valid_from")
+        async with house.database.begin() as session:
+            version = await service.replace(session, kind, made, valid_from=on, source=source or f"os:{by}")
+            audit.note(session, f"os:{by}", "BANDS_SET", f"{kind}/{version}", {"bands": given, "valid_from": str(on)})
+        return version, on
+
+    version, on = run(work)
+    say(f"Version {version} holds from {on}.")
+
+
+@bands.command("list")
+def bands_list(as_json: Json = False) -> None:
+    """All versions of stages and buckets, with the days on which each holds."""
+    from sqlalchemy import select
+
+    from backoffice_core.collection.models import StageBand
+
+    names = ("kind", "version", "code", "first", "last", "valid_from", "valid_to", "source")
+
+    async def work(house: House) -> list[dict[str, object]]:
+        query = select(StageBand).order_by(StageBand.kind, StageBand.version, StageBand.first)
+        async with house.database.begin() as session:
+            return [{name: getattr(one, name) for name in names} for one in await session.scalars(query)]
+
+    rows = run(work)
+    if as_json:
+        say_json(rows)
+    else:
+        table("stages and buckets", ("kind", "version", "code", "first day", "last day", "from", "to", "source"),
+              [list(row.values()) for row in rows])  # fmt: skip
 
 
 def overdue(

@@ -1,13 +1,18 @@
 """The command of the reports: figures as at any day, or the rows behind them; for people, scripts and spreadsheets."""
 
+import getpass
 import sys
 from dataclasses import asdict
 from datetime import date
+from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 
 import typer
 
-from backoffice_core.command_line import House, Json, run, say_json, table
+from backoffice_core.command_line import House, Json, fields_of, run, say, say_json, table
+from backoffice_core.errors import BadInput
+
+cost = typer.Typer(no_args_is_help=True, help="What contacts cost, for the cost of each strategy arm.")
 
 Day = Annotated[
     str, typer.Option("--as-at", metavar="YYYY-MM-DD", help="as at the end of this day; today when left out")
@@ -95,3 +100,48 @@ def _csv(head: list[str], lines: list[list[Any]]) -> None:
 
     sys.stdout.buffer.write(sheets.as_csv(head, lines))
     sys.stdout.buffer.flush()
+
+
+@cost.command("set")
+def cost_set(
+    kind: Annotated[str, typer.Argument(help="attempt, line_minute, agent_minute, sms, letter, visit …")],
+    amount: Annotated[str, typer.Argument(help="of one, as 3.50")],
+    currency: Annotated[str, typer.Option(help="of the debts that it is for")] = "UAH",
+    begins: Annotated[
+        str, typer.Option("--from", metavar="YYYY-MM-DD", help="the first day; today when left out")
+    ] = "",
+) -> None:
+    """What one of a kind costs from a day on; what held before stays."""
+    from backoffice_core.reports import costs
+
+    try:
+        sum_ = Decimal(amount.replace(",", "."))
+    except InvalidOperation:
+        raise BadInput(f"“{amount}” is no sum.", remedy="Write it as 3.50.", field="amount") from None
+
+    async def work(house: House) -> date:
+        on = house.day(begins)
+        async with house.database.begin() as s:
+            await costs.put(s, kind.lower(), currency.upper(), sum_, on, by=getpass.getuser())
+        return on
+
+    say(f"The cost holds from {run(work)}.")
+
+
+@cost.command("list")
+def cost_list(as_json: Json = False) -> None:
+    """All costs, with those that held before."""
+    from backoffice_core.reports import costs
+
+    async def work(house: House) -> list[dict[str, Any]]:
+        async with house.database.begin() as s:
+            names = ("kind", "currency", "valid_from", "amount", "set_by")
+            return [fields_of(one, *names) for one in await costs.rates(s)]
+
+    rows = run(work)
+    if as_json:
+        say_json(rows)
+    else:
+        table(
+            "costs of contacts", ("kind", "currency", "from", "amount", "set by"), [list(row.values()) for row in rows]
+        )

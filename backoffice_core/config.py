@@ -13,7 +13,7 @@ import secrets
 import tempfile
 import zoneinfo
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
@@ -225,7 +225,14 @@ class Settings(BaseSettings):
     )
     webhook_timeout_s: float = Field(default=10.0, gt=0, le=60, description="for a subscriber's whole answer")
     webhook_tries: int = Field(default=15, ge=1, le=100, description="then an event waits for a person")
+    balance_max_hours: int = Field(
+        default=26, ge=1, le=8760, description="no sum is shown to an agent, nor said, from an older balance"
+    )
     balance_max_days: int = Field(default=7, ge=1, le=365, description="nobody is called about an older balance")
+
+    @property
+    def balance_max_age(self) -> timedelta:
+        return timedelta(hours=self.balance_max_hours)
 
     @field_validator("data", "backups", "recordings_archive", "tls_cert", "tls_key")
     @classmethod

@@ -68,6 +68,7 @@ async def show(
     return page(
         work, "case.html", status=status, no_result=no_result, file=file, rows=rows[:PAGE], more=len(rows) > PAGE, before=before,
         waiting=waiting, looked_at=await preview.taken(work.s, file.case.id), outcomes=OUTCOMES, typed=typed or Typed(),
+        too_old=file.older_than(work.now - work.console.settings.balance_max_age),
         new_task=new_task or {}, bad=bad, act="new", kinds=BY_HAND, people=await units.people(work.s),
         units={u.code: u.name for u in await units.listed(work.s)},
     )  # fmt: skip

@@ -23,7 +23,7 @@ from backoffice_core import money_in
 from backoffice_core.cases import holds
 from backoffice_core.cases.models import HandOver, Hold
 from backoffice_core.cases.rules import HOLD_STOPS, LIFTED_BY_PLAN
-from backoffice_core.collection import corrections, hand_over, plans
+from backoffice_core.collection import corrections, court, hand_over, plans
 from backoffice_core.collection.models import BalanceCorrection, PaymentPlan
 from backoffice_core.errors import BadInput, Conflict, NotAllowed, NotFound
 from backoffice_core.events import QueueChanged
@@ -76,7 +76,7 @@ async def _page(
         plans=list(plan_rows), given=given, accepts={one.id for one in given if _may_accept(work, one)},
         corrections=await corrections.of_case(work.s, file.case.id), names=await reads.names(work.s),
         people=await units.people(work.s), units={u.code: u.name for u in await units.listed(work.s) if u.active},
-        sums=corrections.SUMS,
+        sums=corrections.SUMS, court_act=court.possible(file.case),
     )  # fmt: skip
 
 
@@ -264,6 +264,21 @@ async def refuse_hand_over(work: CaseWork, number: int, given_id: UUID) -> Respo
         await hand_over.refuse(work.s, given_id, at=work.now, by=work.user.id, why=typed.get("why", "")[:1000])
 
     return await _do(work, number, "hand_over-decide", "HAND_OVER_REFUSED", deed, may=_receives(work, given_id))
+
+
+# --- the court -----------------------------------------------------------------------------------------------------
+
+
+@router.post("/court")
+async def note_court(work: CaseWork, number: int) -> Response:
+    async def deed(file: CaseFile, typed: dict[str, str]) -> None:
+        await court.note(
+            work.s, file.case.id, typed.get("act", ""), court=typed.get("court", ""), number=typed.get("number", ""),
+            on=_day(work, typed, "on"), amount=_money(typed, "amount") or None, at=work.now,
+            today=work.console.clock.today(), by=work.user.id,
+        )  # fmt: skip
+
+    return await _do(work, number, "court", "COURT_NOTED", deed)
 
 
 # --- corrections ---------------------------------------------------------------------------------------------------

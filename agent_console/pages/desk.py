@@ -64,7 +64,8 @@ async def _context(work: Work, typed: Typed | None = None) -> dict[str, Any]:
         seat = await agents.open_session(work.s, work.user, phone, work.wall, work.console.settings.line)
         work.news.append(AgentChanged(agent_id=work.user.id))
     call = await desk.current_call(work.s, work.user.id)
-    card = await desk.card(work.s, work.user.id, call.id, work.now) if call else None
+    age = work.console.settings.balance_max_age
+    card = await desk.card(work.s, work.user.id, call.id, work.now, max_age=age) if call else None
     stranger = await callers.stranger(work.s, work.user.id, call.id, _local(work)) if call and card is None else None
     context: dict[str, Any] = {"seat": seat, "card": card, "typed": typed or Typed(), "outcomes": OUTCOMES}
     context |= {"call": call, "stranger": stranger, "who": card.person.full_name if card else ""}
@@ -194,7 +195,8 @@ async def card(work: DeskWork, call_id: UUID | None = None) -> HTMLResponse:
     """The three panes of one of the agent's own calls. 404 for another's, and when there is no call."""
     seat = await agents.current(work.s, work.user.id)
     call_id = call_id or (seat.call_id if seat else None)
-    found = await desk.card(work.s, work.user.id, call_id, work.now) if call_id else None
+    age = work.console.settings.balance_max_age
+    found = await desk.card(work.s, work.user.id, call_id, work.now, max_age=age) if call_id else None
     if found is None:
         return await _stranger_card(work, seat, call_id)
     await _note_seen(work, found)
@@ -417,7 +419,8 @@ async def result(
     said = words.code("outcome", outcome)
     if typed.result.amount is not None and typed.result.due_date is not None:
         return toast(
-            await show(work), words, "saved-promise", amount=words.money(typed.result.amount, typed.currency),
+            await show(work), words, "saved-promise",
+            amount=words.money(typed.result.amount, await reads.promised_in(work.s, call_id)),
             date=words.short_date(typed.result.due_date),
         )  # fmt: skip
     return toast(await show(work), words, "saved-result", result=said)

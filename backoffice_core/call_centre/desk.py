@@ -40,6 +40,7 @@ from backoffice_core.collection.models import Promise
 from backoffice_core.compliance import service as compliance
 from backoffice_core.errors import BadInput, Conflict, NotFound, Refused
 from backoffice_core.loans.models import Loan
+from backoffice_core.loans.service import spoken_of
 
 
 class OutcomeNeedsConfirmation(Refused):
@@ -83,8 +84,17 @@ class Card:
     balance_too_old: bool = False
 
     @property
+    def currency(self) -> str:
+        """In which the debt is spoken of."""
+        return next((loan.currency for loan in spoken_of(self.loans)), "UAH")
+
+    def sum_of(self, part: str) -> Decimal:
+        """A component, or all that is `overdue`, of the loans in `currency`."""
+        return sum((getattr(loan, part) for loan in spoken_of(self.loans)), Decimal(0))
+
+    @property
     def overdue(self) -> Decimal:
-        return sum((loan.overdue for loan in self.loans), Decimal(0))
+        return self.sum_of("overdue")
 
     @property
     def days_past_due(self) -> int:
@@ -143,9 +153,11 @@ async def own_call(s: AsyncSession, user_id: UUID, call_id: UUID, *, lock: bool 
     return attempt
 
 
-async def card(s: AsyncSession, user_id: UUID, call_id: UUID, now: datetime) -> Card | None:
+async def card(
+    s: AsyncSession, user_id: UUID, call_id: UUID, now: datetime, *, max_age: timedelta = BALANCE_MAX_AGE
+) -> Card | None:
     """The card of one of this agent's calls; None when it is not his, or nobody's yet (`callers.stranger`). `now` is
-    business time."""
+    business time; nothing is said from a balance older than `max_age`."""
     query = (
         select(CallAttempt, Person, ContactPoint, Case)
         .join(Person, Person.id == CallAttempt.person_id)
@@ -181,7 +193,7 @@ async def card(s: AsyncSession, user_id: UUID, call_id: UUID, now: datetime) -> 
         needed=IDENTITY_MATCHES, misses=call.identity_misses, locked=call.identity_misses >= IDENTITY_MISSES,
         local_time=now.astimezone(zone), contacts_today=contacts.count, contacts_max=contacts.limit,
         callable_until=contacts.until, loans=loans, promises=promises, history=rows,
-        balance_too_old=any(now - loan.as_at > BALANCE_MAX_AGE for loan in loans),
+        balance_too_old=any(now - loan.as_at > max_age for loan in loans),
     )  # fmt: skip
 
 
@@ -259,6 +271,7 @@ async def save_note(s: AsyncSession, user_id: UUID, call_id: UUID, note: str) ->
 
 
 def _refuse_incomplete(result: Result, rule: OutcomeRule, loans: list[Loan], now: datetime, today: date) -> None:
+    loans = spoken_of(loans)
     card_overdue = sum((loan.overdue for loan in loans), Decimal(0))
     debt = max(card_overdue, sum((loan.balance for loan in loans), Decimal(0)))
     if "amount" in rule.needs:
@@ -369,7 +382,7 @@ async def _save(
     if call.case_id is None:
         s.add(UnknownCaller(at=now, number=call.number, called=call.caller_id, call_id=call.id))
         return step
-    await _follow(s, call, result, rule, step, loans[0].currency if loans else "UAH", by, now)
+    await _follow(s, call, result, rule, step, next((one.currency for one in spoken_of(loans)), "UAH"), by, now)
     await cases.add_event(
         s, call.case_id, "outcome", at=now, actor_id=by, call_id=call.id,
         data={"outcome": result.outcome, "rpc": rule.rpc, "note": call.note, "task": step.task, **_notice(call),

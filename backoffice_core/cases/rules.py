@@ -10,12 +10,10 @@ _MOVES: dict[str, tuple[str, ...]] = {
     "ACTIVE": ("PROMISED", "PLAN", "ON_HOLD", "TRANSFERRED_SECURITY", "PRE_LEGAL", "PLACED"),
     "PROMISED": ("ACTIVE", "ON_HOLD"),
     "PLAN": ("ACTIVE", "ON_HOLD"),
-    "ON_HOLD": ("ACTIVE", "PROMISED", "PLAN", "PRE_LEGAL"),  # back to where it was
-    "PRE_LEGAL": (
-        "LEGAL",
-        "PLACED",
-        "ON_HOLD",
-    ),  # ON_HOLD from here and from NEW: a stop said on the phone always holds
+    "ON_HOLD": ("ACTIVE", "PROMISED", "PLAN", "PRE_LEGAL", "TRANSFERRED_SECURITY"),  # back to where it was
+    # ON_HOLD from here and from NEW: a stop said on the phone always holds. On and back by an act: decisions/0024
+    "TRANSFERRED_SECURITY": ("ACTIVE", "PRE_LEGAL", "ON_HOLD"),
+    "PRE_LEGAL": ("ACTIVE", "TRANSFERRED_SECURITY", "LEGAL", "PLACED", "ON_HOLD"),
     "LEGAL": ("ENFORCEMENT",),
     "PLACED": ("ACTIVE",),
     "WRITTEN_OFF": ("RECOVERY",),
@@ -46,6 +44,7 @@ CALLBACK = "CALLBACK"  # the borrower named the hour: data and `earliest_at` car
 FOLLOW_UP = "FOLLOW_UP"  # a promise was not kept on its day (CC-14)
 CHECK_PROMISE = "CHECK_PROMISE"  # waits for the promise's last day; judged by the night, no work for a person
 REFRESH_CONTACT = "REFRESH_CONTACT_DATA"  # CC-12
+TAKE_OVER = "TAKE_OVER"  # a hand-over waits for the other unit's word
 CHECK_NUMBER = "CHECK_NUMBER"  # the same number was proven wrong for another borrower (FL-05)
 
 HOLDS = frozenset({"SPECIALIST", "DISPUTE", "EVIDENCE", "STOP_REQUEST"})  # nobody calls until a person has closed it

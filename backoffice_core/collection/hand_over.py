@@ -1,21 +1,25 @@
 """A case goes from one unit to another: proposed with an act of what is handed over, accepted or refused by the other.
 
-Whoever had it before may read it for ever, and no longer write into it.
+While it is proposed it is a task of the other unit. Whoever had it before may read it for ever, and no longer write into it:
+what he still had to do in it goes along. Security and legal make it a case of theirs (domain.md 4.2), others an active one.
 """
 
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import exists, select
+from sqlalchemy import and_, exists, false, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.cases import service as cases
-from backoffice_core.cases.models import Case, HandOver
+from backoffice_core.cases.models import Case, HandOver, Task, TaskMove
+from backoffice_core.cases.rules import TAKE_OVER, may_move, next_working_day
 from backoffice_core.collection.models import Promise
 from backoffice_core.collection.service import OPEN_PROMISE
 from backoffice_core.db import new_key
 from backoffice_core.errors import BadInput, Conflict
 from backoffice_core.loans import service as loans
+
+STATE_OF_UNIT = {"security": "TRANSFERRED_SECURITY", "legal": "PRE_LEGAL"}  # by the act that brings the case there
 
 
 async def propose(
@@ -48,6 +52,10 @@ async def propose(
     )  # fmt: skip
     session.add(given)
     await session.flush()
+    await cases.raise_task(
+        session, case_id, TAKE_OVER, next_working_day(at.date(), lambda day: day.weekday() < 5), f"{TAKE_OVER}:{given.id}",
+        owner_id=to_owner, unit=given.to_unit, data={"act_no": given.act_no, "note": reason}, at=at, owned=False,
+    )  # fmt: skip
     await _note(session, given, at, by)
     return given
 
@@ -61,7 +69,34 @@ async def accept(
     given.to_owner = owner or given.to_owner
     case.unit, case.owner_id = given.to_unit, given.to_owner
     await session.flush()
+    await _tasks_go_along(session, given, at, by)
+    to = STATE_OF_UNIT.get(given.to_unit, "ACTIVE" if case.state in STATE_OF_UNIT.values() else case.state)
+    if case.state == "NEW" and to in STATE_OF_UNIT.values():
+        await cases.move(session, case, "ACTIVE", at=at, reason="HAND_OVER", actor_id=by)
+    if to != case.state and may_move(case.state, to):  # a promise, a plan, a hold stand: the case stays what it is
+        await cases.move(session, case, to, at=at, reason="HAND_OVER", actor_id=by)
     return given
+
+
+async def _tasks_go_along(session: AsyncSession, given: HandOver, at: datetime, by: UUID) -> None:
+    """Open tasks of the former owner and of his unit's list are the new owner's, or wait on his unit's list; those of other
+    units stay theirs. "Hand the case over" is done."""
+    done = update(Task).where(
+        Task.case_id == given.case_id, Task.kind == "HAND_OVER", Task.unit == given.to_unit, Task.state == "OPEN"
+    )
+    await session.execute(done.values(state="DONE", closed_at=at, closed_by=by, result="DONE"))
+    mine = (Task.owner_id == given.from_owner) if given.from_owner else false()
+    units = and_(Task.owner_id.is_(None), Task.unit == given.from_unit) if given.from_unit else false()
+    his = select(Task).where(Task.case_id == given.case_id, Task.state == "OPEN", or_(mine, units))
+    for task in await session.scalars(his.with_for_update()):
+        session.add(
+            TaskMove(
+                task_id=task.id, at=at, by=by, act="HAND_OVER", from_owner=task.owner_id, from_unit=task.unit,
+                to_owner=given.to_owner, to_unit=given.to_unit, note=f"№ {given.act_no}",
+            )
+        )  # fmt: skip
+        task.owner_id, task.unit = given.to_owner, given.to_unit
+    await session.flush()
 
 
 async def refuse(session: AsyncSession, hand_over_id: UUID, *, at: datetime, by: UUID, why: str) -> HandOver:
@@ -78,6 +113,10 @@ async def _decide(session: AsyncSession, given_id: UUID, to: str, at: datetime, 
     if by == given.proposed_by:
         raise Conflict("Who gives a case away does not accept it.", remedy="The other unit decides.")
     given.state, given.decided_at, given.decided_by, given.decided_why = to, at, by, why
+    waits = update(Task).where(Task.dedupe_key == f"{TAKE_OVER}:{given.id}", Task.state == "OPEN")
+    await session.execute(
+        waits.values(state="DONE", closed_at=at, closed_by=by, result="DONE" if to == "ACCEPTED" else "REFUSED")
+    )
     await _note(session, given, at, by)
     return given
 

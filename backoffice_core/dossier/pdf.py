@@ -137,4 +137,6 @@ def _moved(kind: str, data: dict[str, Any], w: Words) -> str:
         return f"{w.code('case-state', data.get('from'))} → {w.code('case-state', data.get('to'))} ({data.get('reason', '')})"
     if kind == "stage":
         return f"{w.code('stage', str(data.get('from')))} → {w.code('stage', str(data.get('to')))}"
+    if kind == "court":
+        return f"{w('cw-court-' + str(data.get('act')))}: {data.get('note', '')}"
     return w.code("flag", str(data.get("flag", "")))

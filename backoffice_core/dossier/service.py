@@ -93,7 +93,9 @@ async def gather(
         select(TaskMove).where(TaskMove.task_id.in_([t.id for t in tasks])).order_by(TaskMove.id)
     ):
         moves.setdefault(move.task_id, []).append(move)
-    changed = select(CaseEvent).where(CaseEvent.case_id == case.id, CaseEvent.kind.in_(("state", "stage", "flag")))
+    changed = select(CaseEvent).where(
+        CaseEvent.case_id == case.id, CaseEvent.kind.in_(("state", "stage", "flag", "court"))
+    )
     phones = select(ContactPoint).where(ContactPoint.person_id == person.id, ContactPoint.kind == "phone")
     steps = proof.Ask(as_at=today, first=date(2000, 1, 1), last=today, case_id=case.id)
     return Dossier(

@@ -1,6 +1,6 @@
 """The place that reads loans. They are written by the bank's file (`portfolio.py`) and its payments (`payments.py`)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -22,6 +22,13 @@ class Debt:
     balance: Decimal
     days_past_due: int
     as_at: datetime
+
+
+def spoken_of(loans: Sequence[Loan]) -> list[Loan]:
+    """Of a person's loans those of which an agent speaks: in the currency of the one that is most late (of equal ones the
+    first by name). Sums of two currencies are never added up, and a promise is in one."""
+    worst = min(loans, key=lambda one: (-one.days_past_due, one.currency, one.contract_no), default=None)
+    return [one for one in loans if worst is not None and one.currency == worst.currency]
 
 
 async def loans_of(session: AsyncSession, person_id: UUID) -> list[Loan]:

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Subquery, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backoffice_core.reports import standing
+from backoffice_core.reports import costs, standing
 from backoffice_core.reports.compare import Interval, Means, Pair, difference, means, verdict, wilson
 from backoffice_core.reports.question import Question
 from backoffice_core.reports.tables import Column, Family, Figure, Rate, grouped, sql
@@ -35,7 +35,8 @@ _OPENED = text(
                           ORDER BY as_at, id LIMIT 1) m ON true
       LEFT JOIN LATERAL (
           SELECT l.currency, coalesce(o.product, l.product) AS product, coalesce(o.branch, l.branch) AS branch, b.days_past_due,
-                 sum(b.overdue_principal + b.overdue_interest + b.overdue_penalty) OVER (PARTITION BY l.currency) AS overdue
+                 sum(b.overdue_principal + b.overdue_interest + b.overdue_penalty + b.overdue_fee)
+                     OVER (PARTITION BY l.currency) AS overdue
             FROM loans l
             JOIN LATERAL (SELECT * FROM loan_balances b WHERE b.loan_id = l.id AND b.as_at <= c.opened_at
                            ORDER BY b.as_at DESC, b.id DESC LIMIT 1) b ON true
@@ -46,14 +47,14 @@ _OPENED = text(
     """
 )
 _ROWS = ("id", "person_id", "case_id", "currency", "portfolio", "branch", "product", "owner", "strategy", "arm", "stage",
-         "segment", "opened_on", "rpc", "promised", "kept", "cured", "paid", "paid_squared")  # fmt: skip
+         "segment", "opened_on", "rpc", "promised", "kept", "cured", "paid", "cost", "paid_squared")  # fmt: skip
 _SQL = f"""
     -- report_arms: the cases of each arm, and what came of them before the end of the day
     SELECT x.*, x.paid * x.paid AS paid_squared FROM (
     SELECT c.id, c.person_id, c.id AS case_id, a.currency, coalesce(d.portfolio, '') AS portfolio, a.branch, a.product,
            {standing.owner()}, a.strategy, a.arm, a.stage, a.segment, a.opened_on,
            coalesce(e.rpc, false) AS rpc, coalesce(pr.promised, false) AS promised, coalesce(pr.kept, false) AS kept,
-           coalesce(e.cured, false) AS cured, coalesce(pay.paid, 0.00) AS paid
+           coalesce(e.cured, false) AS cured, coalesce(pay.paid, 0.00) AS paid, coalesce(sp.cost, 0.00) AS cost
       FROM unnest(CAST(:ids AS uuid[]), CAST(:strategies AS text[]), CAST(:arms AS text[]), CAST(:stages AS text[]),
                   CAST(:segments AS text[]), CAST(:days AS date[]), CAST(:currencies AS text[]), CAST(:branches AS text[]),
                   CAST(:products AS text[])) AS a(id, strategy, arm, stage, segment, opened_on, currency, branch, product)
@@ -67,7 +68,8 @@ _SQL = f"""
       LEFT JOIN LATERAL (SELECT sum(CASE y.kind WHEN 'REVERSAL' THEN -y.amount ELSE y.amount END) AS paid
                            FROM loans l JOIN payments y ON y.loan_id = l.id WHERE l.person_id = c.person_id
                             AND y.currency = a.currency AND y.paid_at >= c.opened_at
-                            AND y.paid_at < CAST(:until AS timestamptz)) pay ON true) x
+                            AND y.paid_at < CAST(:until AS timestamptz)) pay ON true
+      LEFT JOIN ({costs.SPENT}) sp ON sp.case_id = c.id) x
 """  # noqa: S608
 SHARES = ("rpc", "promised", "kept", "cured")
 BY = ("strategy", "arm", "stage", "segment")
@@ -126,12 +128,14 @@ FAMILY = Family(
     name="arms", base=_base, cuts=("arm", "stage", "segment", "strategy", "branch", "product"),
     figures=(
         Figure("cases"), *(Figure(name, name) for name in SHARES), Figure("paid", sum="paid"),
+        Figure("cost", "cost > 0", "cost"),
         Figure("paid_squared", sum="paid_squared"),
     ),
-    rates=tuple(Rate(f"{name}_rate", name, ("cases",)) for name in SHARES),
+    rates=(*(Rate(f"{name}_rate", name, ("cases",)) for name in SHARES), Rate("cost_rate", "cost", ("paid",))),
     columns=(
         Column("strategy"), Column("arm"), Column("stage", "stage"), Column("segment"), Column("opened_on", "date"),
-        *(Column(name, "flag") for name in SHARES), Column("paid", "money"), Column("branch"), Column("product"),
+        *(Column(name, "flag") for name in SHARES), Column("paid", "money"), Column("cost", "money"), Column("branch"),
+        Column("product"),
     ),
     order=("opened_on", "id"), chart=SHARES,
     hidden=("paid_squared",),

@@ -1,7 +1,8 @@
 """Promises to pay: those made, and those whose last day (due date and grace) came, between two days; as at the second.
 
 due = kept + broken + cancelled + waiting. The kept rate is kept / (kept + broken), as in call_centre/kpi.py: a cancelled one
-was due to nobody, one that waits is judged the night after its last day.
+was due to nobody, one that waits is judged the night after its last day. Beside it stands the share of all that were judged or
+cancelled, by which kept + broken + cancelled are the whole (domain.md 2.4).
 """
 
 from sqlalchemy import Subquery
@@ -45,7 +46,10 @@ FAMILY = Family(
         Figure("waiting", "due AND state IN ('OPEN', 'PARTIAL')"), Figure("due_sum", "due", "amount"),
         Figure("kept_sum", _KEPT, "amount"), Figure("broken_sum", _BROKEN, "amount"), Figure("matched_sum", "due", "matched"),
     ),
-    rates=(Rate("kept_rate", "kept", ("kept", "broken")), Rate("kept_rate_money", "kept_sum", ("kept_sum", "broken_sum"))),
+    rates=(
+        Rate("kept_rate", "kept", ("kept", "broken")), Rate("kept_of_due", "kept", ("kept", "broken", "cancelled")),
+        Rate("kept_rate_money", "kept_sum", ("kept_sum", "broken_sum")),
+    ),
     columns=(
         Column("made_on", "date"), Column("due_date", "date"), Column("last_day", "date"), Column("amount", "money"),
         Column("matched", "money"), Column("state", "promise"), Column("maker", "name"), Column("branch"), Column("product"),

@@ -35,7 +35,7 @@ _READ = text(
       LEFT JOIN LATERAL (SELECT max(e.at) AS at FROM case_events e WHERE e.case_id = c.id AND e.kind = 'stage') st ON true
       LEFT JOIN LATERAL (
           SELECT currency, max(days_past_due) AS days_past_due,
-                 sum(overdue_principal + overdue_interest + overdue_penalty) AS overdue
+                 sum(overdue_principal + overdue_interest + overdue_penalty + overdue_fee) AS overdue
             FROM loans WHERE person_id = c.person_id GROUP BY currency ORDER BY 2 DESC, 3 DESC, 1 LIMIT 1) l ON true
       LEFT JOIN LATERAL (
           SELECT product, branch FROM loans WHERE person_id = c.person_id

@@ -23,6 +23,7 @@ async def drafted(console: RunningConsole) -> tuple[Browser, Browser]:
 
 
 async def test_ck25_a_strategy_is_edited_in_a_form_and_nothing_typed_is_lost(console: RunningConsole) -> None:
+    """CK-25: a refused form comes back as it was typed."""
     olha, _ = await drafted(console)
     page = (await olha.get("/strategies/collection?v=1&step=new")).text
     assert 'name="fallback_on"' in page

@@ -28,6 +28,7 @@ async def in_unit(console: RunningConsole, login: str, unit: str) -> None:
 
 
 async def test_cc14_a_worker_takes_and_closes_what_waits_in_his_unit(console: RunningConsole) -> None:
+    """CC-14: overdue is red, taken, closed with its result, for worker and head."""
     late, case = await a_task(console, late=3)
     foreign, _ = await a_task(console, "LEGAL_STEP")
     agent = await console.logged_in("anna", "agent", extension=101)
@@ -82,6 +83,7 @@ async def test_a_manager_sees_all_filters_and_exports(console: RunningConsole) -
 
 
 async def test_cc05_a_task_by_hand_in_a_case(console: RunningConsole) -> None:
+    """CC-05: kind, case, owner, control date, state."""
     async with console.database.begin() as s:
         case = (await house.borrower(s, console.clock)).case
     boss = await console.logged_in("boss", "supervisor")

@@ -57,9 +57,9 @@ def call(person: UUID, number: str = "+380671234567", *, zone: str = "Europe/Kyi
 # --- rules and calendar --------------------------------------------------------------------------------------------
 
 
-async def test_all_71_rules_are_loaded_once_and_only_changes_become_versions(bank: Database) -> None:
+async def test_all_72_rules_are_loaded_once_and_only_changes_become_versions(bank: Database) -> None:
     async with bank.begin() as s:
-        assert await s.scalar(select(func.count()).select_from(ComplianceRule)) == 71
+        assert await s.scalar(select(func.count()).select_from(ComplianceRule)) == 72
         assert await service.load_rules(s, "again") == 0
     rows = loader.read_file()
     index = next(n for n, row in enumerate(rows) if row["id"] == "UA-DAY")
@@ -72,6 +72,7 @@ async def test_all_71_rules_are_loaded_once_and_only_changes_become_versions(ban
 
 
 async def test_cp_04_a_new_version_is_used_from_its_day_without_a_deploy(bank: Database) -> None:
+    """CP-04: valid from 1 February: 31 January by the old version, 1 February by the new one."""
     before, after, asked = local("2027-01-29 12:00"), local("2027-02-01 12:00"), call(uuid4())
     async with bank.begin() as s:
         assert (await service.ask(s, asked, after)).allow
@@ -94,7 +95,7 @@ async def test_a_bad_row_is_refused_and_nothing_is_taken_over(bank: Database) ->
         async with bank.begin() as s:
             await service.load_rules(s, "test", rows)
     async with bank.begin() as s:
-        assert await s.scalar(select(func.count()).select_from(ComplianceRule)) == 71
+        assert await s.scalar(select(func.count()).select_from(ComplianceRule)) == 72
 
 
 async def test_holidays_are_seeded_once_and_a_lawyers_change_stays(bank: Database) -> None:
@@ -115,6 +116,7 @@ async def test_holidays_are_seeded_once_and_a_lawyers_change_stays(bank: Databas
 
 
 async def test_cp_01_the_question_the_rules_with_versions_and_the_answer_are_stored(bank: Database) -> None:
+    """CP-01: the rules consulted, their versions and the result are stored."""
     person = uuid4()
     async with bank.begin() as s:
         decision = await service.ask(s, call(person), local("2026-11-18 20:00"))
@@ -131,6 +133,7 @@ async def test_cp_01_the_question_the_rules_with_versions_and_the_answer_are_sto
 
 
 async def test_cp_01_flags_and_their_evidence_are_part_of_the_proof(bank: Database) -> None:
+    """CP-01: what was known of the person is part of the proof."""
     person = PersonView(uuid4(), ("UA",), ("Europe/Kyiv",), (Flag("protected_military", date(2026, 1, 2)),))
     asked = Contact(person=person, channel="sms", actor="robot", purpose="collection", debt=uuid4())
     async with bank.begin() as s:
@@ -156,6 +159,7 @@ async def test_contacts_made_elsewhere_enter_the_same_ledger_once(bank: Database
 
 
 async def test_cc_08_ten_thousand_people_are_asked_about_in_seconds(bank: Database) -> None:
+    """CC-08: the night asks about all at once."""
     people = [uuid4() for _ in range(10_000)]
     async with bank.begin() as s:
         for person in people[:500]:

@@ -18,7 +18,7 @@ from backoffice_core.bus import Bus
 from backoffice_core.call_centre import queue
 from backoffice_core.cases import service as cases
 from backoffice_core.cases.models import Case, Hold, Task
-from backoffice_core.collection import bands, hand_over, plans
+from backoffice_core.collection import bands, court, hand_over, overdue, plans
 from backoffice_core.collection import service as collection
 from backoffice_core.collection.models import PaymentPlan, Promise, PromiseMatch, StageMove
 from backoffice_core.collection.rules import PLAN_MOVES, PROMISE_MOVES, Room, match, may
@@ -476,3 +476,90 @@ async def test_hand_over_has_an_act_and_leaves_the_former_owner_reading(bank: Ba
         assert [await hand_over.right(s, case, user) for user in (former, lawyer, chief)] == ["read", "write", ""]
         with pytest.raises(Conflict, match="decided"):
             await hand_over.refuse(s, given.id, at=bank.now, by=chief, why="late")
+
+
+async def test_dm01_dm14_from_unit_to_unit_to_the_court(bank: Bank) -> None:
+    """DM-01, DM-14, domain 4.2: security and legal take the case over by an act that waits on their list; what its owner had to
+    do goes along; claim and writ give stages 5 and 6, which days past due do not touch."""
+    await bank.file({"n": 1, "days_past_due": 95})
+    await bank.night()
+    former, chief, lawyer = uuid4(), uuid4(), uuid4()
+    case_id = (await bank.case(1)).id
+    async with bank.database.begin() as s:
+        (await s.get_one(Case, case_id)).owner_id = former
+        await cases.raise_task(s, case_id, "CALLBACK", WEDNESDAY, owner_id=former, at=bank.now)
+        await cases.raise_task(s, case_id, "HAND_OVER", WEDNESDAY, unit="security", owned=False, at=bank.now)
+    paper: dict[str, Any] = {"court": "Львівський суд", "number": "17/2027", "on": WEDNESDAY, "amount": D(1000), "at": bank.now,
+                             "today": WEDNESDAY, "by": chief}  # fmt: skip
+    for unit, state, owner in (("security", "TRANSFERRED_SECURITY", None), ("legal", "PRE_LEGAL", lawyer)):
+        async with bank.database.begin() as s:
+            given = await hand_over.propose(s, case_id, to_unit=unit, at=bank.now, by=former, reason="91 days")
+            waits = (await s.scalars(select(Task).where(Task.kind == "TAKE_OVER", Task.state == "OPEN"))).one()
+            assert (waits.unit, waits.owner_id, waits.control_date) == (unit, None, WEDNESDAY + timedelta(days=1))
+            with pytest.raises(Conflict):
+                await court.note(s, case_id, "CLAIM", **paper)
+            await hand_over.accept(s, given.id, at=bank.now, by=chief, owner=owner)
+            assert (await s.get_one(Case, case_id)).state == state
+            left = list(await s.execute(select(Task.kind, Task.owner_id, Task.unit).where(Task.state == "OPEN")))
+            assert left == [("CALLBACK", owner, unit)], "his own task went along, the others ended with the act"
+    async with bank.database.begin() as s:
+        with pytest.raises(BadInput) as refused:
+            await court.note(s, case_id, "CLAIM", **(paper | {"on": WEDNESDAY + timedelta(days=1)}))
+        assert refused.value.details["field"] == "on"
+        await court.note(s, case_id, "CLAIM", **paper)
+        with pytest.raises(Conflict):
+            await court.note(s, case_id, "CLAIM", **paper)
+    bank.at(WEDNESDAY + timedelta(days=1))
+    await bank.file({"n": 1, "days_past_due": 5})
+    await bank.night()
+    assert ((await bank.case(1)).state, (await bank.case(1)).stage) == ("LEGAL", 5)
+    assert (await bank.reason(1))[0] == "ON_HOLD", "the lawyers have it"
+    async with bank.database.begin() as s:
+        await court.note(s, case_id, "WRIT", **(paper | {"amount": None}))
+    assert ((await bank.case(1)).state, (await bank.case(1)).stage) == ("ENFORCEMENT", 6)
+    async with bank.database.begin() as s:
+        moves = list(await s.scalars(select(StageMove).where(StageMove.kind == "stage").order_by(StageMove.id)))
+    assert [(m.after, m.why) for m in moves] == [("4", "OPENED"), ("5", "COURT"), ("6", "COURT")]
+
+
+async def test_an_act_brings_a_case_back(bank: Bank) -> None:
+    """Out of the lawyers' hands by an act: active again, called again; a promise stands whoever has the case."""
+    await bank.file({"n": 1}, {"n": 2})
+    await bank.night()
+    await promise(bank, 500, WEDNESDAY + timedelta(days=9), n=2)
+    async with bank.database.begin() as s:
+        for n, states in ((1, ["PRE_LEGAL", "ACTIVE"]), (2, ["PROMISED", "PROMISED"])):
+            case = await s.get_one(Case, (await bank.case(n)).id)
+            for unit, state in zip(("legal", "soft"), states, strict=True):
+                given = await hand_over.propose(s, case.id, to_unit=unit, at=bank.now, by=uuid4(), reason="act")
+                await hand_over.accept(s, given.id, at=bank.now, by=uuid4())
+                assert case.state == state
+
+
+async def test_dm13_the_notice_of_a_day_says_what_stood_at_its_end(bank: Bank) -> None:
+    """DM-13: asked later, with a payment, other sums and another branch come since, it says what it said; whoever paid before
+    the end of the day is not on it."""
+
+    async def told(day: date, branch: str = "") -> list[tuple[str, str, Decimal, int]]:
+        start, end = bank.clock.day_bounds(day)
+        async with bank.database.begin() as s:
+            found = await overdue.turned(s, start, end, branch=branch)
+        return [(one.contract_no, one.branch, one.overdue, one.days_past_due) for one in found]
+
+    healthy = {"overdue_principal": 0, "days_past_due": 0}
+    await bank.file(*({"n": n, "branch": "Львів"} for n in (1, 2, 3)), {"n": 4, "branch": "Львів"} | healthy)
+    await bank.night()
+    bank.at(WEDNESDAY, hour=11)
+    await take(bank, pay("A", "1000", bank.now, n=3))
+    first = [("C1", "Львів", D(1000), 10), ("C2", "Львів", D(1000), 10)]
+    assert await told(WEDNESDAY) == first
+    bank.at(WEDNESDAY + timedelta(days=1))
+    await bank.file(
+        {"n": 1, "branch": "Київ", "overdue_principal": "1020", "days_past_due": 11}, {"n": 4, "branch": "Львів"}
+    )
+    await bank.night()
+    await take(bank, pay("B", "1000", bank.now, n=2))
+    assert await told(WEDNESDAY) == first
+    assert await told(WEDNESDAY, "Київ") == []
+    assert await told(WEDNESDAY + timedelta(days=1)) == [("C4", "Львів", D(1000), 10)]
+    assert await told(WEDNESDAY - timedelta(days=1)) == []

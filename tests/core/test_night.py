@@ -53,6 +53,7 @@ async def promise(bank: Bank, amount: int, due: date, n: int = 1) -> Promise:
 
 
 async def test_dm15_overdue_loan_opens_one_case_the_next_night(bank: Bank) -> None:
+    """DM-15, DM-06: the case is opened and linked by the night, without a person."""
     await bank.file({"n": 1, "days_past_due": 0, "overdue_principal": 0}, {"n": 2}, {"n": 2, "contract_no": "C2b"})
     await bank.night()
     assert await count(bank, Case) == 1
@@ -67,6 +68,7 @@ async def test_dm15_overdue_loan_opens_one_case_the_next_night(bank: Bank) -> No
 
 
 async def test_cc08_thousand_cases_and_the_second_run_adds_nothing(bank: Bank, tmp_path: Path) -> None:
+    """CC-08: a thousand cases, the night twice: one task for each that may be called."""
     file = tmp_path / "thousand.csv"
     far_end.write(far_end.Wish(loans=1_400, seed=2, as_at=bank.now - timedelta(hours=1)), file)
     async with bank.database.begin() as session:
@@ -156,6 +158,7 @@ async def test_night_of_a_day_that_is_over_or_far_ahead_is_refused(bank: Bank, d
 
 
 async def test_cc14_unpaid_on_its_day_raises_one_follow_up_and_breaks_after_the_grace(bank: Bank) -> None:
+    """CC-14: a follow-up task the day after, once; broken after the grace."""
     await bank.file({"n": 1})
     await bank.night()
     made = await promise(bank, 400, WEDNESDAY)
@@ -181,6 +184,7 @@ async def test_cc14_unpaid_on_its_day_raises_one_follow_up_and_breaks_after_the_
 
 
 async def test_cc14_paid_on_its_day_is_kept_and_leaves_no_task(bank: Bank) -> None:
+    """CC-14: paid on its day, kept, no task."""
     await bank.file({"n": 1}, {"n": 2})
     await bank.night()
     await promise(bank, 400, WEDNESDAY, 1)

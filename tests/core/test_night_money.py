@@ -71,6 +71,7 @@ def rows(dice: random.Random, day: int) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_dm09_the_night_and_one_borrower_at_a_time_give_the_same(bank: Bank, tmp_path: Path, seed: int) -> None:
+    """DM-09, DM-06: whole statements and the single-case path give the same numbers."""
     dice = random.Random(seed)
     await bank.file(*rows(dice, 0))
     await bank.night()

@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import select, text
@@ -26,13 +26,15 @@ from backoffice_core.cases import tasks
 from backoffice_core.cases.models import Case
 from backoffice_core.collection import hand_over
 from backoffice_core.collection import service as collection
+from backoffice_core.compliance import service as compliance
+from backoffice_core.compliance.terms import Entry
 from backoffice_core.config import Settings
 from backoffice_core.db import Database, new_key
 from backoffice_core.errors import BadInput
 from backoffice_core.loans import balances
 from backoffice_core.loans.models import Loan
 from backoffice_core.loans.payments import PaymentRow
-from backoffice_core.reports import service, tables
+from backoffice_core.reports import costs, service, tables
 from backoffice_core.reports.question import Question, read
 from backoffice_core.reports.service import FAMILIES
 from backoffice_core.staff.models import User
@@ -134,7 +136,7 @@ async def test_dm05_the_portfolio_by_hand_also_when_it_is_asked_later(bank: Bank
 
 
 async def test_dm08_rolls_and_cures_add_up_and_start_where_the_portfolio_was(bank: Bank) -> None:
-    """domain.md 2.4: worse + same + better + cured = start; the rates are those of kpi.py."""
+    """DM-08, domain.md 2.4: worse + same + better + cured = start; the rates are those of kpi.py."""
     await bank.file(
         {"n": 1, "days_past_due": 29}, {"n": 2, "days_past_due": 20}, {"n": 3, "days_past_due": 45},
         {"n": 4, "days_past_due": 70}, {"n": 5, "days_past_due": 0, "overdue_principal": 0},
@@ -290,6 +292,7 @@ async def test_dm08_arms_are_compared_by_what_the_cases_were_when_they_opened(ba
     assert some(before["=UAH"], "cases", "rpc", "promised", "kept", "paid") == (12, 3, 1, 0, D(0)), (
         "as at the day before"
     )
+    await _contacts_cost(bank, last, (await bank.case(1)).id, (await bank.case(2)).person_id)
     async with bank.database.begin() as s:
         _, compared = await service.ask(s, asked("arms", last))
     whole = {one.measure: one for one in compared if one.stage is None}
@@ -471,3 +474,30 @@ async def test_the_command_says_the_same(bank: Bank, monkeypatch: pytest.MonkeyP
         assert "There is no branch “Марс”." in str(refused)
 
     await asyncio.to_thread(all_of_it)
+
+
+async def _contacts_cost(bank: Bank, last: date, called: UUID, written_to: UUID) -> None:
+    """DM-08, cost per arm, by hand: a call of 2 minutes on the line, 90 s with an agent and 30 s after it, a letter; each at the
+    rate of its own day, in the currency of the debt, nothing where no rate holds."""
+    async with bank.database.begin() as s:
+        for kind, amount, day in (("attempt", "0.10", 0), ("line_minute", "0.40", 0), ("agent_minute", "3", 0),
+                                  ("agent_minute", "4.50", 2), ("letter", "25", 9), ("letter", "18.30", 1)):  # fmt: skip
+            await costs.put(s, kind, "UAH", D(amount), WEDNESDAY + day * DAY, by="test")
+        await costs.put(s, "letter", "USD", D(1), WEDNESDAY, by="test")
+        with pytest.raises(BadInput) as refused:
+            await costs.put(s, "pigeon", "UAH", D(1), WEDNESDAY, by="test")
+        assert refused.value.details["field"] == "kind"
+        wall, phone = bank.clock.wall(), await bank.phone(1)
+        s.add(CallAttempt(
+            id=uuid4(), case_id=called, person_id=phone.person_id, contact_point_id=phone.id, number="+380671000001", campaign="",
+            purpose="collection", trunk="", caller_id="",
+            language="uk", fence=1, state="ENDED", business_at=bank.now, claimed_at=wall, answered_at=wall,
+            bridged_at=wall + timedelta(seconds=30), ended_at=wall + timedelta(seconds=120), agent_id=uuid4(),
+            outcome_at=wall + timedelta(seconds=150), result="ANSWERED_HUMAN",
+        ))  # fmt: skip
+        sent = Entry(at=bank.now, channel="letter", actor="human", delivered=True)
+        await compliance.record(s, written_to, sent, source="post", source_id="1")
+    spent = {n: one["cost"] for n, one in (await figures(bank, asked("arms", last))).items()}
+    assert spent["=UAH"] == D("0.10") + D("0.80") + D("9.00") + D("18.30")
+    before = await figures(bank, asked("arms", last - DAY))
+    assert before["=UAH"]["cost"] == 0, "as at the day before"

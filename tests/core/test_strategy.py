@@ -18,6 +18,7 @@ from backoffice_core.cases import tasks
 from backoffice_core.cases.models import Task
 from backoffice_core.collection import service as collection
 from backoffice_core.compliance import service as compliance
+from backoffice_core.compliance.models import ComplianceDecision
 from backoffice_core.compliance.terms import Entry
 from backoffice_core.config import Settings
 from backoffice_core.db import Database, new_key
@@ -169,7 +170,7 @@ async def test_steps_are_skipped_with_their_reason(bank: Bank) -> None:
 
 
 async def test_cp02_an_unlawful_step_is_not_done_and_proves_it(bank: Bank) -> None:
-    """A protected borrower: no message, the rule is named; the letter that the law allows takes its place."""
+    """CP-02: a protected borrower: no message, the rule is named; the letter that the law allows takes its place."""
     await bank.file({"n": 1, "flags": "protected_military"})
     steps = [STEPS[0] | {"fallback_on": ["NOT_LAWFUL"], "fallback": "SPECIALIST"}, STEPS[1] | {"day": 0}]
     await go_live(bank, steps)
@@ -179,6 +180,41 @@ async def test_cp02_an_unlawful_step_is_not_done_and_proves_it(bank: Bank) -> No
     assert found["call"] == ("CALL", "SKIPPED", "NOT_LAWFUL")
     async with bank.database.begin() as s:
         assert "UA" in (await s.scalar(select(StepDue.detail).where(StepDue.step == "call")) or "")
+
+
+async def test_cp06_a_vulnerable_borrower_is_addressed_by_people_alone(bank: Bank) -> None:
+    """CP-06: the shipped strategy gives him the softer path, a letter for the message and a person's call for the robot's; the
+    decisions that refused the machine are kept (CP-01)."""
+    _, _, shipped = service.read_file(service.DEFAULT)
+    await bank.file({"n": 1, "flags": "vulnerable"}, {"n": 2})
+    await go_live(
+        bank, [step | {"day": 0, "only_if": ""} for step in shipped["steps"][:3]], segments=shipped["segments"]
+    )
+    await bank.night()
+    vulnerable = (await bank.case(1)).id
+    async with bank.database.begin() as s:
+        rows = (await s.execute(select(StepDue.case_id, StepDue.fallback_of, StepDue.kind, StepDue.state))).all()
+        his = {was or kind: (kind, state) for case_id, was, kind, state in rows if case_id == vulnerable}
+        others = {was or kind: kind for case_id, was, kind, _ in rows if case_id != vulnerable}
+        refused = await s.scalars(select(ComplianceDecision.reasons).where(ComplianceDecision.allow.is_(False)))
+        assert "ANY-VULNERABLE" in str(list(refused))
+    assert his == {"SMS": ("LETTER", "OPEN"), "CALL": ("CALL", "OPEN"), "ROBOT_CALL": ("CALL", "OPEN")}
+    assert others == {"SMS": "SMS", "CALL": "CALL", "ROBOT_CALL": "ROBOT_CALL"}
+
+
+async def test_dm14_the_stage_rule_gives_tasks_to_security_and_legal(bank: Bank) -> None:
+    """DM-14: a case that reaches the pre-legal stage gives both units their task; fees count in the segment's sum."""
+    _, _, shipped = service.read_file(service.DEFAULT)
+    steps = [one | {"day": 0} for one in shipped["steps"] if one["kind"] == "HAND_OVER"]
+    assert {one["unit"] for one in steps} == {"security", "legal"}
+    fee = {"overdue_principal": "990", "overdue_fee": "15"}
+    await bank.file({"n": 1, "days_past_due": 91, **fee}, {"n": 2, "days_past_due": 60, **fee})
+    await go_live(bank, steps, segments=shipped["segments"])
+    await bank.night()
+    mine = (await bank.case(1)).id
+    async with bank.database.begin() as s:
+        found = (await s.execute(select(Task.case_id, Task.unit, Task.kind).where(Task.kind == "HAND_OVER"))).all()
+    assert sorted(tuple(row) for row in found) == [(mine, "legal", "HAND_OVER"), (mine, "security", "HAND_OVER")]
 
 
 async def test_a_second_person_approves_and_old_versions_stay(bank: Bank) -> None:

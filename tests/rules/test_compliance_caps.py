@@ -39,6 +39,7 @@ def new_york(text: str) -> Any:
 
 
 def test_cp_02_ru_one_conversation_a_day() -> None:
+    """CP-02: the cap is refused whoever asks."""
     russian = contact(person("RU"))
     decision = decide(russian, moscow(f"{WED} 15:00"), talked(moscow(f"{WED} 10:00")), rulebook=RU_CALLS)
     assert ids(decision) == {"RU-CALL-D"}
@@ -294,6 +295,7 @@ def test_an_abandoned_person_is_not_redialed_for_72_hours_unless_an_agent_is_gua
 
 
 def test_cp_01_recording_and_disclosure_stand_in_must_and_all_rules_in_consulted() -> None:
+    """CP-01: a decision names every rule that was consulted."""
     decision = decide(contact(), local(f"{WED} 12:00"))
     assert decision.allow
     assert {(must.kind, must.rule_id) for must in decision.must} == {
@@ -335,6 +337,7 @@ def test_a_moment_without_a_zone_cannot_be_asked_about() -> None:
 
 
 def test_cp_04_a_rule_that_ends_meanwhile_ends_the_wait() -> None:
+    """CP-04: a dated end is part of the answer."""
     at = local(f"{WED} 12:00")
     ends = {"effective_to": "2026-11-19"}
     full = book("UA-TIME", "ANY-ATTEMPT-W", change={"ANY-ATTEMPT-W": {"params": {"max": 1}, **ends}})

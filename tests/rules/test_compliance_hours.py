@@ -69,6 +69,7 @@ EDGES = [
 
 @pytest.mark.parametrize(("place", "zone", "when", "allowed"), EDGES)
 def test_cp_02_cp_03_hours_by_place(place: str, zone: str, when: str, allowed: bool) -> None:
+    """CP-02, CP-03: the same moment is lawful in one jurisdiction and not in another, by the person's own hours."""
     decision = decide(contact(person(place, zones=[zone])), local(when, zone))
     assert decision.allow is allowed
     if allowed:
@@ -102,6 +103,7 @@ def test_out_of_hours_says_when_the_hours_begin(place: str, at: str, again: str)
 @pytest.mark.parametrize("channel", ["call", "robot", "sms", "push", "email", "messenger", "voice_message", "visit"])
 @pytest.mark.parametrize("actor", ["dialer", "human", "robot", "agency"])
 def test_cp_02_at_a_forbidden_hour_dialer_agent_message_and_visit_are_all_refused(channel: str, actor: str) -> None:
+    """CP-02: dialer, agent, message, visit: all refused by the one evaluator."""
     decision = decide(contact(channel=channel, actor=actor), local(f"{WED} 21:00"))
     assert not decision.allow
     assert "OUT_OF_HOURS" in codes(decision)
@@ -154,6 +156,7 @@ def test_no_time_zone_fails_closed(zones: list[str]) -> None:
 
 @pytest.mark.parametrize("places", [(), ("DE",), ("EU",), ("UA", "DE")])
 def test_cp_02_without_jurisdiction_or_rules_or_window_it_fails_closed(places: tuple[str, ...]) -> None:
+    """CP-02: what nobody has allowed is refused."""
     who = person(zones=["Europe/Kyiv"])
     who = type(who)(who.id, places, who.zones)
     decision = decide(contact(who), local(f"{WED} 12:00"))
@@ -176,6 +179,7 @@ def test_a_lawyer_may_open_a_holiday() -> None:
 
 
 def test_cp_03_the_strictest_of_two_jurisdictions_wins() -> None:
+    """CP-03: two jurisdictions decide differently; whoever is under both has the stricter."""
     both = person("UA", "RU", zones=["Europe/Kyiv"])
     assert ids(decide(contact(both), local(f"{WED} 08:30"))) == {"UA-TIME"}
     assert ids(decide(contact(both), local(f"{SAT} 12:00"))) == {"UA-WEEKEND"}
@@ -185,6 +189,7 @@ def test_cp_03_the_strictest_of_two_jurisdictions_wins() -> None:
 
 
 def test_cp_04_a_rule_changes_on_its_day_without_a_deploy() -> None:
+    """CP-04: the old row holds up to its last day, the new one from its first."""
     (old_row,) = book("RU-TIME-WD")
     narrow = {"from": "10:00", "to": "18:00", "tz": "person"}
     new_row = replace(old_row, version=2, params=narrow, effective_from=date(2027, 2, 1))

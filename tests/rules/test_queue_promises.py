@@ -40,6 +40,7 @@ def promise(day: int, *, overdue: str, made: str | None = "1000", grace: int = 1
     ],
 )
 def test_cc14_promise_is_judged_by_balances_of_a_day_that_knows(view: PromiseView, state: str, missed: bool) -> None:
+    """CC-14: kept, broken, open, by hand."""
     assert judge_promise(view) == state
     assert missed_its_day(view) is missed
 

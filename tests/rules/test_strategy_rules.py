@@ -35,6 +35,7 @@ def test_the_shipped_strategy_can_be_read_and_covers_the_stages() -> None:
 
 
 def test_ck25_steps_fall_due_by_the_day_of_their_stage() -> None:
+    """CK-25: each step on its day, counted from the day of the stage."""
     one = version({}, {"day": 3, "kind": "CALL"}, {"stage": 2})
     assert [kinds(one, FACTS, day) for day in (0, 1, 3)] == [[("SMS", "")], [], [("CALL", "")]]
     assert kinds(one, replace(FACTS, stage=2), 0) == [("SMS", "")]
@@ -51,7 +52,7 @@ def test_ck25_steps_fall_due_by_the_day_of_their_stage() -> None:
     ],
 )  # fmt: skip
 def test_cp06_what_stands_in_the_way(change: dict[str, object], expected: tuple[str, str]) -> None:
-    """Cured, promised, held, no number, not lawful: something else in its place, or skipped with the reason."""
+    """CP-06: cured, promised, held, no number, not lawful: something else in its place, or skipped with the reason."""
     one = version({"fallback": "LETTER", "fallback_on": ["NO_PHONE"]})
     assert kinds(one, replace(FACTS, **change), 0) == [expected]  # type: ignore[arg-type]
 

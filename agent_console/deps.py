@@ -17,7 +17,7 @@ from starlette.requests import HTTPConnection
 
 from agent_console.console import Console
 from backoffice_core.catalogue import Words
-from backoffice_core.errors import NotAllowed, Refused
+from backoffice_core.errors import NotAllowed, NotFound, Refused
 from backoffice_core.events import News
 from backoffice_core.staff import rules, service
 from backoffice_core.staff.models import User
@@ -55,7 +55,7 @@ class Work:
         return self.console.catalogue.words(self.user.language)
 
     def may(self, act: str) -> bool:
-        return rules.may(self.user.role, act)
+        return rules.may(self.user.role, act, self.user.branch)
 
 
 def console_of(connection: HTTPConnection) -> Console:
@@ -80,6 +80,22 @@ async def csrf_matches(request: Request, expected: str) -> bool:
     return hmac.compare_digest(given or "", expected)
 
 
+class CaseClosed(NotAllowed):
+    """This case is not yours to see."""
+
+    code = "CASE_CLOSED"
+
+
+async def case_refused(work: Work, number: int | str) -> Refused:
+    """For a case that was not found. Whoever sees only some cases is told the same of one that is there and of one that is not,
+    and the attempt stands in the journal though the request is undone (CP-05)."""
+    if work.may("case_any") and not work.user.branch:
+        return NotFound()
+    async with work.console.database.begin() as s:
+        service.note_access(s, work.user.id, "CASE_REFUSED", work.wall, object_id=str(number))
+    return CaseClosed()
+
+
 @asynccontextmanager
 async def open_work(request: Request, act: str) -> AsyncIterator[Work]:
     """The checks and the transaction of one request. Raises LoginNeeded, ForeignRequest, NotAllowed."""
@@ -102,7 +118,7 @@ async def open_work(request: Request, act: str) -> AsyncIterator[Work]:
             console.remember(token, user.full_name, login.csrf, login.expires_at)
         if changes and not await csrf_matches(request, login.csrf):
             raise ForeignRequest
-        if act and not rules.may(user.role, act):
+        if act and not rules.may(user.role, act, user.branch):
             raise NotAllowed
         one = Work(request, console, s, user, login.csrf, console.clock.now(), wall)
         yield one

@@ -136,6 +136,8 @@ async def case_file(s: AsyncSession, number: int, user: User, *, any_case: bool)
     is unconfirmed: what may not be said is not handed out by another door."""
     query = select(Case, Person, User.full_name).join(Person, Person.id == Case.person_id)
     query = query.outerjoin(User, User.id == Case.owner_id).where(Case.number == number)
+    if user.branch:  # the borrower has a loan there (CP-05)
+        query = query.where(exists().where(Loan.person_id == Case.person_id, Loan.branch == user.branch))
     if not any_case:
         own = (CallAttempt.case_id == Case.id, CallAttempt.agent_id == user.id)
         query = query.where(

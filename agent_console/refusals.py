@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from agent_console.console import Console
-from agent_console.deps import ForeignRequest, LoginNeeded
+from agent_console.deps import CaseClosed, ForeignRequest, LoginNeeded
 from agent_console.view import render
 from backoffice_core.db import unfit
 from backoffice_core.errors import BadInput, NotAllowed, NotFound, Refused
@@ -23,6 +23,7 @@ _STATUS: dict[type[Refused], int] = {
     BadInput: 422,
     NotFound: 404,
     NotAllowed: 403,
+    CaseClosed: 403,
     ForeignRequest: 403,
     LoginNeeded: 401,
 }

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.borrowers.models import ContactPoint, Person
@@ -23,16 +23,18 @@ class Found:
     place: str
 
 
-async def cases(s: AsyncSession, asked: str, region: str) -> list[Found]:
-    """Cases that fit what was asked, by name; one more than MOST when there are more. `region`: two letters, UA.
+async def cases(s: AsyncSession, asked: str, region: str, *, branch: str = "") -> list[Found]:
+    """Cases that fit what was asked, by name; one more than MOST when there are more. `region`: two letters, UA. `branch`: only
+    of borrowers with a loan there.
 
     The first way of reading that finds anything wins: number, contract, phone, name.
     """
+    there = Case.person_id.in_(select(Loan.person_id).where(Loan.branch == branch)) if branch else true()
     for where in _readings(asked, region):
         query = (
             select(Case.number, Person, Case.state)
             .join(Person, Person.id == Case.person_id)
-            .where(where)
+            .where(where, there)
             .order_by(Person.last_name, Person.first_name, Case.number)
             .limit(MOST + 1)
         )

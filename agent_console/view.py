@@ -106,6 +106,7 @@ def render(console: Console, request: Request, template: str, user: User | None,
     return ENV.get_template(template).render(
         t=words, w=words, lang=words.lang, languages=console.catalogue.languages, theme=theme if theme in THEMES else "",
         user=user, csrf=csrf, path=request.url.path, settings=console.settings, local=local,
+        may=lambda role, act: rules.may(role, act, user.branch if user else ""),
         wall=console.clock.wall(), now=console.clock.now(), business=console.clock.business,
         today=console.clock.today(), **context,
     )  # fmt: skip

@@ -92,7 +92,18 @@ def user_list(as_json: Json = False) -> None:
     async def work(house: House) -> None:
         async with house.database.begin() as session:
             people = (await session.scalars(select(User).order_by(User.login))).all()
-        names = ("login", "full_name", "role", "extension", "bank_number", "line", "language", "active", "robot")
+        names = (
+            "login",
+            "full_name",
+            "role",
+            "branch",
+            "extension",
+            "bank_number",
+            "line",
+            "language",
+            "active",
+            "robot",
+        )
         rows = [fields_of(person, *names) for person in people]
         if as_json:
             say_json(rows)
@@ -103,19 +114,20 @@ def user_list(as_json: Json = False) -> None:
 
 
 def _changes(
-    role: str, extension: str, bank_number: str, line: str, region: str, active: bool | None, unlock: bool
+    role: str, extension: str, bank_number: str, line: str, region: str, branch: str, active: bool | None, unlock: bool
 ) -> dict[str, Any]:
     """What `staff.change_user` takes, without what was not given."""
     if extension not in ("", "none") and not (extension.isascii() and extension.isdecimal()):
         raise BadInput(f"“{extension}” is no extension.", remedy="Give 2 to 6 digits, or none.", field="extension")
     given = {
         "role": role, "extension": extension, "bank_number": bank_number, "line": line, "region": region,
-        "unlock": unlock, "active": "" if active is None else str(active),
+        "branch": branch, "unlock": unlock, "active": "" if active is None else str(active),
     }  # fmt: skip
     means: dict[str, Any] = {
         "role": role, "extension": None if extension == "none" else int(extension or 0),
         "bank_number": None if bank_number == "none" else bank_number, "line": "" if line == "house" else line,
-        "region": "" if region == "none" else region.strip(), "unlock": True, "active": active,
+        "region": "" if region == "none" else region.strip(),
+        "branch": "" if branch == "none" else branch.strip(), "unlock": True, "active": active,
     }  # fmt: skip
     return {name: means[name] for name, value in given.items() if value}
 
@@ -132,6 +144,7 @@ def user_set(
         str, typer.Option(help="kept (up all shift), per_call (rung for each), house (as all others)")
     ] = "",
     region: Annotated[str, typer.Option(help="where he works, as alarms name it; none = nowhere")] = "",
+    branch: Annotated[str, typer.Option(help="the branch whose cases alone he sees; none = of all")] = "",
     active: Annotated[bool | None, typer.Option("--active/--inactive", help="whether he may log in")] = None,
     unlock: Annotated[bool, typer.Option("--unlock", help="open a login that wrong passwords have closed")] = False,
     as_json: Json = False,
@@ -140,7 +153,7 @@ def user_set(
     from backoffice_core.call_centre import agents
     from backoffice_core.staff import service as staff
 
-    changes = _changes(role, extension, bank_number, line, region, active, unlock)
+    changes = _changes(role, extension, bank_number, line, region, branch, active, unlock)
     if password or generate:
         changes["password"] = _new_password(generate)
     if not changes:

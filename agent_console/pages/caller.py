@@ -33,7 +33,8 @@ async def find(work: DeskWork, call_id: Annotated[UUID, Form()], q: Annotated[st
     stranger = await callers.stranger(work.s, work.user.id, call_id, work.now)
     if stranger is None:
         raise NotFound
-    found = await search.cases(work.s, asked, work.console.settings.jurisdiction) if asked else []
+    region, branch = work.console.settings.jurisdiction, work.user.branch
+    found = await search.cases(work.s, asked, region, branch=branch) if asked else []
     shown = min(len(found), MOST)
     note_access(work.s, work.user.id, "CALLER_SEARCHED", work.wall, object_id=str(call_id), found=shown)
     return page(

@@ -12,14 +12,14 @@ from fastapi import APIRouter, Form
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from agent_console import reads, search
-from agent_console.deps import CaseWork, CompleteWork, Work
+from agent_console.deps import CaseWork, CompleteWork, Work, case_refused
 from agent_console.forms import Typed, typed_result
 from agent_console.view import page
 from backoffice_core.call_centre import desk, preview, wrap_up
 from backoffice_core.call_centre.history import history
 from backoffice_core.call_centre.rules import OUTCOMES
 from backoffice_core.cases.task_rules import BY_HAND
-from backoffice_core.errors import BadInput, NotFound
+from backoffice_core.errors import BadInput
 from backoffice_core.events import CallChanged
 from backoffice_core.staff import units
 from backoffice_core.staff.service import note_access
@@ -38,9 +38,9 @@ async def find(work: CaseWork, q: str = "") -> Response:
     if not work.may("case_any"):
         digits = "".join(c for c in asked if c.isdecimal())
         if not digits or len(digits) > 15:
-            raise NotFound
+            raise await case_refused(work, "")
         return RedirectResponse(f"/case/{digits}", 303)
-    found = await search.cases(work.s, asked, work.console.settings.jurisdiction)
+    found = await search.cases(work.s, asked, work.console.settings.jurisdiction, branch=work.user.branch)
     if len(found) == 1:
         return RedirectResponse(f"/case/{found[0].number}", 303)
     return page(work, "search.html", q=asked, found=found[: search.MOST], more=len(found) > search.MOST)
@@ -58,7 +58,7 @@ async def show(
     """`new_task`, `bad`: the form of a new task as it was typed, and its refused field."""
     file = await reads.case_file(work.s, number, work.user, any_case=work.may("case_any"))
     if file is None:
-        raise NotFound
+        raise await case_refused(work, number)
     recently = work.wall - timedelta(minutes=10)
     if not await reads.noted(work.s, work.user.id, "CASE_SEEN", str(file.case.id), recently):
         note_access(work.s, work.user.id, "CASE_SEEN", work.wall, case_id=file.case.id, object_id=str(file.case.id))
@@ -88,7 +88,7 @@ async def complete(
     """The result of a talk without one. A wrong input comes back as it was typed (422)."""
     file = await reads.case_file(work.s, number, work.user, any_case=True)
     if file is None:
-        raise NotFound
+        raise await case_refused(work, number)
     zone = ZoneInfo(file.person.time_zone) if file.person.time_zone else None
     typed = typed_result(
         work, outcome=outcome, amount=amount, due_date=due_date, call_back_at=call_back_at, note=note, zone=zone

@@ -16,7 +16,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlalchemy import select
 
 from agent_console import forms, reads
-from agent_console.deps import CaseWork, Work
+from agent_console.deps import CaseWork, Work, case_refused
 from agent_console.reads import CaseFile
 from agent_console.view import page
 from backoffice_core import money_in
@@ -40,7 +40,7 @@ Do = Callable[[CaseFile, dict[str, str]], Awaitable[None]]
 async def _file(work: Work, number: int) -> CaseFile:
     file = await reads.case_file(work.s, number, work.user, any_case=work.may("case_any"))
     if file is None:
-        raise NotFound
+        raise await case_refused(work, number)
     return file
 
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Form
 from fastapi.responses import RedirectResponse, Response
 
 from agent_console import reads
-from agent_console.deps import CaseWork
+from agent_console.deps import CaseWork, case_refused
 from backoffice_core.borrowers import service as borrowers
 from backoffice_core.cases import service as cases
 from backoffice_core.errors import BadInput, NotFound
@@ -27,7 +27,9 @@ async def act(
     """`works`: the signs against it are gone. `try`: the next queue dials it; silence or a refusal loses it again."""
     file = await reads.case_file(work.s, number, work.user, any_case=work.may("case_any"))
     point = next((p for p in file.phones if p.id == phone_id), None) if file else None
-    if file is None or point is None:
+    if file is None:
+        raise await case_refused(work, number)
+    if point is None:
         raise NotFound
     why = " ".join(reason.split())[:200]
     if not why:

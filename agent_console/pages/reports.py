@@ -104,6 +104,8 @@ def _past_day(text: str, today: date) -> date:
 async def _asked(work: Work, name: str) -> Asked:
     one = service.family(name)
     given = {k: v[:80] for k, v in work.request.query_params.items() if v.strip()}
+    if work.user.branch:  # a login of a branch counts that branch alone (CP-05)
+        given["branch"] = work.user.branch
     choices, today = await service.choices(work.s), work.console.clock.today()
     asked = Asked(one, given, None, None, choices, work.words)
     asked.units = {u.code: u.name or work.words.code("unit", u.code) for u in await units.listed(work.s)}

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Form
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from agent_console import reads
-from agent_console.deps import TasksWork, Work
+from agent_console.deps import TasksWork, Work, case_refused
 from agent_console.forms import day as typed_day
 from agent_console.view import page
 from backoffice_core import sheets
@@ -20,7 +20,7 @@ from backoffice_core.cases import tasks, work_lists
 from backoffice_core.cases.task_rules import BY_HAND, RESULTS
 from backoffice_core.cases.work_lists import PAGE, Wish
 from backoffice_core.days import meant
-from backoffice_core.errors import BadInput, Conflict, NotAllowed, NotFound, Refused
+from backoffice_core.errors import BadInput, Conflict, NotAllowed, Refused
 from backoffice_core.staff import units
 from backoffice_core.staff.service import note_access
 
@@ -81,6 +81,7 @@ async def _wish(work: Work, asked: Asked) -> Wish:
     may = scopes(work) if not heads else tuple(dict.fromkeys((*scopes(work), "unit")))
     scope = asked["list"] if asked["list"] in may else "mine"
     return Wish(
+        branch=work.user.branch,
         scope=scope, user_id=work.user.id, own_unit=work.user.unit or "", heads=heads, kind=asked["kind"], unit=asked["unit"],
         person=asked.id("person"), when=asked["when"], on=asked.day("on"), q=asked["q"],
     )  # fmt: skip
@@ -135,7 +136,7 @@ async def _chosen(work: Work, asked: Asked, wish: Wish, today: date) -> work_lis
     key = asked.id("task")
     if key is None:
         return None
-    bare = Wish(user_id=wish.user_id, own_unit=wish.own_unit, heads=wish.heads)
+    bare = Wish(user_id=wish.user_id, own_unit=wish.own_unit, heads=wish.heads, branch=wish.branch)
     for scope in _shown(work, wish):
         found = await work_lists.one(work.s, key, replace(bare, scope=scope), today)
         if found is not None:
@@ -247,7 +248,7 @@ async def raise_one(
     """A task by hand in a case that its raiser may see (CC-05)."""
     file = await reads.case_file(work.s, case, work.user, any_case=work.may("case_any"))
     if file is None:
-        raise NotFound
+        raise await case_refused(work, case)
     today = work.console.clock.today()
     typed = {"kind": kind, "control_date": control_date, "to": to, "note": note}
     unit, owner = whom(to)

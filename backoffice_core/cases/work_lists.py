@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.borrowers.models import Person
 from backoffice_core.cases.models import Case, Task
+from backoffice_core.loans.models import Loan
 from backoffice_core.staff.models import User
 
 STANDING = view(
@@ -39,6 +40,7 @@ class Wish:
     when: str = ""
     on: date | None = None
     q: str = ""
+    branch: str = ""  # only tasks of borrowers with a loan there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +85,8 @@ def _narrowed(query: Select[Any], wish: Wish, today: date) -> Select[Any]:
         query = query.where(s.unit == ("" if wish.unit == "none" else wish.unit))
     if wish.person:
         query = query.where(s.person_id == wish.person)
+    if wish.branch:
+        query = query.where(Case.person_id.in_(select(Loan.person_id).where(Loan.branch == wish.branch)))
     if wish.q.strip().isdecimal():
         query = query.where(Case.number == int(wish.q.strip()[:15]))
     elif wish.q.strip():
@@ -156,7 +160,7 @@ async def by_when(s: AsyncSession, wish: Wish, today: date) -> dict[str, int]:
 
 
 async def by_scope(s: AsyncSession, wish: Wish, today: date, scopes: tuple[str, ...]) -> dict[str, int]:
-    bare = Wish(user_id=wish.user_id, own_unit=wish.own_unit, heads=wish.heads)
+    bare = Wish(user_id=wish.user_id, own_unit=wish.own_unit, heads=wish.heads, branch=wish.branch)
     counts = {}
     for scope in scopes:
         counts[scope] = (await by_when(s, replace(bare, scope=scope), today))["total"]

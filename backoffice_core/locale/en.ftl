@@ -3076,6 +3076,7 @@ said-leave-its-last-day-empty = Leave its last day empty.
 said-a-version-begins-on-x-already = A version begins on { $a } already.
 said-choose-a-later-day = Choose a later day.
 said-x-is-no-kind-of-bands = “{ $a }” is no kind of bands.
+said-the-branch-whose-cases-alone-he-sees-none-of-all = the branch whose cases alone he sees; none = of all
 event-court = Paper of the court
 task-TAKE_OVER = Take the case over by its act
 
@@ -3087,6 +3088,8 @@ error-DATABASE_AWAY = The database does not answer
 remedy-DATABASE_AWAY = Talks go on. Try in a minute; dialing can be stopped by the file STOP or by backoffice stop.
 error-NOT_FOUND = There is no such thing, or it is not yours
 remedy-NOT_FOUND = Check the number; a case without a talk of yours is opened by a supervisor.
+error-CASE_CLOSED = This case is not open to you
+remedy-CASE_CLOSED = The number may be wrong; another's case is opened by a supervisor. The attempt is in the journal.
 error-NOT_ALLOWED = Your role does not allow this
 remedy-NOT_ALLOWED = Ask a supervisor.
 error-FOREIGN_REQUEST = The request did not come from this page

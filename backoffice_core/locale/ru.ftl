@@ -3091,6 +3091,7 @@ said-leave-its-last-day-empty = Оставьте её последний ден�
 said-a-version-begins-on-x-already = Версия с { $a } уже есть.
 said-choose-a-later-day = Выберите более поздний день.
 said-x-is-no-kind-of-bands = «{ $a }» — не вид границ.
+said-the-branch-whose-cases-alone-he-sees-none-of-all = отделение, только дела которого он видит; none = всех
 event-court = Документ суда
 task-TAKE_OVER = Принять дело по акту
 
@@ -3102,6 +3103,8 @@ error-DATABASE_AWAY = База данных не отвечает
 remedy-DATABASE_AWAY = Разговоры продолжаются. Попробуйте через минуту; остановить набор можно файлом STOP или командой backoffice stop.
 error-NOT_FOUND = Такого нет или оно не ваше
 remedy-NOT_FOUND = Проверьте номер; дело без вашего разговора открывает супервайзер.
+error-CASE_CLOSED = Это дело вам не открыто
+remedy-CASE_CLOSED = Номер мог быть не тот; чужое дело открывает руководитель. Попытка записана в журнал.
 error-NOT_ALLOWED = Ваша роль этого не позволяет
 remedy-NOT_ALLOWED = Попросите супервайзера.
 error-FOREIGN_REQUEST = Запрос пришёл не с этой страницы

@@ -3092,6 +3092,7 @@ said-leave-its-last-day-empty = Лишіть її останній день по
 said-a-version-begins-on-x-already = Версія від { $a } вже є.
 said-choose-a-later-day = Виберіть пізніший день.
 said-x-is-no-kind-of-bands = «{ $a }» — не вид меж.
+said-the-branch-whose-cases-alone-he-sees-none-of-all = відділення, лише справи якого він бачить; none = усіх
 event-court = Документ суду
 task-TAKE_OVER = Прийняти справу за актом
 
@@ -3103,6 +3104,8 @@ error-DATABASE_AWAY = База даних не відповідає
 remedy-DATABASE_AWAY = Розмови тривають. Спробуйте за хвилину; зупинити набір можна файлом STOP або командою backoffice stop.
 error-NOT_FOUND = Такого немає або воно не ваше
 remedy-NOT_FOUND = Перевірте номер; справу без вашої розмови відкриває супервайзер.
+error-CASE_CLOSED = Цю справу вам не відкрито
+remedy-CASE_CLOSED = Номер міг бути не той; чужу справу відкриває керівник. Спробу записано в журнал.
 error-NOT_ALLOWED = Ваша роль цього не дозволяє
 remedy-NOT_ALLOWED = Попросіть супервайзера.
 error-FOREIGN_REQUEST = Запит прийшов не з цієї сторінки

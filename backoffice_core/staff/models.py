@@ -42,6 +42,7 @@ class User(Base):
     bank_number: Mapped[str | None] = mapped_column(unique=True)
     line: Mapped[str] = mapped_column(default="", server_default="")  # empty = as the house has it
     region: Mapped[str] = mapped_column(default="", server_default="")  # where he works, for alarms (FL-15)
+    branch: Mapped[str] = mapped_column(default="", server_default="")  # whose cases alone he sees; empty = of all
     active: Mapped[bool] = mapped_column(default=True)
     robot: Mapped[bool] = mapped_column(default=False)
     failed_logins: Mapped[int] = mapped_column(default=0)

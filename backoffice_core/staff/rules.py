@@ -37,9 +37,13 @@ LOCK_MINUTES = 15
 LOGIN_HOURS = 12
 
 
-def may(role: str, act: str) -> bool:
-    """Whether the role has this permission; an unknown role has none."""
-    return act in PERMISSIONS.get(role, frozenset())
+# Pages over the whole house, which are not narrowed to a branch: closed to a login of one (CP-05).
+WHOLE_HOUSE = frozenset({"queue", "proof", "hear_any", "tasks_all"})
+
+
+def may(role: str, act: str, branch: str = "") -> bool:
+    """Whether the role has this permission; an unknown role has none. `branch`: that of the login, "" = of all."""
+    return act in PERMISSIONS.get(role, frozenset()) and not (branch and act in WHOLE_HOUSE)
 
 
 def home(role: str) -> str:

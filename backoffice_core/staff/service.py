@@ -136,8 +136,8 @@ async def find_user(s: AsyncSession, login: str, *, lock: bool = False) -> User:
 
 
 async def change_user(s: AsyncSession, user: User, wall: datetime, by: str, changes: dict[str, Any]) -> int:
-    """`changes`: any of password, role, extension (None = no phone), bank_number (None = none), line, region, active,
-    unlock (True). One line in the journal.
+    """`changes`: any of password, role, extension (None = no phone), bank_number (None = none), line, region, branch,
+    active, unlock (True). One line in the journal.
 
     After a new password, a new role or the end of work the person's browsers are logged out; returns how many.
     Raises BadInput.
@@ -161,6 +161,8 @@ async def change_user(s: AsyncSession, user: User, wall: datetime, by: str, chan
         user.line = changes["line"]
     if "region" in changes:
         user.region = changes["region"]
+    if "branch" in changes:
+        user.branch = changes["branch"]
     if "active" in changes:
         user.active = changes["active"]
     if "unlock" in changes or "password" in changes:

@@ -93,10 +93,10 @@ async def test_only_who_has_the_case_or_works_on_all_changes_it(
     await post(boss, f"{base}/hand-over/{given.id}/accept", owner=str(ids["owner"]))
     assert (await former.get(f"{base}/work")).status_code == 200
     assert (await owner.get(f"{base}/work")).status_code == 200
-    assert (await stranger.get(f"{base}/work")).status_code == 404
+    assert (await stranger.get(f"{base}/work")).status_code == 403
     hold = {"kind": "DISPUTE", "until": "+5", "evidence": "letter"}
     await post(former, f"{base}/holds", 403, **hold)
-    await post(stranger, f"{base}/holds", 404, **hold)
+    await post(stranger, f"{base}/holds", 403, **hold)
     await post(owner, f"{base}/holds", **hold)
     async with console.database.begin() as s:
         other = await house.borrower(s, console.clock)
@@ -235,3 +235,36 @@ async def test_the_credit_department_is_told_what_turned_overdue(console: Runnin
         loan = await s.get_one(Loan, fresh.loan.id)
         loan.overdue_principal, loan.days_past_due = Decimal(0), 0
     assert fresh.loan.contract_no not in (await boss.get("/overdue")).text
+
+
+async def test_dm01_the_court_is_noted_on_the_page_and_a_hand_over_waits_on_a_list(
+    console: RunningConsole, borrower: house.Borrower
+) -> None:
+    """DM-01, DM-14: an act waits on the receiving unit's work list; accepted, the case is with the lawyers; claim and writ are
+    forms of the case, a wrong one comes back with its field; the dossier has both."""
+    boss, other = await console.logged_in("boss", "supervisor"), await console.logged_in("olena", "supervisor")
+    lawyer, base = await console.logged_in("lawyer", "agent"), f"/case/{borrower.case.number}"
+    async with console.database.begin() as s:
+        await units.join(s, "lawyer", "legal", who="test")
+    assert 'id="court"' not in (await boss.get(f"{base}/work")).text
+    await post(boss, f"{base}/court", 409, act="CLAIM", court="Суд", number="1", on="+0")
+    await post(boss, f"{base}/hand-over", to_unit="legal", reason="91 day")
+    listed = (await lawyer.get("/tasks?list=unit")).text
+    assert str(borrower.case.number) in listed
+    assert "Прийняти справу за актом" in listed
+    async with console.database.begin() as s:
+        given = (await s.scalars(select(HandOver.id))).one()
+    await post(other, f"{base}/hand-over/{given}/accept")
+    assert await state_of(console.database, borrower) == "PRE_LEGAL"
+    assert "Прийняти справу за актом" not in (await lawyer.get("/tasks?list=unit")).text
+    page = await post(boss, f"{base}/court", 422, act="CLAIM", court="", number="17/2027", on="+0", amount="100")
+    assert 'value="17/2027"' in page
+    for act, state in (("CLAIM", "LEGAL"), ("WRIT", "ENFORCEMENT")):
+        await post(
+            boss, f"{base}/court", act=act, court="Личаківський суд", number="17/2027", on="+0", amount="1500,50"
+        )
+        assert await state_of(console.database, borrower) == state
+    await post(boss, f"{base}/court", 409, act="WRIT", court="Суд", number="1", on="+0")
+    told = (await boss.get(f"{base}/dossier")).text
+    assert "Позов подано: Личаківський суд, № 17/2027" in told
+    assert "Личаківський суд" in (await boss.get(base)).text

@@ -221,7 +221,7 @@ async def test_the_phones_secret_is_given_only_to_its_own_desk(console: RunningC
 async def test_a_case_opens_only_to_who_spoke_with_the_right_party(talk: Talk) -> None:
     browser = await at_desk(talk)
     address = f"/case/{talk.borrower.case.number}"
-    assert (await browser.get(address)).status_code == 404, "not while the present call is unconfirmed"
+    assert (await browser.get(address)).status_code == 403, "not while the present call is unconfirmed"
     await confirm(browser, talk)
     assert (await browser.get(address)).status_code == 200
     await talk.end()
@@ -238,9 +238,9 @@ async def test_a_case_opens_only_to_who_spoke_with_the_right_party(talk: Talk) -
             "outcome_at": None,
         }
         s.add(CallAttempt(**again))
-    assert (await browser.get(address)).status_code == 404, "a new unconfirmed call closes the other door"
+    assert (await browser.get(address)).status_code == 403, "a new unconfirmed call closes the other door"
     other = await talk.console.logged_in("petro", extension=102)
-    assert (await other.get(address)).status_code == 404
+    assert (await other.get(address)).status_code == 403
     supervisor = await talk.console.logged_in("olha", "supervisor")
     assert (await supervisor.get(address)).status_code == 200
     async with talk.console.database.begin() as s:

@@ -31,7 +31,7 @@ async def test_a_dead_number_is_explained_and_a_supervisor_brings_it_back(consol
     assert "слово людини" in page
     assert "написав із нього" in page
     stranger = await console.logged_in("olha", "agent", 150)
-    assert (await stranger.send_form(address, act="works", reason="x")).status_code == 404
+    assert (await stranger.send_form(address, act="works", reason="x")).status_code == 403
     async with console.database.begin() as s:
         assert (await s.get_one(ContactPoint, point)).state == "UNVERIFIED"
         kinds = await s.scalars(select(CaseEvent.kind).where(CaseEvent.case_id == borrower.case.id))

@@ -38,7 +38,7 @@ async def test_the_search_field_finds_in_any_way_of_asking(console: RunningConso
         assert (none.status_code, 'id="search-none"' in none.text) == (200, True), nonsense
         assert "<b>»" not in none.text
     agent = await console.logged_in("petro", extension=102)
-    assert (await agent.get("/case", params={"q": "коваленко"})).status_code == 404
+    assert (await agent.get("/case", params={"q": "коваленко"})).status_code == 403
     async with console.database.begin() as s:
         assert search.MOST + 1 >= len(await search.cases(s, "ко", "UA")) == 2
 

@@ -34,7 +34,7 @@ async def test_cc14_a_worker_takes_and_closes_what_waits_in_his_unit(console: Ru
     agent = await console.logged_in("anna", "agent", extension=101)
     await in_unit(console, "anna", "letters")
     assert "Тут порожньо" in (await agent.get("/tasks")).text
-    assert (await agent.get(f"/case/{case.number}")).status_code == 404, "not his yet"
+    assert (await agent.get(f"/case/{case.number}")).status_code == 403, "not his yet"
     page = (await agent.get("/tasks?list=unit")).text
     assert f'id="task-{late.id}"' in page
     assert "chip crit" in page, "overdue is red, with its shape and days"

@@ -62,7 +62,15 @@ HOLD_STOPS: dict[str, tuple[tuple[str, ...], bool]] = {
 }
 LIFTED_BY_PLAN = frozenset({"HARDSHIP", "PLAN_REQ"})  # an approved plan answers them; no other hold
 OTHER_HOLD: tuple[tuple[str, ...], bool] = (CHANNELS, False)  # of a reason without a row: everything
-TASKS_OF = {"robot": "ROBOT_CALL", "sms": "SMS", "email": "EMAIL", "letter": "LETTER", "visit": "VISIT"}  # by channel
+TASKS_OF = {
+    "call": "CALL",
+    "robot": "ROBOT_CALL",
+    "sms": "SMS",
+    "email": "EMAIL",
+    "letter": "LETTER",
+    "visit": "VISIT",
+    "legal": "LEGAL_STEP",
+}  # by channel: taken back by a hold that stops it
 
 
 def next_working_day(day: date, is_working: Callable[[date], bool], count: int = 1) -> date:

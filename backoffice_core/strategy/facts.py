@@ -29,7 +29,10 @@ _READ = text(
                       AND cp.state <> ALL (:unusable) AND cp.owner_kind IN ('self', 'unknown', 'work')
                       AND cp.number_type <> 'fax') AS has_phone,
            EXISTS (SELECT FROM case_events e WHERE e.case_id = c.id AND e.kind = 'outcome' AND e.data->>'rpc' = 'true'
-                      AND e.at >= greatest(st.at, c.opened_at)) AS contact
+                      AND e.at >= greatest(st.at, c.opened_at)) AS contact,
+           ARRAY(SELECT DISTINCT unnest(h.stops) FROM holds h WHERE h.case_id = c.id AND h.lifted_at IS NULL
+                    AND h.valid_from <= CAST(:day AS date)
+                    AND (h.valid_to IS NULL OR h.valid_to >= CAST(:day AS date))) AS held
       FROM cases c
       JOIN persons p ON p.id = c.person_id
       LEFT JOIN LATERAL (SELECT max(e.at) AS at FROM case_events e WHERE e.case_id = c.id AND e.kind = 'stage') st ON true
@@ -62,16 +65,17 @@ class CaseFacts:
 async def read(
     s: AsyncSession,
     zone: ZoneInfo,
+    day: date,
     *,
     only: Sequence[int] | None = None,
     many: int = IN_ONE_GO,
     of: Persons = EVERYBODY,
 ) -> AsyncIterator[list[CaseFacts]]:
-    """All open cases in parts, by number; `only`: those with these numbers; `of`: of persons from one to another."""
+    """All open cases in parts, by number, with the holds that stand on `day`; `only`: those with these numbers; `of`: of persons from one to another."""
     after = 0
     asked: dict[str, Any] = {
         "zone": str(zone), "unusable": sorted(UNUSABLE), "only": list(only) if only is not None else None, "many": many,
-        "low": of[0], "high": of[1],
+        "low": of[0], "high": of[1], "day": day,
     }  # fmt: skip
     while True:
         rows = (await s.execute(_READ, {**asked, "after": after})).all()
@@ -84,6 +88,7 @@ async def read(
                     number=r.number, stage=r.stage, stage_since=r.stage_since, state=r.state, days_past_due=r.days_past_due,
                     overdue=r.overdue, currency=r.currency, product=r.product, branch=r.branch, language=r.language,
                     broken=r.broken, promise_open=r.promise_open, has_phone=r.has_phone, contact=r.contact,
+                    held=frozenset(r.held),
                 ),
             ) for r in rows
         ]  # fmt: skip

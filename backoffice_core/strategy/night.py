@@ -61,6 +61,9 @@ _EVIDENCE = (
      WHERE x.id = d.task_id AND {_WAITS} RETURNING d.task_id
     """,
 )
+_STANDS = "h.case_id = c.id AND h.lifted_at IS NULL AND h.valid_from <= CAST(:day AS date)"
+_STANDS += " AND (h.valid_to IS NULL OR h.valid_to >= CAST(:day AS date))"
+_STOPPED_AS = "CASE d.kind WHEN 'ROBOT_CALL' THEN 'robot' WHEN 'LEGAL_STEP' THEN 'legal' ELSE lower(d.kind) END"
 _SKIP = f"""
     -- steps_groundless: open steps whose case is cured, over, elsewhere, promised, held, at another stage; cancelled tasks
     UPDATE step_dues d SET state = CASE d.state WHEN 'OPEN' THEN 'SKIPPED' ELSE d.state END, reason = x.reason, detail = x.detail,
@@ -71,7 +74,9 @@ _SKIP = f"""
                               WHEN EXISTS (SELECT FROM promises p WHERE p.case_id = c.id
                                               AND p.state IN ('OPEN', 'PARTIAL')) THEN 'PROMISE_OPEN'
                               WHEN t.state = 'CANCELLED' AND t.closed_by IS NOT NULL THEN 'TASK_CANCELLED'
-                              WHEN c.state = 'ON_HOLD' AND d.kind = ANY (:channels) THEN 'HOLD'
+                              WHEN EXISTS (SELECT FROM holds h WHERE {_STANDS} AND h.stops @> ARRAY[{_STOPPED_AS}]) THEN 'HOLD'
+                              WHEN c.state = 'ON_HOLD' AND d.kind = ANY (:channels)
+                                   AND NOT EXISTS (SELECT FROM holds h WHERE {_STANDS}) THEN 'HOLD'
                               WHEN c.stage <> d.stage THEN 'STAGE_CHANGED'
                               WHEN t.state = 'CANCELLED' THEN 'TAKEN_BACK' END AS reason,
                    coalesce(CASE WHEN t.state = 'CANCELLED' THEN t.note END, '') AS detail
@@ -91,7 +96,7 @@ async def run(
     counts |= {"due": 0, "skipped_at_once": 0, "tasks": 0}
     live = await service.live(s, day)
     if live:
-        async for part in reading.read(s, zone, of=of):
+        async for part in reading.read(s, zone, day, of=of):
             new = await _make(s, part, live, day, now=now, settings=settings, zone=zone, is_working=is_working)
             counts = {name: n + new.get(name, 0) for name, n in counts.items()}
     counts["tasks"] += await _late_calls(s, day, now, of)

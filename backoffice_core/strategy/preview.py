@@ -60,7 +60,7 @@ async def preview(
     others = [(r, v) for r, v in live if r.strategy != row.strategy]
     then_live = [v for _, v in sorted([*others, (row, version)], key=lambda one: one[0].strategy)]
     seen = Preview(day=day)
-    async for part in reading.read(s, zone):
+    async for part in reading.read(s, zone, day):
         for one in part:
             _add(seen, one.facts, [v for _, v in live], then_live, version, stage, kind)
     return seen

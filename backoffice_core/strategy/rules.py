@@ -13,6 +13,7 @@ CHANNEL = {
     "SMS": "sms", "CALL": "call", "ROBOT_CALL": "robot", "EMAIL": "email", "LETTER": "letter", "VISIT": "visit",
 }  # fmt: skip
 KINDS = (*CHANNEL, "HAND_OVER", "LEGAL_STEP", "SPECIALIST", "OTHER")
+STOPPED_AS = {"LEGAL_STEP": "legal"}  # kinds without a channel that a hold may name
 BY_PHONE = frozenset({"sms", "call", "robot"})
 STAGES = range(10)  # domain.md 4.1
 ONLY_IF = (
@@ -109,6 +110,7 @@ class Facts:
     has_phone: bool = True
     contact: bool = False
     refused: Mapping[str, str] = field(default_factory=dict)
+    held: frozenset[str] = frozenset()  # what the holds that stand stop (cases/rules.py CHANNELS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,8 +205,11 @@ def _needless(step: Step, facts: Facts) -> str:
 
 
 def _obstacle(kind: str, facts: Facts) -> tuple[str, str]:
+    """A hold stops what it names (an email may go out during a hardship, a claim may not be filed during a dispute); of a case
+    on hold without such a row everything."""
     channel = CHANNEL.get(kind, "")
-    if facts.state == "ON_HOLD":
+    named = channel or STOPPED_AS.get(kind, "")
+    if named in facts.held or (facts.state == "ON_HOLD" and not (named and facts.held)):
         return "HOLD", ""
     if channel in BY_PHONE and not facts.has_phone:
         return "NO_PHONE", ""

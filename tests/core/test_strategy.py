@@ -13,8 +13,8 @@ from sqlalchemy import func, select
 
 from backoffice_core import nightly
 from backoffice_core.call_centre.history import history
+from backoffice_core.cases import holds, tasks
 from backoffice_core.cases import service as cases
-from backoffice_core.cases import tasks
 from backoffice_core.cases.models import Task
 from backoffice_core.collection import service as collection
 from backoffice_core.compliance import service as compliance
@@ -200,6 +200,32 @@ async def test_cp06_a_vulnerable_borrower_is_addressed_by_people_alone(bank: Ban
         assert "ANY-VULNERABLE" in str(list(refused))
     assert his == {"SMS": ("LETTER", "OPEN"), "CALL": ("CALL", "OPEN"), "ROBOT_CALL": ("CALL", "OPEN")}
     assert others == {"SMS": "SMS", "CALL": "CALL", "ROBOT_CALL": "ROBOT_CALL"}
+
+
+async def test_a_hold_takes_back_the_steps_that_it_stops_and_no_others(bank: Bank) -> None:
+    """CP-06, issue 6: hardship with its evidence and end takes the letter and the person's call back, at once and in the proof,
+    and leaves the email; what falls due after its end is due again."""
+    steps = [{"key": kind, "stage": 1, "day": day, "kind": kind, "within": 5}
+             for kind, day in (("EMAIL", 0), ("LETTER", 0), ("VISIT", 2), ("SMS", 4))]  # fmt: skip
+    await bank.file({"n": 1})
+    await go_live(bank, steps)
+    await bank.night()
+    async with bank.database.begin() as s:
+        case = await bank.case()
+        await holds.place(
+            s, case.id, "HARDSHIP", evidence="довідка 17", until=WEDNESDAY + timedelta(days=3), today=WEDNESDAY, at=bank.now,
+            by=uuid4(),
+        )  # fmt: skip
+        open_ones = set(await s.scalars(select(Task.kind).where(Task.state == "OPEN")))
+    assert open_ones == {"EMAIL"}
+    for ahead in (2, 5):
+        bank.at(WEDNESDAY + timedelta(days=ahead))
+        await bank.file({"n": 1, "days_past_due": 10 + ahead})
+        await bank.night()
+    assert await dues(bank) == {
+        "EMAIL": ("EMAIL", "OPEN", ""), "LETTER": ("LETTER", "SKIPPED", "HOLD"), "VISIT": ("VISIT", "SKIPPED", "HOLD"),
+        "SMS": ("SMS", "OPEN", ""),
+    }  # fmt: skip
 
 
 async def test_dm14_the_stage_rule_gives_tasks_to_security_and_legal(bank: Bank) -> None:

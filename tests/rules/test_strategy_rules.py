@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backoffice_core.cases.rules import HOLD_STOPS
 from backoffice_core.errors import BadInput
 from backoffice_core.strategy import rules, service
 from backoffice_core.strategy.rules import STATES, Facts, arm_of, deadline, due, read, state_as_at
@@ -60,6 +61,16 @@ def test_cp06_what_stands_in_the_way(change: dict[str, object], expected: tuple[
 def test_work_inside_the_house_goes_on_during_a_hold() -> None:
     one = version({"fallback": "SPECIALIST", "fallback_on": ["HOLD"]})
     assert kinds(one, replace(FACTS, state="ON_HOLD"), 0) == [("SPECIALIST", "")]
+
+
+def test_cp06_a_hold_stops_what_it_names() -> None:
+    """Hardship lets an email out and no call; a dispute stops the claim; a hold of a case in court stops as well."""
+    one = version({"kind": "EMAIL"}, {"kind": "CALL"}, {"kind": "LEGAL_STEP"})
+    hardship = replace(FACTS, state="ON_HOLD", held=frozenset(HOLD_STOPS["HARDSHIP"][0]))
+    assert kinds(one, hardship, 0) == [("EMAIL", ""), ("CALL", "HOLD"), ("LEGAL_STEP", "")]
+    dispute = replace(FACTS, state="LEGAL", held=frozenset(HOLD_STOPS["DISPUTE"][0]))
+    assert kinds(one, dispute, 0) == [("EMAIL", "HOLD"), ("CALL", "HOLD"), ("LEGAL_STEP", "HOLD")]
+    assert {reason for _, reason in kinds(one, replace(FACTS, state="ON_HOLD"), 0)} == {"HOLD"}
 
 
 def test_segments_and_conditions() -> None:

@@ -44,6 +44,7 @@ CALLBACK = "CALLBACK"  # the borrower named the hour: data and `earliest_at` car
 FOLLOW_UP = "FOLLOW_UP"  # a promise was not kept on its day (CC-14)
 CHECK_PROMISE = "CHECK_PROMISE"  # waits for the promise's last day; judged by the night, no work for a person
 REFRESH_CONTACT = "REFRESH_CONTACT_DATA"  # CC-12
+APPROVE = "APPROVE"  # a plan or a correction waits for a second person
 TAKE_OVER = "TAKE_OVER"  # a hand-over waits for the other unit's word
 CHECK_NUMBER = "CHECK_NUMBER"  # the same number was proven wrong for another borrower (FL-05)
 

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.cases import service as cases
 from backoffice_core.cases.models import Case
+from backoffice_core.collection import approvals
 from backoffice_core.collection.models import BalanceCorrection
 from backoffice_core.days import FIRST
 from backoffice_core.db import new_key
@@ -63,6 +64,7 @@ async def propose(
     )  # fmt: skip
     session.add(one)
     await session.flush()
+    await approvals.wait(session, case.id, one.id, note=one.reason, at=at)
     return one
 
 
@@ -105,5 +107,6 @@ async def _decide(session: AsyncSession, correction_id: UUID, to: str, at: datet
     if to == "APPROVED" and by == one.proposed_by:
         raise Conflict("Who proposed a correction does not approve it.", remedy="Ask another person.")
     one.state, one.decided_at, one.decided_by = to, at, by
+    await approvals.decided(session, one.id, at=at, by=by)
     await session.flush()
     return one

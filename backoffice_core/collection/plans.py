@@ -12,6 +12,7 @@ from backoffice_core.cases import holds
 from backoffice_core.cases import service as cases
 from backoffice_core.cases.models import Case
 from backoffice_core.cases.rules import LIFTED_BY_PLAN, may_move
+from backoffice_core.collection import approvals
 from backoffice_core.collection.models import PaymentPlan, Promise
 from backoffice_core.collection.rules import PLAN_MOVES, STOPPED_BY_PROMISE, TOLERANCE, is_overdue, may
 from backoffice_core.collection.service import OPEN_PROMISE, set_promise
@@ -56,6 +57,7 @@ async def propose(
     )  # fmt: skip
     session.add(plan)
     await session.flush()
+    await approvals.wait(session, case_id, plan.id, note=reason, at=at)
     await _note(session, plan, at, by)
     return plan
 
@@ -139,6 +141,8 @@ async def _end(session: AsyncSession, plan: PaymentPlan, to: str, at: datetime, 
 async def _set(session: AsyncSession, plan: PaymentPlan, to: str, at: datetime, by: UUID | None) -> None:
     if not may(PLAN_MOVES, plan.state, to):
         raise Conflict(f"A plan cannot go from {plan.state} to {to}.", plan=str(plan.id))
+    if plan.state == "PROPOSED":
+        await approvals.decided(session, plan.id, at=at, by=by)
     plan.state, plan.state_since = to, at
     await session.flush()
     await _note(session, plan, at, by)

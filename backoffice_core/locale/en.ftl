@@ -3078,6 +3078,7 @@ said-choose-a-later-day = Choose a later day.
 said-x-is-no-kind-of-bands = “{ $a }” is no kind of bands.
 said-the-branch-whose-cases-alone-he-sees-none-of-all = the branch whose cases alone he sees; none = of all
 event-court = Paper of the court
+task-APPROVE = Approve a plan or a correction
 task-TAKE_OVER = Take the case over by its act
 
 ## Errors

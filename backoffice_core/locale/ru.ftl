@@ -3093,6 +3093,7 @@ said-choose-a-later-day = Выберите более поздний день.
 said-x-is-no-kind-of-bands = «{ $a }» — не вид границ.
 said-the-branch-whose-cases-alone-he-sees-none-of-all = отделение, только дела которого он видит; none = всех
 event-court = Документ суда
+task-APPROVE = Одобрить план или исправление
 task-TAKE_OVER = Принять дело по акту
 
 ## Errors

@@ -3094,6 +3094,7 @@ said-choose-a-later-day = Виберіть пізніший день.
 said-x-is-no-kind-of-bands = «{ $a }» — не вид меж.
 said-the-branch-whose-cases-alone-he-sees-none-of-all = відділення, лише справи якого він бачить; none = усіх
 event-court = Документ суду
+task-APPROVE = Погодити план або виправлення
 task-TAKE_OVER = Прийняти справу за актом
 
 ## Errors

@@ -71,7 +71,8 @@ async def read(
     many: int = IN_ONE_GO,
     of: Persons = EVERYBODY,
 ) -> AsyncIterator[list[CaseFacts]]:
-    """All open cases in parts, by number, with the holds that stand on `day`; `only`: those with these numbers; `of`: of persons from one to another."""
+    """All open cases in parts, by number, with the holds that stand on `day`; `only`: those with these numbers; `of`: of
+    persons from one to another."""
     after = 0
     asked: dict[str, Any] = {
         "zone": str(zone), "unusable": sorted(UNUSABLE), "only": list(only) if only is not None else None, "many": many,

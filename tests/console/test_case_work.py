@@ -125,8 +125,13 @@ async def test_a_plan_counts_once_a_second_person_approves_it(
         (one,) = (await s.scalars(select(PaymentPlan))).all()
     assert [i["amount"] for i in one.instalments] == ["333.33", "333.33", "333.34"]
     assert "Погоджує друга особа" in (await boss.get(f"{base}/work")).text
+    waits = "/tasks?list=managers&kind=APPROVE"
+    assert str(borrower.case.number) in (await second.get(waits)).text, (
+        "what waits for a second person stands on a list"
+    )
     await post(boss, f"{base}/plans/{one.id}/approve", 409)
     await post(second, f"{base}/plans/{one.id}/approve")
+    assert str(borrower.case.number) not in (await second.get(waits)).text
     assert await state_of(console.database, borrower) == "PLAN"
     async with console.database.begin() as s:
         assert len((await s.scalars(select(Promise).where(Promise.plan_id == one.id))).all()) == 3

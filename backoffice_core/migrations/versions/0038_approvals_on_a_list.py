@@ -10,7 +10,8 @@ depends_on = None
 
 def upgrade() -> None:
     op.execute(
-        "INSERT INTO task_rules (kind, unit, escalate_days, valid_from, set_by) VALUES ('APPROVE', '', 1, '2000-01-01', 'shipped')"
+        "INSERT INTO task_rules (kind, unit, escalate_days, valid_from, set_by)"
+        " VALUES ('APPROVE', '', 1, '2000-01-01', 'shipped')"
         " ON CONFLICT (kind, valid_from) DO NOTHING"
     )
 

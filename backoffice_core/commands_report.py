@@ -21,7 +21,7 @@ First = Annotated[str, typer.Option("--from", metavar="YYYY-MM-DD", help="the fi
 
 
 def report(
-    name: Annotated[str, typer.Argument(help="portfolio, rolls, promises, arms, steps, load")],
+    name: Annotated[str, typer.Argument(help="portfolio, rolls, promises, arms, steps, load, calls")],
     as_at: Day = "",
     begins: First = "",
     by: Annotated[str, typer.Option(help="what is counted by, as bucket, stage, branch, product, owner, person")] = "",

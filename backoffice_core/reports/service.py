@@ -4,11 +4,11 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.errors import NotFound
-from backoffice_core.reports import arms, load, portfolio, promises, rolls, steps, tables
+from backoffice_core.reports import arms, calls, load, portfolio, promises, rolls, steps, tables
 from backoffice_core.reports.question import Question
 from backoffice_core.reports.tables import Family, Report
 
-FAMILIES = {one.FAMILY.name: one.FAMILY for one in (portfolio, rolls, promises, arms, steps, load)}
+FAMILIES = {one.FAMILY.name: one.FAMILY for one in (portfolio, rolls, promises, arms, steps, load, calls)}
 
 _CHOICES = text(
     """

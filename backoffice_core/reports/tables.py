@@ -193,7 +193,7 @@ async def every_row(s: AsyncSession, family: Family, question: Question) -> list
 
 def in_order(lines: Sequence[Line], by: str) -> list[Line]:
     """Buckets, stages and weeks as they follow each other; all else as it came, what is named nowhere last."""
-    if by in {"bucket", "after", "stage", "week"}:
+    if by in {"bucket", "after", "stage", "week", "day", "hour"}:
         return sorted(lines, key=lambda one: (one.currency, _place(one.key)))
     return sorted(lines, key=lambda one: not one.key)
 

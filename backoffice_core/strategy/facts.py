@@ -30,7 +30,7 @@ _READ = text(
                       AND cp.number_type <> 'fax') AS has_phone,
            EXISTS (SELECT FROM case_events e WHERE e.case_id = c.id AND e.kind = 'outcome' AND e.data->>'rpc' = 'true'
                       AND e.at >= greatest(st.at, c.opened_at)) AS contact,
-           ARRAY(SELECT DISTINCT unnest(h.stops) FROM holds h WHERE h.case_id = c.id AND h.lifted_at IS NULL
+           ARRAY(SELECT DISTINCT jsonb_array_elements_text(h.stops) FROM holds h WHERE h.case_id = c.id AND h.lifted_at IS NULL
                     AND h.valid_from <= CAST(:day AS date)
                     AND (h.valid_to IS NULL OR h.valid_to >= CAST(:day AS date))) AS held
       FROM cases c

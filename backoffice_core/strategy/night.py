@@ -74,7 +74,7 @@ _SKIP = f"""
                               WHEN EXISTS (SELECT FROM promises p WHERE p.case_id = c.id
                                               AND p.state IN ('OPEN', 'PARTIAL')) THEN 'PROMISE_OPEN'
                               WHEN t.state = 'CANCELLED' AND t.closed_by IS NOT NULL THEN 'TASK_CANCELLED'
-                              WHEN EXISTS (SELECT FROM holds h WHERE {_STANDS} AND h.stops @> ARRAY[{_STOPPED_AS}]) THEN 'HOLD'
+                              WHEN EXISTS (SELECT FROM holds h WHERE {_STANDS} AND h.stops @> to_jsonb({_STOPPED_AS})) THEN 'HOLD'
                               WHEN c.state = 'ON_HOLD' AND d.kind = ANY (:channels)
                                    AND NOT EXISTS (SELECT FROM holds h WHERE {_STANDS}) THEN 'HOLD'
                               WHEN c.stage <> d.stage THEN 'STAGE_CHANGED'

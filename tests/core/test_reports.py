@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 
 from backoffice_core import config, money_in
 from backoffice_core.__main__ import app
+from backoffice_core.borrowers.models import ContactPoint
 from backoffice_core.call_centre import kpi
 from backoffice_core.call_centre.models import CallAttempt
 from backoffice_core.cases import service as cases
@@ -336,6 +337,18 @@ async def living(bank: Bank, dice: random.Random, day: date, people: list[User],
             trunk="t", purpose="collection", caller_id="", language="uk", fence=1, state="ENDED", business_at=bank.now,
             claimed_at=bank.now, bridged_at=bank.now, ended_at=bank.now + timedelta(seconds=90), agent_id=people[1].id,
         ))  # fmt: skip
+        point = (await s.scalars(select(ContactPoint.id).where(ContactPoint.person_id == one.person_id))).first()
+        result = dice.choice(("ANSWERED_HUMAN", "NO_ANSWER", "ABANDONED"))
+        call = CallAttempt(
+            id=new_key(), case_id=one.id, person_id=one.person_id, contact_point_id=point, direction="out", campaign="c",
+            number="+380670000001", trunk="t", purpose="collection", caller_id="", language="uk", fence=1, state="ENDED",
+            business_at=bank.now, claimed_at=bank.now, ended_at=bank.now, agent_id=people[0].id, result=result,
+            abandoned=result == "ABANDONED",
+        )  # fmt: skip
+        s.add(call)
+        if result == "ANSWERED_HUMAN":
+            said = {"outcome": "REFUSE", "rpc": dice.random() < 0.7}
+            await cases.add_event(s, one.id, "outcome", bank.now, people[0].id, call.id, said)
         opened = list(
             await s.scalars(select(cases.Task).where(cases.Task.state == "OPEN", cases.Task.kind == "LETTER"))
         )
@@ -501,3 +514,5 @@ async def _contacts_cost(bank: Bank, last: date, called: UUID, written_to: UUID)
     assert spent["=UAH"] == D("0.10") + D("0.80") + D("9.00") + D("18.30")
     before = await figures(bank, asked("arms", last - DAY))
     assert before["=UAH"]["cost"] == 0, "as at the day before"
+    seen = (await figures(bank, asked("calls", last, by="hour")))["12"]
+    assert some(seen, "attempts", "cases", "human", "rpc", "promised", "abandoned") == (1, 1, 1, 0, 0, 0)

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from backoffice_core import nightly
 from backoffice_core.call_centre.history import history
@@ -23,6 +23,7 @@ from backoffice_core.compliance.terms import Entry
 from backoffice_core.config import Settings
 from backoffice_core.db import Database, new_key
 from backoffice_core.errors import Conflict, NotAllowed
+from backoffice_core.loans.models import Loan
 from backoffice_core.strategy import preview, proof, rules, service
 from backoffice_core.strategy.models import StepDue
 from tests.core.bank import KYIV, WEDNESDAY, Bank
@@ -233,8 +234,10 @@ async def test_dm14_the_stage_rule_gives_tasks_to_security_and_legal(bank: Bank)
     _, _, shipped = service.read_file(service.DEFAULT)
     steps = [one | {"day": 0} for one in shipped["steps"] if one["kind"] == "HAND_OVER"]
     assert {one["unit"] for one in steps} == {"security", "legal"}
-    fee = {"overdue_principal": "990", "overdue_fee": "15"}
-    await bank.file({"n": 1, "days_past_due": 91, **fee}, {"n": 2, "days_past_due": 60, **fee})
+    some = {"overdue_principal": "990"}
+    await bank.file({"n": 1, "days_past_due": 91, **some}, {"n": 2, "days_past_due": 60, **some})
+    async with bank.database.begin() as s:
+        await s.execute(update(Loan).values(overdue_fee=15))
     await go_live(bank, steps, segments=shipped["segments"])
     await bank.night()
     mine = (await bank.case(1)).id

@@ -1,25 +1,52 @@
-"""What the night has judged, put aside until all is known that a place in the queue is compared with: in the database, so that
-a million cases cost no memory, in the night's own transaction, so that nothing is left of it."""
+"""What the night has judged, put aside until all is known that a place in the queue is compared with: the first `KEPT` cases as
+they are, the others in the database, so that a million cases cost no memory, in the night's own transaction, so that
+nothing is left of it."""
 
 import pickle
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.call_centre import campaign_terms, learned, live_order
 from backoffice_core.call_centre.campaign_terms import Retries, Strategy
-from backoffice_core.call_centre.judging import CAMPAIGN, Judged, Terms
+from backoffice_core.call_centre.judging import CAMPAIGN, Judged, Phone, Terms, Whom
 from backoffice_core.call_centre.ordering import Norms, Worths
+from backoffice_core.call_centre.queue_rules import CaseView, FlagView, NotToday, PhoneView, TaskView
 from backoffice_core.db import copy_in
 from backoffice_core.loans import sources
 
+KEPT = 20_000  # cases; some 40 MB
 _BEGIN = text("CREATE TEMP TABLE queue_judged (n int, part bytea) ON COMMIT DROP")
 _READ = text("SELECT part FROM queue_judged WHERE n = :n")
 _END = text("DROP TABLE queue_judged")
 _RULES_COUNTED = frozenset({sources.NO_FILE, sources.NOT_IN_FILE, sources.NIGHT_LATE, sources.OLD_BALANCE})
+
+
+Packed = tuple[Any, ...]
+
+
+def packed(one: Judged) -> Packed:
+    """Without the classes, which would cost most of the writing and reading."""
+    *view, tasks, flags, phones = one.view
+    digits = [said for said, _ in one.numbers]
+    chosen = -1 if one.phone is None else [phone.id for phone in phones].index(one.phone.id)
+    parts = [[tuple(each) for each in some] for some in (tasks, flags, phones)]
+    refused = one.refused and tuple(one.refused)
+    return view, *parts, digits, chosen, tuple(one.whom), refused, one.from_when, one.campaign
+
+
+def unpacked(row: Packed) -> Judged:
+    view, tasks, flags, phones, digits, chosen, whom, refused, from_when, campaign = row
+    numbers = tuple(PhoneView(*phone) for phone in phones)
+    return Judged(
+        CaseView(*view, tuple(TaskView(*task) for task in tasks), tuple(FlagView(*flag) for flag in flags), numbers), Whom(*whom),
+        None if chosen < 0 else Phone.of(digits[chosen], numbers[chosen]), refused and NotToday(*refused), from_when,
+        list(zip(digits, numbers, strict=True)) if digits else (), campaign,
+    )  # fmt: skip
 
 
 class Aside:
@@ -30,17 +57,24 @@ class Aside:
         self._strategies = strategies
         self._worths = {CAMPAIGN: self._worths_of(CAMPAIGN)}
         self._callable: Counter[str] = Counter()  # by campaign
-        self._parts = 0
+        self._kept: list[Sequence[Judged]] = []
+        self._room = KEPT
+        self._parts = 0  # in the database
 
     def _worths_of(self, campaign: str) -> Worths:
         return Worths(self._strategies.get(campaign, Strategy()))
 
     async def add(self, session: AsyncSession, judged: Sequence[Judged]) -> None:
-        if not self._parts:
-            await session.execute(_BEGIN)
         for one in judged:
             self._count(one)
-        await copy_in(session, "queue_judged", ("n", "part"), [(self._parts, pickle.dumps(judged))])
+        if self._room >= len(judged):
+            self._kept.append(judged)
+            self._room -= len(judged)
+            return
+        if not self._parts:
+            await session.execute(_BEGIN)
+        part = pickle.dumps([packed(one) for one in judged], pickle.HIGHEST_PROTOCOL)
+        await copy_in(session, "queue_judged", ("n", "part"), [(self._parts, part)])
         self._parts += 1
 
     def _count(self, one: Judged) -> None:
@@ -56,10 +90,13 @@ class Aside:
         if one.refused.rule in _RULES_COUNTED:
             self.counts[one.refused.rule] += 1
 
-    async def parts(self, session: AsyncSession) -> AsyncIterator[list[Judged]]:
+    async def parts(self, session: AsyncSession) -> AsyncIterator[Sequence[Judged]]:
         """As they were given."""
+        for part in self._kept:
+            yield part
         for n in range(self._parts):
-            yield pickle.loads(await session.scalar(_READ, {"n": n}))  # noqa: S301 (written above, in this transaction)
+            rows = pickle.loads(await session.scalar(_READ, {"n": n}))  # noqa: S301 (written above, in this transaction)
+            yield [unpacked(row) for row in rows]
 
     async def end(self, session: AsyncSession) -> None:
         if self._parts:

@@ -273,9 +273,8 @@ async def _read_work(link: Any, cases: str, material: _Material, terms: Terms) -
 
 def _judge(whom: Whom, material: _Material, terms: Terms, known: dict[tuple[object, ...], NotToday | None]) -> Judged:
     """`known`: what the case itself says against a call, by all that it hangs on."""
-    worst: Debt | None = max(
-        (d for d in material.debts.get(whom.id, ()) if is_overdue(d[0], d[1])), key=_WORST, default=None
-    )
+    overdue = [d for d in material.debts.get(whom.id, ()) if is_overdue(d[0], d[1])]
+    worst = max(overdue, key=_WORST) if overdue else None
     stop, stop_until = material.stops.get(whom.id, ("", None))
     phones = material.phones.get(whom.id, ())
     view = CaseView(
@@ -286,8 +285,8 @@ def _judge(whom: Whom, material: _Material, terms: Terms, known: dict[tuple[obje
         promise_ends=material.promises.get(whom.case_id), no_disposition=whom.case_id in material.no_disposition,
         stop=stop, stop_until=stop_until, list_hold=material.list_holds.get(whom.id, ""),
         tasks=tuple(material.tasks.get(whom.case_id, ())),
-        flags=tuple(FlagView(f.flag, f.valid_from, f.valid_to) for f in material.flags.get(whom.id, ())),
-        phones=tuple(phone for _, phone in phones),
+        flags=tuple([FlagView(f.flag, f.valid_from, f.valid_to) for f in material.flags.get(whom.id, ())]),
+        phones=tuple([phone for _, phone in phones]),
     )  # fmt: skip
     best = best_phone(view.phones)
     own = own_terms(view, best)
@@ -357,7 +356,7 @@ async def _answers(session: AsyncSession, questions: list[compliance.Question], 
 def _question(one: Judged, material: _Material, terms: Terms, at: datetime) -> compliance.Question:
     """Contacts of one campaign by one dialer differ in what is named here, and in the person (`call_contact`)."""
     whom, phone = one.whom, one.phone or _NO_NUMBER
-    flags = tuple((f.flag, f.valid_from, f.valid_to, bool(f.evidence)) for f in material.flags.get(whom.id, ()))
+    flags = tuple([(f.flag, f.valid_from, f.valid_to, bool(f.evidence)) for f in material.flags.get(whom.id, ())])
     alike: Hashable = (
         whom.jurisdiction, whom.time_zone, whom.stage, phone.number_type, phone.owner_kind, flags, one.campaign
     )  # fmt: skip

@@ -55,6 +55,8 @@ _OF_CONTACT: Mapping[str, Decimal] = MappingProxyType(
     {name: Decimal(factors[3]) * Decimal(factors[4]) for name, (_, factors) in zip(BUCKETS, _CHANCES, strict=True)}
 )  # that a talk with the borrower ends in a promise which is kept
 _BY_BUCKET: Mapping[str, Decimal] = MappingProxyType(dict(chance(days) for days in (1, 31, 61, 91, 181)))
+_CENT, _NOUGHT = Decimal("0.01"), Decimal(0)
+_SHOWN = {bucket: str(share.quantize(Decimal("0.0001"))) for bucket, share in _BY_BUCKET.items()}
 
 
 _ENDS = tuple(last for last, _ in _CHANCES)
@@ -70,10 +72,14 @@ def expected(case: CaseView) -> Decimal:
 
 def worth(case: CaseView, strategy: Strategy) -> Decimal:
     """By what the campaign orders, never below nought; expected value is what is expected above a call's cost."""
-    by = {"amount": case.overdue, "days": Decimal(case.days_past_due)}.get(strategy.by)
-    if by is None:
-        by = max(expected(case) - strategy.cost.get(case.currency, Decimal(0)), Decimal(0))
-    return by * strategy.weights.get(case.stage, Decimal(1))
+    if strategy.by == "amount":
+        by = case.overdue
+    elif strategy.by == "days":
+        by = Decimal(case.days_past_due)
+    else:
+        by = max(expected(case) - strategy.cost.get(case.currency, _NOUGHT), _NOUGHT)
+    weight = strategy.weights.get(case.stage)
+    return by if weight is None else by * weight
 
 
 def contact_worth(case: CaseView, strategy: Strategy) -> Decimal:
@@ -262,6 +268,8 @@ def order(cases: Sequence[CaseView], today: date, zone: ZoneInfo, *, strategy: S
 
 
 def _group(case: CaseView, today: date) -> tuple[str, datetime | None]:
+    if not case.tasks:
+        return "VALUE", None
     for task in case.tasks:
         if task.kind == CALLBACK:  # one that is not due today has been refused as NOT_DUE
             return "CALL_BACK", task.earliest_at
@@ -272,16 +280,15 @@ def _group(case: CaseView, today: date) -> tuple[str, datetime | None]:
 
 def _why(case: CaseView, group: str, at: datetime | None, times: Decimal, strategy: Strategy) -> dict[str, Any]:
     bucket = bucket_of(case.days_past_due)
-    share = _BY_BUCKET[bucket]
     why: dict[str, Any] = {
         "group": group,
         "overdue": str(case.overdue),
         "currency": case.currency,
         "days_past_due": case.days_past_due,
         "bucket": bucket,
-        "chance": str(share.quantize(Decimal("0.0001"))),
-        "expected": str(expected(case).quantize(Decimal("0.01"))),
-        "times_typical": str(times.quantize(Decimal("0.01"))),
+        "chance": _SHOWN[bucket],
+        "expected": str((case.overdue * _BY_BUCKET[bucket]).quantize(_CENT)),
+        "times_typical": str(times.quantize(_CENT)),
     }
     if strategy.by != "value":
         why["by"] = strategy.by

@@ -177,7 +177,8 @@ class _Changes:
     def __init__(self, day: date) -> None:
         self.day = day
         self.new: list[tuple[Any, ...]] = []  # _NEW
-        self.moved: list[tuple[Any, ...]] = []
+        self.moved: list[tuple[Any, ...]] = []  # _MOVE
+        self.waiting: list[tuple[Any, ...]] = []  # _WAIT: the same place, another hour or state
         self.gone: list[UUID] = []  # tasks
         self.reasons: list[tuple[Any, ...]] = []
         self.lifted: list[UUID] = []  # cases
@@ -189,8 +190,8 @@ class _Changes:
     ) -> None:  # fmt: skip
         if change.act == "withdraw" and stand is not None:
             self.gone.append(stand.id)
-        elif change.act == "cancel" and stand is not None and said is not None:
-            self.moved.append((stand.id, change.state, change.state_reason, None, *said))
+        elif change.act == "cancel" and stand is not None:
+            self.waiting.append((stand.id, change.state, change.state_reason, None))
         elif change.act == "place" and one.phone is not None:
             placed = place(one.view, norms.of(one.campaign), terms.day, terms.zone, planned)
             change = change.after(placed.waits_until)
@@ -199,9 +200,13 @@ class _Changes:
                 mine = (new_key(), self.day, one.view.case_id, one.whom.id, PURPOSE)
                 self.new.append((*mine, change.state, change.state_reason, change.earliest_at, *meant, 0, 0))
             else:
-                if said == meant and (stand.state, stand.state_reason, stand.earliest_at) == change[2:]:
+                stands = (stand.state, stand.state_reason, stand.earliest_at)
+                if said != meant:
+                    self.moved.append((stand.id, *change[2:], *meant))
+                elif stands != change[2:]:
+                    self.waiting.append((stand.id, *change[2:]))
+                else:
                     return
-                self.moved.append((stand.id, change.state, change.state_reason, change.earliest_at, *meant))
         else:
             return
         self.changed.add(one.view.case_id)
@@ -221,6 +226,8 @@ class _Changes:
             await link.execute("DELETE FROM call_tasks WHERE id = ANY($1)", self.gone)
         if self.moved:
             await link.execute(_MOVE, *map(list, zip(*self.moved, strict=True)))
+        if self.waiting:
+            await link.execute(_WAIT, *map(list, zip(*self.waiting, strict=True)))
         await copy_in(session, "call_tasks", _NEW, self.new)
         if self.lifted:
             await link.execute(
@@ -242,6 +249,11 @@ _MOVE = """
                 $9::text[])
          AS n(id, state, reason, hour, point, position, why, demo, campaign)
     WHERE t.id = n.id
+"""
+_WAIT = """
+    -- tasks_wait: all at once, where only this has changed
+    UPDATE call_tasks t SET state = n.state, state_reason = n.reason, earliest_at = n.hour
+    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[]) AS n(id, state, reason, hour) WHERE t.id = n.id
 """
 _SAY_WHY = """
     -- not_callable: one reason of each case

@@ -17,6 +17,7 @@ class Promise(Base):
     __table_args__ = (
         Index(None, "case_id"),
         Index("ix_promises_open", "case_id", postgresql_where="state IN ('OPEN','PARTIAL')"),
+        Index("ix_promises_plan", "plan_id", postgresql_where="plan_id IS NOT NULL"),
         CheckConstraint("amount > 0", name="amount"),
         CheckConstraint("state IN ('OPEN','PARTIAL','KEPT','BROKEN','CANCELLED')", name="state"),
     )

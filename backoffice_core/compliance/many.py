@@ -3,7 +3,7 @@
 Most of them differ in nothing that a rule reads: one jurisdiction and zone, one kind of number, a few contacts long ago.
 Those get one answer, which the evaluator gave for one of them with an empty ledger; whoever was contacted so often or so lately
 that a rule might count it (`Reach`, which errs on that side) is asked about by himself. Kept answers are written the same
-way: what is equal for all of a kind is put into words once.
+way: what is equal for all of a kind is sent to the database once.
 """
 
 import json
@@ -11,7 +11,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -19,10 +19,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backoffice_core.compliance import books, rules
 from backoffice_core.compliance.asking import GUARD_MINUTES, NOTHING, ledgers_of
 from backoffice_core.compliance.late import LateSource
-from backoffice_core.compliance.records import Inputs, answer_json, contact_json, entry_json, inputs_json
+from backoffice_core.compliance.records import Inputs, answer_json, contact_json, inputs_json
 from backoffice_core.compliance.rulebook import RuleBook
 from backoffice_core.compliance.terms import Contact, Decision, Entry, LedgerView, Profile
-from backoffice_core.db import by_keys, copy_in, fetch, keys, new_key
+from backoffice_core.db import by_keys, driver, fetch, keys
 
 _DAYS = {"calendar_day": 1, "iso_week": 7, "calendar_month": 31, "rolling_days": 1}
 _SLACK = 0.1  # days: an hour of summer time, and more
@@ -83,7 +83,6 @@ class _Kind:
     answer: Decision
     reach: Reach
     late: tuple[LateSource, ...]
-    words: "_Words | None" = None
 
 
 async def answer_many(
@@ -189,33 +188,32 @@ _CONTACTED = by_keys("""
 
 
 class _Words:
-    """The parts of a kept decision that all of one kind share, as JSON."""
+    """What kept decisions share, as their columns have it: of all of a kind that got the same answer."""
 
-    def __init__(self, contact: Contact, guard_minutes: int) -> None:
-        said = contact_json(contact) | {"guard_minutes": guard_minutes}
+    def __init__(self, kind: _Kind, answer: Decision, at: datetime, book: str, guard_minutes: int) -> None:
+        said = contact_json(kind.contact) | {"guard_minutes": guard_minutes}
         person, address = said.pop("person"), said.pop("address")
         del person["id"]
-        self._person = _json(person)[1:]
-        self._number_type = _json(address and address["number_type"])
-        self._rest = _json(said)[1:]
-
-    def contact(self, person: UUID, address: str) -> str:
-        return (
-            f'{{"person": {{"id": "{person}", {self._person}, "address": {{"value": {_json(address)}, '
-            f'"number_type": {self._number_type}}}, {self._rest}'
-        )
+        told = answer_json(answer)
+        self.columns = (
+            at, _json(said), _json(person), address and address["number_type"], answer.allow, _json(told["reasons"]),
+            answer.next_allowed_at, _json(told["must"]), _json(told["consulted"]), _inputs(book, kind.late, ()),
+        )  # fmt: skip
 
 
-class _Answer:
-    """An answer as its columns have it."""
-
-    def __init__(self, decision: Decision) -> None:
-        said = answer_json(decision)
-        self.allow, self.next = decision.allow, decision.next_allowed_at
-        self.reasons, self.must, self.consulted = (_json(said[name]) for name in ("reasons", "must", "consulted"))
-
-
-_KEPT = ("id", "at", "person_id", "contact", "allow", "reasons", "next_allowed_at", "must", "consulted", "inputs")
+_KEEP = """
+    -- keep_decisions: one of each person; what many of them share is read once
+    WITH shared AS MATERIALIZED (
+      SELECT * FROM unnest($5::timestamptz[], $6::jsonb[], $7::jsonb[], $8::text[], $9::bool[], $10::jsonb[],
+                           $11::timestamptz[], $12::jsonb[], $13::jsonb[], $14::jsonb[]) WITH ORDINALITY
+           AS s(at, contact, person, number_type, allow, reasons, next_allowed_at, must, consulted, inputs, n))
+    INSERT INTO compliance_decisions (id, at, person_id, contact, allow, reasons, next_allowed_at, must, consulted, inputs)
+    SELECT uuidv7(), s.at, r.person_id, s.contact || jsonb_build_object(
+             'person', s.person || jsonb_build_object('id', r.person_id),
+             'address', jsonb_build_object('value', r.address, 'number_type', s.number_type)),
+           s.allow, s.reasons, s.next_allowed_at, s.must, s.consulted, coalesce(r.inputs, s.inputs)
+      FROM unnest($1::uuid[], $2::text[], $3::jsonb[], $4::int[]) AS r(person_id, address, inputs, n) JOIN shared s USING (n)
+"""
 
 
 async def _store(
@@ -224,22 +222,22 @@ async def _store(
 ) -> None:  # fmt: skip
     """With all that the answers hang on, as `asking.decision_row` has it."""
     await books.write_book(session, book)
-    said: dict[int, _Answer] = {}  # by identity: those of a kind share one, and all are alive
-    rows = []
+    digest: str = book.row["digest"]
+    places: dict[tuple[int, int], int] = {}  # by identity: those of a kind share an answer, and all are alive
+    shared: list[tuple[Any, ...]] = []
+    rows: list[tuple[Any, ...]] = []
     for one, kind, answer in zip(questions, kinds, answers, strict=True):
-        words = kind.words = kind.words or _Words(kind.contact, guard_minutes)
-        if (told := said.get(id(answer))) is None:
-            told = said[id(answer)] = _Answer(answer)
-        inputs = _inputs(book.row["digest"], kind.late, ledgers.of(one).entries)
+        place = places.get((id(kind), id(answer)))
+        if place is None:
+            shared.append(_Words(kind, answer, one.at, digest, guard_minutes).columns)
+            place = places[id(kind), id(answer)] = len(shared)
+        entries = ledgers.of(one).entries
         rows.append(
-            (new_key(), one.at, one.person_id, words.contact(one.person_id, one.address), told.allow, told.reasons, told.next,
-             told.must, told.consulted, inputs)
+            (one.person_id, one.address, _inputs(digest, kind.late, entries) if entries else None, place)
         )  # fmt: skip
-    await copy_in(session, "compliance_decisions", _KEPT, rows)
+    link = await driver(session)
+    await link.execute(_KEEP, *map(list, zip(*rows, strict=True)), *map(list, zip(*shared, strict=True)))
 
 
 def _inputs(digest: str, late: tuple[LateSource, ...], entries: Sequence[Entry]) -> str:
-    if late:
-        return _json(inputs_json(Inputs(digest, tuple(entries), late=late)))
-    ledger = ", ".join(_json(entry_json(entry)) for entry in entries)
-    return f'{{"book": "{digest}", "ledger": [{ledger}]}}'
+    return _json(inputs_json(Inputs(digest, tuple(entries), late=late)))

@@ -62,6 +62,49 @@ class CaseFacts:
     facts: Facts
 
 
+_NEAR = text(
+    """
+    -- strategy_near: by number, open cases of a stage on a day of which one of these steps falls due that is not made yet
+    WITH mine AS MATERIALIZED (
+      SELECT c.id, c.number, c.stage,
+             (greatest((SELECT max(e.at) FROM case_events e WHERE e.case_id = c.id AND e.kind = 'stage'), c.opened_at)
+              AT TIME ZONE :zone)::date AS since
+        FROM cases c WHERE c.closed_at IS NULL AND c.person_id BETWEEN :low AND :high AND c.stage = ANY (:stages))
+    SELECT DISTINCT m.number FROM mine m
+      JOIN unnest(CAST(:versions AS uuid[]), CAST(:steps AS text[]), CAST(:stages AS int[]), CAST(:firsts AS date[]),
+                  CAST(:lasts AS date[])) AS w(version_id, step, stage, first, last)
+        ON w.stage = m.stage AND m.since BETWEEN w.first AND w.last
+     WHERE NOT EXISTS (SELECT FROM step_dues d WHERE d.case_id = m.id AND d.version_id = w.version_id AND d.step = w.step
+                          AND d.since = m.since)
+     ORDER BY m.number
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A step falls due for cases that came to its stage from `first` through `last`."""
+
+    version_id: UUID
+    step: str
+    stage: int
+    first: date
+    last: date
+
+
+async def near(s: AsyncSession, zone: ZoneInfo, windows: Sequence[Window], *, of: Persons = EVERYBODY) -> list[int]:
+    """Numbers of the cases for which one of these steps may fall due; of the others nothing else need be read. That it is
+    made already is known; whether it is theirs by segment and arm is not asked."""
+    if not windows:
+        return []
+    asked = {
+        "zone": str(zone), "low": of[0], "high": of[1], "versions": [one.version_id for one in windows],
+        "steps": [one.step for one in windows], "stages": [one.stage for one in windows],
+        "firsts": [one.first for one in windows], "lasts": [one.last for one in windows],
+    }  # fmt: skip
+    return list(await s.scalars(_NEAR, asked))
+
+
 async def read(
     s: AsyncSession,
     zone: ZoneInfo,

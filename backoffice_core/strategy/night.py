@@ -95,8 +95,8 @@ async def run(
     counts = await settle(s, day, now=now, zone=zone, of=of)
     counts |= {"due": 0, "skipped_at_once": 0, "tasks": 0}
     live = await service.live(s, day)
-    if live:
-        async for part in reading.read(s, zone, day, of=of):
+    if some := await reading.near(s, zone, _windows(live, day), of=of):
+        async for part in reading.read(s, zone, day, of=of, only=some):
             new = await _make(s, part, live, day, now=now, settings=settings, zone=zone, is_working=is_working)
             counts = {name: n + new.get(name, 0) for name, n in counts.items()}
     counts["tasks"] += await _late_calls(s, day, now, of)
@@ -168,6 +168,21 @@ def _values(due: StepDue, day: date) -> dict[str, Any]:
 Row = tuple[CaseFacts, StrategyVersion, Version, Due, date]
 
 
+def _first(row: StrategyVersion, day: date) -> date:
+    """Steps of earlier days are not made up for."""
+    return max(day - timedelta(days=CATCH_UP), row.live_from or day)
+
+
+def _windows(live: list[tuple[StrategyVersion, Version]], day: date) -> list[reading.Window]:
+    """`rules.due`, turned round: when a case must have come to its stage for each step to fall due."""
+    return [
+        reading.Window(
+            row.id, step.key, step.stage, _first(row, day) - timedelta(days=step.day), day - timedelta(days=step.day)
+        )
+        for row, version in live for step in version.steps
+    ]  # fmt: skip
+
+
 async def _make(
     s: AsyncSession, part: list[CaseFacts], live: list[tuple[StrategyVersion, Version]], day: date, *, now: datetime,
     settings: Settings, zone: ZoneInfo, is_working: Callable[[date], bool],
@@ -176,7 +191,7 @@ async def _make(
         (one, row, version, due, rules.deadline(due.due_date, due.step.within, is_working))
         for one in part
         for row, version in _governing(live, one)
-        for due in rules.due(version, one.facts, max(day - timedelta(days=CATCH_UP), row.live_from or day), day)
+        for due in rules.due(version, one.facts, _first(row, day), day)
     ]  # fmt: skip
     rows = await _new_alone(s, rows)
     rows = await _lawful(s, rows, max(now, day_begins(day, zone)), settings, zone)
@@ -193,7 +208,8 @@ async def _make(
             "kind": due.kind, "fallback_of": due.fallback_of, "due_date": due.due_date,
                 "starts_at": day_begins(due.due_date, zone),
             "deadline": last, "unit": unit, "owner_id": one.owner_id if due.kind == "CALL" else None, "reason": due.reason,
-            "state": "SKIPPED" if due.reason else "OPEN", "detail": due.detail, "skipped_on": day if due.reason else None,
+            "state": "SKIPPED" if due.reason else "OPEN", "detail": due.detail,
+            "skipped_on": min(day, last) if due.reason else None,  # a night that was left out skips it in time
             "created_at": now,
         })  # fmt: skip
     made = insert(StepDue).on_conflict_do_nothing(index_elements=["case_id", "version_id", "step", "since"])

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backoffice_core.borrowers.models import ContactPoint, Person, PersonFlag
 from backoffice_core.call_centre import caller_ids
 from backoffice_core.call_centre.contacts import call_contact
+from backoffice_core.call_centre.judged_aside import packed, unpacked
 from backoffice_core.call_centre.judging import CAMPAIGN, PURPOSE, Terms, judge
 from backoffice_core.call_centre.models import CallAttempt
 from backoffice_core.call_centre.queue_rules import (
@@ -264,6 +265,7 @@ async def test_judged_together_as_one_by_one_and_as_by_the_slow_way(
     async with bank.database.sessions() as s:
         cases = [await lend(s, n, said, bank.now) for n, said in enumerate(borrowers)]
         together = await judge(s, cases, terms)
+        assert [unpacked(packed(one)) for one in together] == together
         proof = await kept(s)
         one_by_one = [found for case in cases for found in await judge(s, [case], terms)]
         assert await kept(s) == proof

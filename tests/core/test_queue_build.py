@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import select, text, update
 
-from backoffice_core.call_centre import attempts, queue
+from backoffice_core.call_centre import attempts, judged_aside, queue
 from backoffice_core.call_centre.models import CallAttempt, CallTask
 from backoffice_core.cases import service as cases
 from backoffice_core.cases.models import Task
@@ -60,6 +60,28 @@ async def test_no_lawful_moment_left_is_out_of_hours_until_the_next_one(bank: Ba
     await bank.night()
     assert await bank.reason() == ("OUT_OF_HOURS", "08 09:00", "UA-WEEKEND")
     assert await bank.tasks() == []
+
+
+async def test_what_is_put_aside_in_the_database_is_placed_as_what_is_not(
+    bank: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Issue 6, memory flat: beyond so many cases they wait in a table for their places; the queue is the same."""
+    await bank.file(*(
+        {"n": n, "days_past_due": 5 + 20 * n, "overdue_principal": 100 + 777 * n % 5000} | ({"phones": ""} if n == 3 else {})
+        for n in range(1, 12)
+    ))  # fmt: skip
+    found = []
+    for kept in (judged_aside.KEPT, 4, 0):
+        monkeypatch.setattr(judged_aside, "KEPT", kept)
+        monkeypatch.setattr(queue, "AT_ONCE", 4)
+        async with bank.database.begin() as session:
+            await session.execute(text("DELETE FROM call_tasks"))
+            await session.execute(text("DELETE FROM not_callable"))
+        await bank.night(again=True)
+        tasks = [(t.case_id, t.contact_point_id, t.position, t.why, t.earliest_at) for t in await bank.tasks()]
+        found.append((tasks, {case: (row.reason, row.until, row.rule) for case, row in (await bank.reasons()).items()}))
+    assert len(found[0][0]) == 10
+    assert found[0] == found[1] == found[2]
 
 
 async def _hold(bank: Bank) -> None:

@@ -15,7 +15,7 @@ from backoffice_core import nightly
 from backoffice_core.call_centre.history import history
 from backoffice_core.cases import holds, tasks
 from backoffice_core.cases import service as cases
-from backoffice_core.cases.models import Task
+from backoffice_core.cases.models import Case, Task
 from backoffice_core.collection import service as collection
 from backoffice_core.compliance import service as compliance
 from backoffice_core.compliance.models import ComplianceDecision
@@ -24,6 +24,7 @@ from backoffice_core.config import Settings
 from backoffice_core.db import Database, new_key
 from backoffice_core.errors import Conflict, NotAllowed
 from backoffice_core.loans.models import Loan
+from backoffice_core.strategy import facts as reading
 from backoffice_core.strategy import preview, proof, rules, service
 from backoffice_core.strategy.models import StepDue
 from tests.core.bank import KYIV, WEDNESDAY, Bank
@@ -90,6 +91,37 @@ async def test_a_kill_costs_one_range_of_cases_and_the_steps_are_the_same(
     assert (report.counts("strategy_steps")["due"], report.counts("strategy_steps")["tasks"]) == (5, 5)
     async with bank.database.begin() as s:
         assert await s.scalar(select(func.count()).select_from(StepDue)) == 5
+
+
+async def test_nothing_falls_due_for_a_case_that_the_night_has_not_read(
+    bank: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Issue 6, the night at scale: only cases of which a step may fall due are read. A second run that reads everybody, after
+    nights of a portfolio at random that were left out or not, makes no step more."""
+    dice = Random(6)
+    steps = [
+        {"key": f"{kind}{stage}.{day}", "stage": stage, "day": day, "kind": kind, "within": 1,
+         "segment": dice.choice(("", "bigger")), "only_if": dice.choice(("", "no_contact"))}
+        for kind in ("SMS", "LETTER") for stage in (1, 2, 3) for day in (0, dice.randrange(1, 4), dice.randrange(5, 12))
+    ]  # fmt: skip
+    await bank.file(*({"n": n} for n in range(30)))
+    await go_live(bank, steps, segments={"bigger": {"overdue_min": 700}})
+
+    async def everybody(s: Any, *_: Any, of: Any, **__: Any) -> list[int]:
+        return list(await s.scalars(select(Case.number).where(Case.person_id.between(*of))))
+
+    made = 0
+    for day in (0, 1, 2, 4, 5, 14, 15):
+        bank.at(WEDNESDAY + timedelta(days=day))
+        await bank.file(*(
+            {"n": n, "days_past_due": dice.choice((0, 29 + day, 59 + day, 80)), "overdue_principal": dice.choice((500, 900))}
+            for n in range(30)
+        ))  # fmt: skip
+        made += (await bank.night()).counts("strategy_steps")["due"]
+        with monkeypatch.context() as patch:
+            patch.setattr(reading, "near", everybody)
+            assert (await bank.night(again=True)).counts("strategy_steps")["due"] == 0
+    assert made > 100
 
 
 async def test_ck25_steps_fall_due_are_done_and_are_late(bank: Bank) -> None:

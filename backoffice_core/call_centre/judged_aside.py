@@ -42,8 +42,9 @@ def packed(one: Judged) -> Packed:
 def unpacked(row: Packed) -> Judged:
     view, tasks, flags, phones, digits, chosen, whom, refused, from_when, campaign = row
     numbers = tuple(PhoneView(*phone) for phone in phones)
+    seen = (*view, tuple(TaskView(*task) for task in tasks), tuple(FlagView(*flag) for flag in flags), numbers)
     return Judged(
-        CaseView(*view, tuple(TaskView(*task) for task in tasks), tuple(FlagView(*flag) for flag in flags), numbers), Whom(*whom),
+        CaseView._make(seen), Whom(*whom),
         None if chosen < 0 else Phone.of(digits[chosen], numbers[chosen]), refused and NotToday(*refused), from_when,
         list(zip(digits, numbers, strict=True)) if digits else (), campaign,
     )  # fmt: skip

@@ -51,7 +51,7 @@ class Journal:
                 if keep:
                     self._kept = now
                     for name, pool in pools.items():
-                        await pacing_book.keep_memory(s, name, pool.pacer.memory(), wall)
+                        await pacing_book.keep_memory(s, name, pool.memory(), wall)
                 if prune:
                     self._pruned = now
                     await pacing_book.prune(s, wall)

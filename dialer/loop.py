@@ -2,10 +2,9 @@
 
 import asyncio
 import contextlib
-import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
@@ -16,7 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from asterisk_conf import prompts
 from backoffice_core import leases
 from backoffice_core.bus import Bus
-from backoffice_core.call_centre import attempts, legs, pacing_book, pacing_view, shelter, trunks
+from backoffice_core.call_centre import agents, attempts, legs, pacing_book, pacing_view, shelter, trunks
 from backoffice_core.call_centre.campaign_models import Campaign
 from backoffice_core.call_centre.models import CallAttempt
 from backoffice_core.call_centre.stop import draining, stopped
@@ -277,7 +276,7 @@ class Dialer:
         if name not in self.pools:
             kin = [one for one in self.pools.values() if one.campaigns & {row.name for row in rows}]
             if kin:
-                memory = max(kin, key=lambda one: len(one.campaigns)).pacer.memory()
+                memory = max(kin, key=lambda one: len(one.campaigns)).memory()
             else:
                 async with self.database.begin() as s:
                     memory = await pacing_book.memory(s, name) or {}
@@ -299,9 +298,7 @@ class Dialer:
             lines=lines, ring_timeout=float(self.settings.ring_timeout_s),
         )  # fmt: skip
         self.empty = {name: said for name, said in self.empty.items() if said[0] > now}
-        if pace < 1:  # after an alarm: dialed for a part of the free agents only
-            seen = replace(seen, free=seen.free[: math.ceil(pace * len(seen.free))])
-        return pool.plan(seen, look.floor, rows, look.terms, self.empty)
+        return pool.plan(seen, look.floor, rows, look.terms, self.empty, pace)
 
     async def _place(self, pool: Pool, plan: Plan, lines: dict[str, int], until: float) -> tuple[int, str]:
         """Places the plan's calls on trunks that still have `lines`; how many, and what kept it from placing all: a bound,
@@ -322,9 +319,12 @@ class Dialer:
                     await asyncio.sleep(wait)
                 began = clock()
                 async with self.database.begin() as s:
+                    agent = await agents.longest_waiting(s, campaign=campaign) if campaign in plan.in_hand else None
+                    if agent is None and campaign in plan.in_hand:
+                        break  # who was free has a call meanwhile
                     taken = await attempts.claim(
                         s, self.settings, trunk=ways[0], others=ways[1:], now=self.clock.now(), today=self.clock.today(),
-                        wall=self.clock.wall(), lease=self.lease, campaign=campaign,
+                        wall=self.clock.wall(), lease=self.lease, campaign=campaign, agent=agent,
                     )  # fmt: skip
                 if taken is None:
                     why = await self._nothing_to_call(campaign, why)
@@ -336,7 +336,7 @@ class Dialer:
                     continue
                 placed, left = placed + 1, left - 1
                 if taken.agent_id is None:  # who has his agent already is nobody's risk
-                    pool.placed(taken.call_id, self.clock.wall())
+                    pool.placed(taken.call_id, self.clock.wall(), campaign)
                 lines[taken.trunk.name] = lines.get(taken.trunk.name, 1) - 1
                 self.spacing[taken.trunk.name].take(clock())
                 if await self.caller.place(taken, began):

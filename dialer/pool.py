@@ -4,6 +4,7 @@ What PostgreSQL and the dialer's ears tell becomes an `Observation`; what `Pacer
 answer becomes calls by campaign.
 """
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -13,9 +14,11 @@ from uuid import UUID
 from backoffice_core.call_centre import campaign_terms
 from backoffice_core.call_centre.campaign_models import Campaign as Row
 from backoffice_core.call_centre.campaign_rules import OVERDIALS
-from backoffice_core.call_centre.pacing_view import Count, Ended, Floor
+from backoffice_core.call_centre.pacing_view import Count, Ended, Floor, Seat
+from dialer.hand_in_hand import Asking, left_to, take
 from dialer.observation import Observation
 from dialer.pacing import Campaign, Decision, Pacer, PacingSettings, progressive, share
+from dialer.sight import Sight
 from dialer.terms import Terms
 
 ENOUGH = 100_000  # a campaign takes any number of calls while its list is not known to be empty
@@ -37,11 +40,13 @@ class Heard:
 
 @dataclass(frozen=True)
 class Plan:
-    """`given`: calls by campaign, the most urgent first. `accounts`: for people, by campaign."""
+    """`given`: calls by campaign, the most urgent first. `accounts`: for people, by campaign. `in_hand`: campaigns whose calls
+    begin with an agent reserved."""
 
     decision: Decision
     given: Mapping[str, int]
     accounts: Mapping[str, Mapping[str, Any]]
+    in_hand: frozenset[str] = frozenset()
 
 
 def pools(campaigns: Sequence[Row], terms: Terms) -> list[list[Row]]:
@@ -67,15 +72,27 @@ class Pool:
         self.name = name_of(rows)
         self.campaigns = {one.name for one in rows}
         self.pacer = Pacer(PacingSettings(), memory)
-        self._flying: dict[UUID, datetime] = {}
+        # of campaigns that only some of the agents serve, each for its own agents
+        self.narrow: dict[str, Pacer] = {
+            name: Pacer(PacingSettings(), kept)
+            for name, kept in (memory or {}).get("narrow", {}).items()
+            if name in self.campaigns
+        }
+        self.sight: Sight | None = None
+        self._flying: dict[UUID, tuple[str, datetime]] = {}
         self._before: dict[UUID, tuple[str, datetime]] = {}
         self._had: dict[str, float] = {}  # calls of late by campaign, for their shares
+        self._spent: set[str] = set()  # campaigns whose own account bore no more at the last step
+
+    def memory(self) -> dict[str, Any]:
+        """JSON, for `Pool(rows, memory)`."""
+        return self.pacer.memory() | {"narrow": {name: one.memory() for name, one in self.narrow.items()}}
 
     # --- seeing --------------------------------------------------------------------------------------------------
 
-    def placed(self, call_id: UUID, at: datetime) -> None:
+    def placed(self, call_id: UUID, at: datetime, campaign: str = "") -> None:
         """It rings, or may have been answered before anybody looks."""
-        self._flying.setdefault(call_id, at)
+        self._flying.setdefault(call_id, (campaign, at))
 
     def gone(self, floor: Floor) -> list[UUID]:
         """Calls of ours that rang at the last look and stand no more among the live ones: how did they end?"""
@@ -90,50 +107,49 @@ class Pool:
         before = {one.name for one in rows if one.machines == "before"}
         names = {one.name for one in rows}
         attempts = self._attempts(floor, over, before)
-        ringing: list[float] = []
-        waiting: list[float] = []
+        ringing: list[tuple[str, float]] = []
+        waiting: list[tuple[str, float]] = []
         for call in floor.calls:
             if call.with_agent or call.abandoned or not (call.inbound or call.campaign in names):
                 continue
             if not call.inbound and call.answered_at is None:
-                self.placed(call.id, call.claimed_at)
+                self.placed(call.id, call.claimed_at, call.campaign)
             if call.inbound or call.answered_at or call.id in heard.answered:
                 waited = (wall - (call.answered_at or call.claimed_at)).total_seconds()
-                waiting.append(max(heard.answered.get(call.id, waited), 0.0))
+                whose = "" if call.inbound else call.campaign
+                waiting.append((whose, max(heard.answered.get(call.id, waited), 0.0)))
                 continue
             if heard.over.get(call.id, OVER_FOR_S) >= OVER_FOR_S:
-                ringing.append(max((wall - call.claimed_at).total_seconds(), 0.0))
+                ringing.append((call.campaign, max((wall - call.claimed_at).total_seconds(), 0.0)))
         ours = [seat for seat in floor.seats if any(terms.can_serve(seat.user_id, one) for one in rows)]
-        free = sorted((max((wall - seat.since).total_seconds(), 0.0) for seat in ours if seat.free), reverse=True)
-        wanted_by_callers = int(terms.inbound_per_s * LOOK_AHEAD_S + 0.5)
         talks, wraps = self._ended_talks(ours)
-        counts = [self.count(one, terms) for one in rows if self.mode(one, terms) in OVERDIALS]
-        return Observation(
-            t=t, horizon=horizon, free=tuple(free[wanted_by_callers:]),
-            talking=self._since(ours, ("TALKING", "RESERVED"), wall), wrapping=self._since(ours, ("WRAP_UP",), wall),
-            ringing=tuple(ringing), waiting=tuple(waiting),
-            on_break=sum(seat.state in {"PAUSED", "UNREACHABLE"} for seat in ours), logged_in=len(ours),
-            trunks_free=lines, attempts=tuple(attempts), talks=talks, wraps=wraps,
-            live=sum(one[0] for one in counts), abandoned=sum(one[1] for one in counts),
-            answer_limit=terms.answer_limit, ring_timeout=ring_timeout,
+        self.sight = Sight(
+            t=t, horizon=horizon, wall=wall, lines=lines, answer_limit=terms.answer_limit, ring_timeout=ring_timeout,
+            seats=ours, ringing=ringing, waiting=waiting, attempts=attempts, talks=talks, wraps=wraps,
+            callers=int(terms.inbound_per_s * LOOK_AHEAD_S + 0.5),
         )  # fmt: skip
+        live, abandoned = self._counts(rows, terms)
+        return self.sight.of(live=live, abandoned=abandoned)
 
-    @staticmethod
-    def _since(seats: Sequence[Any], states: Collection[str], wall: datetime) -> tuple[float, ...]:
-        back = (seat for seat in seats if seat.state in states and not seat.leaves and not seat.held)
-        return tuple(max((wall - seat.since).total_seconds(), 0.0) for seat in back)
+    def _counts(self, rows: Sequence[Row], terms: Terms) -> tuple[int, int]:
+        """Answers and abandoned calls of those that dial ahead."""
+        counts = [self.count(one, terms) for one in rows if self.mode(one, terms) in OVERDIALS]
+        return sum(one[0] for one in counts), sum(one[1] for one in counts)
 
-    def _attempts(self, floor: Floor, over: Mapping[UUID, Ended], before: Collection[str]) -> list[tuple[str, float]]:
-        """How ringing ended since the last look. With machines told apart first, an answer counts once it has its agent."""
-        found: list[tuple[str, float]] = []
+    def _attempts(
+        self, floor: Floor, over: Mapping[UUID, Ended], before: Collection[str]
+    ) -> list[tuple[str, str, float]]:
+        """How ringing ended since the last look, by campaign. With machines told apart first, an answer counts once it has
+        its agent."""
+        found: list[tuple[str, str, float]] = []
         for call in floor.calls:
             if call.id not in self._flying:
                 continue
             if call.answered_at is None:
                 continue  # it may have its agent before the listener has written when it was answered
             if call.with_agent or call.abandoned or call.campaign not in before:
-                placed = self._flying.pop(call.id)
-                found.append(("answer", max((call.answered_at - placed).total_seconds(), 0.0)))
+                _, placed = self._flying.pop(call.id)
+                found.append((call.campaign, "answer", max((call.answered_at - placed).total_seconds(), 0.0)))
         for call_id, end in over.items():
             one = self._flying.pop(call_id, None)
             rang_until = end.answered_at or end.ended_at
@@ -142,21 +158,23 @@ class Pool:
             answered = end.answered_at is not None and end.result != "ANSWERED_MACHINE"
             outcome = "answer" if answered else OUTCOMES.get(end.result, "")
             if outcome:
-                found.append((outcome, max((rang_until - one).total_seconds(), 0.0)))
+                found.append((one[0], outcome, max((rang_until - one[1]).total_seconds(), 0.0)))
         return found
 
-    def _ended_talks(self, seats: Sequence[Any]) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        talks, wraps = [], []
+    def _ended_talks(self, seats: Sequence[Seat]) -> tuple[list[tuple[UUID, float]], list[tuple[UUID, float]]]:
+        """Their seconds, by agent."""
+        talks: list[tuple[UUID, float]] = []
+        wraps: list[tuple[UUID, float]] = []
         for seat in seats:
             state, since = self._before.get(seat.user_id, ("", seat.since))
             if (state, since) != (seat.state, seat.since):
                 lasted = (seat.since - since).total_seconds()
                 if state == "TALKING":
-                    talks.append(lasted)
+                    talks.append((seat.user_id, lasted))
                 elif state == "WRAP_UP":
-                    wraps.append(lasted)
+                    wraps.append((seat.user_id, lasted))
         self._before = {seat.user_id: (seat.state, seat.since) for seat in seats}
-        return tuple(talks), tuple(wraps)
+        return talks, wraps
 
     # --- the account ---------------------------------------------------------------------------------------------
 
@@ -204,69 +222,157 @@ class Pool:
 
     # --- deciding ------------------------------------------------------------------------------------------------
 
-    def plan(self, o: Observation, floor: Floor, rows: Sequence[Row], terms: Terms, empty: Collection[str]) -> Plan:
-        """`empty`: campaigns whose list has nothing to call just now."""
+    def plan(
+        self, o: Observation, floor: Floor, rows: Sequence[Row], terms: Terms, empty: Collection[str], pace: float = 1.0
+    ) -> Plan:
+        """After `observe`, which gave `o`. `empty`: campaigns whose list has nothing to call just now. `pace`: after an
+        alarm only this share of the agents, 0 … 1, is counted on."""
+        assert self.sight is not None  # noqa: S101 (whoever plans has looked)
         modes = {one.name: self.mode(one, terms) for one in rows}
+        parties = self._parties(rows, terms, floor)
+        everybody = frozenset(seat.user_id for seat in self.sight.seats)
+        narrow = {name for name, one in parties.items() if one.agents != everybody}
+        in_hand = self._in_hand(modes, narrow)
+        able = {
+            one.name
+            for one in rows
+            if one.name not in empty and modes[one.name] != "preview" and parties[one.name].weight > 0
+        }
+        asking = [parties[name] for name in able & in_hand]
+        rivals = [parties[name] for name in able - in_hand]
+        ahead = any(modes[one.name] in OVERDIALS for one in rivals)
+        sure = max(math.ceil(pace * len(o.free)) - len(o.waiting) - (0 if ahead else len(o.ringing)), 0)
+        hands = take(asking, rivals, [one.user_id for one in self.sight.seats if one.free], min(sure, o.trunks_free))
+        taken = frozenset(user for users in hands.values() for user in users)
+        counted_on = (left_to(rivals, asking) if rivals else everybody) - taken
+        seen = self.sight.of(live=o.live, abandoned=o.abandoned, counted_on=counted_on, part=pace)
+        seen = replace(seen, trunks_free=max(o.trunks_free - len(taken), 0))
+
         overdialing = [one for one in rows if modes[one.name] == "predictive"]
-        in_flight, free = len(o.ringing) + len(o.waiting), len(o.free)
-        sure = max(free - in_flight, 0)
+        in_flight, free = len(seen.ringing) + len(seen.waiting), len(seen.free)
         if overdialing:
             self.pacer.aim(min(self.count(one, terms)[2] for one in overdialing))
-            decision = self.pacer.decide(o)
+            decision = self.pacer.decide(seen)
         else:
-            self.pacer.watch(o)
-            decision = progressive(free=free, in_flight=in_flight, lines_free=max(o.trunks_free, 0))
+            self.pacer.watch(seen)
+            decision = progressive(free=free, in_flight=in_flight, lines_free=seen.trunks_free)
+        own = self._own_decisions([one for one in overdialing if one.name in narrow], parties, terms, counted_on, pace)
         to_come = 0.75 * self.pacer.account.to_come(o.horizon - o.t)
         rooms = {one.name: self._room(one, terms, to_come) for one in rows if modes[one.name] in OVERDIALS}
+        self._spent = {one.name for one in overdialing if rooms[one.name] <= 0} if len(overdialing) > 1 else set()
         powered = {
-            one.name: max(int(free * float(one.ratio)) - in_flight, 0)
+            one.name: self._powered(one, seen, parties[one.name], counted_on, whole=one.name not in narrow)
             for one in rows
             if modes[one.name] == "power" and rooms[one.name] > 0
         }
-        calls = min(max([decision.calls, *powered.values()]), max(o.trunks_free, 0))
-        asking = []
+        calls = min(max([decision.calls, *powered.values()]), seen.trunks_free)
+        asked = []
         for one in rows:
-            wanted = 0 if one.name in empty or modes[one.name] == "preview" else ENOUGH
+            wanted = ENOUGH if one.name in able and one.name not in in_hand else 0
             room = 0.0
             if modes[one.name] == "predictive":
-                wanted, room = min(wanted, decision.calls), rooms[one.name] if len(overdialing) > 1 else 1.0
+                most = min(decision.calls, own[one.name].calls) if one.name in own else decision.calls
+                wanted, room = min(wanted, most), rooms[one.name] if len(overdialing) > 1 else 1.0
             elif modes[one.name] == "power":
-                wanted, room = min(wanted, powered.get(one.name, sure)), rooms[one.name]
-            if (narrow := self._narrow(one, floor, rows, terms)) is not None:
-                wanted, room = min(wanted, narrow), 0.0
-            weight = campaign_terms.weight(one.whom or {})
-            asking.append(Campaign(name=one.name, wanted=wanted, priority=one.priority, room=room, weight=weight))
-        given = self._shared(calls, asking, sure)
+                wanted, room = min(wanted, powered.get(one.name, max(free - in_flight, 0))), rooms[one.name]
+            party = parties[one.name]
+            asked.append(
+                Campaign(
+                    name=one.name, wanted=wanted, priority=one.priority, room=room, weight=party.weight, had=party.had
+                )
+            )
+        given = share(calls, asked, sure=max(free - in_flight, 0))
+        given |= {name: len(users) for name, users in hands.items()}
+        self._remember(given, parties, able)
         order = {one.name: given[one.name] for one in sorted(rows, key=lambda r: (r.priority, r.name))}
         accounts = {one.name: self._told(one, terms, modes[one.name], to_come / 0.75, o) for one in rows}
-        bound = "lines" if calls and calls == o.trunks_free else decision.bound
-        return Plan(Decision(calls, bound, decision.terms), order, accounts)
+        bound = "lines" if calls and calls == seen.trunks_free else decision.bound
+        terms_of = dict(decision.terms) | self._besides(rows, modes, taken, pace, o)
+        return Plan(Decision(calls + len(taken), bound, terms_of), order, accounts, frozenset(in_hand))
 
-    def _shared(self, calls: int, asking: Sequence[Campaign], sure: int) -> dict[str, int]:
-        """By priority and, among equals, by weight over the calls of late: one that had nothing to call earns no credit."""
-        peers = [one for one in asking if one.weight > 0]
-        level = {p: max((self._had.get(c.name, 0.0) / c.weight for c in peers if c.priority == p), default=0.0)
-                 for p in {c.priority for c in peers}}  # fmt: skip
+    def _parties(self, rows: Sequence[Row], terms: Terms, floor: Floor) -> dict[str, Asking]:
+        """Each campaign with the agents at work who can serve it, and the calls of late that count towards its part."""
+        return {
+            one.name: Asking(
+                name=one.name, priority=one.priority, weight=campaign_terms.weight(one.whom or {}),
+                had=self._had.get(one.name, 0.0),
+                agents=frozenset(seat.user_id for seat in floor.seats if terms.can_serve(seat.user_id, one)),
+            )
+            for one in rows
+        }  # fmt: skip
+
+    def _in_hand(self, modes: Mapping[str, str], narrow: Collection[str]) -> set[str]:
+        """Campaigns whose calls begin with their agent in hand: those that promise each call one, where others dial ahead, or
+        where only some agents will do."""
+        ahead = {name for name, mode in modes.items() if mode in OVERDIALS and name not in self._spent}
+        return {
+            name
+            for name, mode in modes.items()
+            if (mode == "progressive" and (ahead or name in narrow)) or (name in self._spent and ahead)
+        }
+
+    def _own_decisions(
+        self,
+        rows: Sequence[Row],
+        parties: Mapping[str, Asking],
+        terms: Terms,
+        counted_on: Collection[UUID],
+        pace: float,
+    ) -> dict[str, Decision]:
+        """How many calls each of these may place by its own agents, calls and account."""
+        assert self.sight is not None  # noqa: S101
+        self.narrow = {one.name: self.narrow.get(one.name) or self._apprentice() for one in rows}
+        found = {}
+        for one in rows:
+            answers, lost, limit, _ = self.count(one, terms)
+            pacer = self.narrow[one.name]
+            pacer.aim(limit)
+            found[one.name] = pacer.decide(
+                self.sight.of(
+                    live=answers, abandoned=lost, agents=parties[one.name].agents, campaigns={one.name},
+                    counted_on=counted_on, part=pace,
+                )
+            )  # fmt: skip
+        return found
+
+    def _apprentice(self) -> Pacer:
+        """Knows what the pool's pacer knows of calls and talks, and has an account of its own."""
+        return Pacer(PacingSettings(), {"model": self.pacer.memory()["model"]})
+
+    def _powered(self, row: Row, seen: Observation, party: Asking, counted_on: Collection[UUID], *, whole: bool) -> int:
+        """Calls that fill its ratio: of the pool's free agents, or of its own."""
+        assert self.sight is not None  # noqa: S101
+        if whole:
+            return max(int(len(seen.free) * float(row.ratio)) - len(seen.ringing) - len(seen.waiting), 0)
+        free = sum(
+            seat.free for seat in self.sight.seats if seat.user_id in party.agents and seat.user_id in counted_on
+        )
+        flying = sum(campaign == row.name for campaign, _ in (*self.sight.ringing, *self.sight.waiting))
+        return max(int(free * float(row.ratio)) - flying, 0)
+
+    def _remember(self, given: Mapping[str, int], parties: Mapping[str, Asking], able: Collection[str]) -> None:
+        """Calls of late, for the next step's shares: one that had nothing to call earns no credit."""
+        peers = [one for one in parties.values() if one.weight > 0]
+        level = {p: max((one.had / one.weight for one in peers if one.priority == p), default=0.0)
+                 for p in {one.priority for one in peers}}  # fmt: skip
         for one in peers:
-            if not one.wanted:
+            if one.name not in able:
                 self._had[one.name] = level[one.priority] * one.weight
-        given = share(calls, [replace(one, had=self._had.get(one.name, 0.0)) for one in asking], sure=sure)
         if any(given.values()):
             self._had = {name: KEPT_OF_SHARES * self._had.get(name, 0.0) + n for name, n in given.items()}
-        return given
 
-    @staticmethod
-    def _narrow(row: Row, floor: Floor, rows: Sequence[Row], terms: Terms) -> int | None:
-        """A campaign that only some of the pool's agents serve gets a call for each of these who is free; None = all do."""
-        ours = [seat for seat in floor.seats if any(terms.can_serve(seat.user_id, one) for one in rows)]
-        can = [seat for seat in ours if terms.can_serve(seat.user_id, row)]
-        if len(can) == len(ours):
-            return None
-        flying = sum(
-            call.campaign == row.name and not (call.inbound or call.with_agent or call.abandoned)
-            for call in floor.calls
-        )
-        return max(sum(seat.free for seat in can) - flying, 0)
+    def _besides(
+        self, rows: Sequence[Row], modes: Mapping[str, str], taken: Collection[UUID], pace: float, o: Observation
+    ) -> dict[str, float]:
+        """What else led to a decision, for the sentence that tells it."""
+        assert self.sight is not None  # noqa: S101
+        ratios = [float(one.ratio) for one in rows if modes[one.name] == "power"]
+        free = sum(seat.free for seat in self.sight.seats)
+        told = {
+            "in_hand": len(taken), "callers": free - len(o.free), "ratio": max(ratios, default=0.0),
+            "pace": pace if pace < 1 else 0.0,
+        }  # fmt: skip
+        return {name: value for name, value in told.items() if value}
 
     def _told(self, row: Row, terms: Terms, mode: str, to_come: float, o: Observation) -> dict[str, Any]:
         """The account for people, with what the shift's end will show if the pacer spends what it may."""

@@ -106,13 +106,14 @@ class RunningHouse:
         finally:
             await database.close()
 
-    async def dial(self, *endings: str) -> list[UUID]:
+    async def dial(self, *endings: str, campaign: str = "collection") -> list[UUID]:
         """One new borrower and call task for each ending; returns the tasks' ids, in order."""
         async with self.database() as database, database.begin() as s:
             tasks = []
             for ending in endings:
                 self._numbers += 1
                 borrower = await house.borrower(s, self.clock, number=f"+38067{self._numbers:04}{ending}")
+                borrower.task.campaign = campaign
                 tasks.append(borrower.task.id)
         await self.news(QueueChanged())
         return tasks

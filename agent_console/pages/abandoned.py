@@ -17,7 +17,7 @@ from backoffice_core.staff.service import note_access
 router = APIRouter(prefix="/abandoned")
 COLUMNS = (
     "call_id", "case", "number", "campaign", "caller_id", "called_at", "answered_at", "message_at", "after_s", "within_s",
-    "in_time", "rules", "locked_until", "redialed_at", "redialed_with_agent", "redial_result",
+    "in_time", "twice_in_30_days", "rules", "locked_until", "redialed_at", "redialed_with_agent", "redial_result",
 )  # fmt: skip
 Days = Annotated[int, Query(ge=1, le=400)]
 
@@ -35,7 +35,8 @@ async def abandoned_calls(work: QueueWork, days: Days = 1) -> HTMLResponse:
     start, end = work.console.clock.day_bounds(work.console.clock.today())
     heard = await machines.accounts(work.s, start - timedelta(days=days - 1), end)
     return page(
-        work, "abandoned.html", rows=rows, days=days, late=sum(not row.in_time for row in rows), heard=heard
+        work, "abandoned.html", rows=rows, days=days, late=sum(not row.in_time for row in rows), heard=heard,
+        twice=sum(row.twice for row in rows),
     )  # fmt: skip
 
 
@@ -47,7 +48,7 @@ async def export(work: QueueWork, days: Days = 30) -> Response:
     lines = (
         [row.call_id, row.case_number or "", row.number, row.campaign, row.caller_id, _stamp(row.business_at),
          _stamp(row.answered_at), _stamp(row.message_at), _or_empty(row.after_s), _or_empty(row.within_s),
-         int(row.in_time), " ".join(row.rules), _stamp(row.locked_until), _stamp(row.redialed_at),
+         int(row.in_time), int(row.twice), " ".join(row.rules), _stamp(row.locked_until), _stamp(row.redialed_at),
          int(row.redial_held) if row.redialed_at else "", row.redial_result]
         for row in rows
     )  # fmt: skip

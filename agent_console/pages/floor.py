@@ -15,6 +15,7 @@ from fastapi.responses import HTMLResponse
 from agent_console.deps import FloorWork, Work
 from agent_console.view import page
 from asterisk_conf import prompts
+from backoffice_core import leases
 from backoffice_core.call_centre import (
     agents,
     call_backs,
@@ -40,7 +41,7 @@ router = APIRouter(prefix="/floor")
 
 LONG_PAUSE_S = 15 * 60
 PACING_SHOWN = timedelta(hours=1)
-ABANDON_LIMIT = 3  # percent of live answers (domain.md 3.1)
+ABANDON_LIMIT = 3  # percent of live answers (domain.md 3.1), until a decision tells the campaigns' own
 
 
 async def _context(work: Work) -> dict[str, Any]:
@@ -81,7 +82,8 @@ async def _context(work: Work) -> dict[str, Any]:
         "mode": next(
             (a["collection"]["mode"] for a in (one["accounts"] for one in pacing) if "collection" in a), "progressive"
         ),
-        "limit": ABANDON_LIMIT,
+        "limit": min((a["limit_pct"] for one in pacing for a in one["accounts"].values()), default=ABANDON_LIMIT),
+        "away": await _away(work),
         "long_pause_s": LONG_PAUSE_S,
     }
 
@@ -96,6 +98,14 @@ async def _pacing(work: Work) -> list[dict[str, Any]]:
         }
         for row in rows
     ]  # fmt: skip
+
+
+async def _away(work: Work) -> str:
+    """What dialing lacks altogether: "dialer" (none leads any more), "exchange" (no link to it), "" = nothing."""
+    leading = [one for one in await leases.board(work.s) if one.name == leases.POOL]
+    if leading and not leading[0].holds:
+        return "dialer"
+    return "exchange" if not getattr(work.console.ami, "up", True) else ""
 
 
 async def _late_lists(work: Work) -> list[str]:

@@ -102,9 +102,10 @@ async def add_evidence(
     in_force, lived = await terms(session, at.date()), False
     if sign == "dead":
         lived = await _has_lived(session, contact_point_id, at)
-        if lies := await _trunk_lies(session, trunk, point.value, at, in_force):
+        lies, since = await _trunk_lies(session, trunk, point, at, in_force)
+        if lies:
             sign = "trunk"
-            await _take_back(session, trunk, network_of(point.value) if lies == "network" else "", at, in_force)
+            await _take_back(session, trunk, network_of(point.value) if lies == "network" else "", since, at, in_force)
     row = insert(PhoneEvidence).values(
         contact_point_id=contact_point_id, at=at, sign=sign, sip_code=sip_code, cause=cause, trunk=trunk,
         announcement=announcement, call_id=call_id, rang_s=rang_s, lived=lived,
@@ -240,12 +241,16 @@ async def _has_lived(session: AsyncSession, contact_point_id: UUID, at: datetime
     return await session.scalar(query.limit(1)) is not None
 
 
-async def _trunk_lies(session: AsyncSession, trunk: str, number: str, at: datetime, in_force: Terms) -> str:
+async def _trunk_lies(
+    session: AsyncSession, trunk: str, point: ContactPoint, at: datetime, in_force: Terms
+) -> tuple[str, datetime]:
+    """What `verdicts.trunk_lies` says of the trunk that refuses this number now, and since when its word counts for nothing."""
+    begins = at - timedelta(hours=in_force.trunk_hours)
     if not trunk:
-        return ""
-    e, network = PhoneEvidence, network_of(number)
+        return "", begins
+    e, network = PhoneEvidence, network_of(point.value)
     same = ContactPoint.value.startswith(network, autoescape=True)
-    refused, answered = e.sign.in_(tuple(REFUSED)), e.sign.in_(("alive", *BY_A_PERSON))
+    refused, answered = e.sign.in_(tuple(REFUSED)), e.sign.in_(_ANSWERED)
 
     def distinct(*which: Any) -> Any:
         wanted = which[0]
@@ -259,16 +264,33 @@ async def _trunk_lies(session: AsyncSession, trunk: str, number: str, at: dateti
             distinct(refused, e.lived, same), distinct(answered, same),
         )
         .join(ContactPoint, ContactPoint.id == e.contact_point_id)
-        .where(e.trunk == trunk, e.at > at - timedelta(hours=in_force.trunk_hours), e.at <= at)
+        .where(e.trunk == trunk, e.at > begins, e.at <= at)
     )  # fmt: skip
     n = (await session.execute(query)).one()
-    return trunk_lies(Heard(n[0], n[1], n[2]), Heard(n[3], n[4], n[5]), in_force)
+    silent_since, others = (begins, 0) if n[2] else await _since_answer(session, trunk, point.id, at)
+    whole = Heard(n[0], n[1], n[2], others + 1)
+    return trunk_lies(whole, Heard(n[3], n[4], n[5]), in_force), min(begins, silent_since)
 
 
-async def _take_back(session: AsyncSession, trunk: str, network: str, at: datetime, in_force: Terms) -> None:
-    """All that this trunk said against numbers (of one network, or of all) in its window. Numbers that another
-    transaction holds are left out: what they lose by it, they get back with their next answer."""
-    e, since = PhoneEvidence, at - timedelta(hours=in_force.trunk_hours)
+async def _since_answer(session: AsyncSession, trunk: str, but: UUID, at: datetime) -> tuple[datetime, int]:
+    """When anybody was last answered on this trunk, at most `_LIVED_WITHIN` ago, and how many numbers besides `but` it has
+    refused since."""
+    e = PhoneEvidence
+    last = select(e.at).where(e.trunk == trunk, e.sign.in_(_ANSWERED), e.at <= at, e.at > at - _LIVED_WITHIN)
+    since = await session.scalar(last.order_by(e.at.desc()).limit(1)) or at - _LIVED_WITHIN
+    refused = (e.trunk == trunk, e.at > since, e.at <= at, e.sign.in_(tuple(REFUSED)), e.contact_point_id != but)
+    return since, await session.scalar(select(func.count(e.contact_point_id.distinct())).where(*refused)) or 0
+
+
+_ANSWERED = ("alive", *BY_A_PERSON)
+
+
+async def _take_back(
+    session: AsyncSession, trunk: str, network: str, since: datetime, at: datetime, in_force: Terms
+) -> None:
+    """All that this trunk has said since then against numbers (of one network, or of all). Numbers that another transaction
+    holds are left out: what they lose by it, they get back with their next answer."""
+    e = PhoneEvidence
     ours = (e.trunk == trunk, e.sign == "dead", e.at > since)
     points = (
         select(ContactPoint)

@@ -42,6 +42,7 @@ class Terms:
     trunk_share: float = 0.1  # … and this share of those it lets answer: it lies
     trunk_refused: float = 12.0  # or: refuses so many numbers of one network …
     trunk_ratio: float = 10.0  # … so many times those it lets answer
+    trunk_nobody: float = 3.0  # or: nobody was answered in those hours, and it refused so many since somebody was
 
 
 NAMES = tuple(f.name for f in fields(Terms))
@@ -160,11 +161,13 @@ def _weighed(against: list[Seen], rang: set[date], lived: date | None, terms: Te
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """Distinct numbers that one trunk was heard of in its window: refused, of these proved alive before, and answered."""
+    """Distinct numbers that one trunk was heard of in its window: refused, of these proved alive before, and answered.
+    `since_answer`: refused since anybody was answered on it, however long ago."""
 
     refused: int
     refused_alive: int
     answered: int
+    since_answer: int = 0
 
 
 def trunk_lies(whole: Heard, of_network: Heard, terms: Terms) -> str:
@@ -182,7 +185,8 @@ def trunk_lies(whole: Heard, of_network: Heard, terms: Terms) -> str:
         )
         if witnesses or silence:
             return scope
-    return ""
+    # few calls go out on it, and none gets through: a trunk that refuses everybody condemns nobody
+    return "all" if not whole.answered and whole.since_answer >= terms.trunk_nobody else ""
 
 
 def network_of(number: str) -> str:

@@ -226,22 +226,41 @@ _HOW_SOON = text("""
 """)
 
 
+# Callers of a campaign that fewer can serve are on their way: who can serve them is taken last by others' callers.
+_WANTED_ELSEWHERE = text("""
+    EXISTS (SELECT FROM call_attempts a JOIN campaigns c ON c.name = a.campaign AND c.skill <> ''
+             JOIN agent_skills k ON k.skill = c.skill AND k.user_id = agent_sessions.user_id
+             WHERE a.ended_at IS NULL AND a.agent_id IS NULL AND NOT a.abandoned AND a.campaign <> :campaign)
+""")
+
+
 async def longest_waiting(
     s: AsyncSession, prefer: UUID | None = None, campaign: str = "collection"
 ) -> AgentSession | None:
     """Of the free agents with the campaign's skill, and of those by its priority, the one who waits longest (or the
-    preferred one, if he is free), locked; agents whom another transaction just takes are passed over."""
+    preferred one, if he is free), locked; agents whom another transaction just takes are passed over. Who is one of the few
+    that can serve callers on their way to another campaign is kept for them while others are free."""
     query = (
         select(AgentSession)
         .where(*FREE, _CAN_SERVE.bindparams(campaign=campaign))
         .order_by(
             *([AgentSession.user_id != prefer] if prefer else []),
+            _WANTED_ELSEWHERE.bindparams(campaign=campaign),
             _HOW_SOON.bindparams(campaign=campaign),
             AgentSession.since,
         )
         .limit(1)
         .with_for_update(skip_locked=True)
     )
+    return (await s.execute(query)).scalar_one_or_none()
+
+
+AT_WORK_SQL = "g.state IN ('READY','RESERVED','TALKING','WRAP_UP')"  # of a seat g: he will be free soon
+
+
+async def if_free(s: AsyncSession, user_id: UUID) -> AgentSession | None:
+    """This agent's seat, locked, when he would get an answered call now."""
+    query = select(AgentSession).where(*FREE, AgentSession.user_id == user_id).with_for_update(skip_locked=True)
     return (await s.execute(query)).scalar_one_or_none()
 
 

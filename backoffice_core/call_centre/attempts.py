@@ -29,7 +29,8 @@ CALLS_US_RECHECK = timedelta(minutes=1)
 UNDIALABLE = {"DEAD", "UNREACHABLE", "WRONG_PARTY"}
 CALLER_ID_RETRY = timedelta(minutes=5)  # business time
 SHELTER_RECHECK = timedelta(minutes=5)  # business time
-AGENT_FIRST_RETRY = timedelta(seconds=30)  # business time
+FOR_AN_AGENT = {"AGENT_FIRST": timedelta(seconds=30), "PROMISED_AGENT": timedelta(seconds=20)}  # business time
+HIS_FOR = timedelta(minutes=15)  # business time: so long after its hour a call back waits for who promised it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,14 +77,15 @@ async def claim(
     """Takes the next callable task of `today` and this campaign. None = nothing is callable now. `now` is business time.
 
     `task_id`: this task and no other, although it waits (a preview). `agent`: the seat, locked, of who is reserved for it
-    from now on, while it rings. A person whom we abandoned before is dialed only so: a free agent is taken here for him,
-    and without one the task waits.
+    from now on, while it rings. A person whom we abandoned before is dialed only so, and where a rule says so one whose
+    machine answered today: a free agent is taken here for him, and without one the task waits. A call back that an agent
+    promised goes to him alone while he is at work, for HIS_FOR after its hour.
 
     It goes by `trunk`, or by the first of `others` where that one may not call this number. A demo borrower is refused
     on a trunk that leads off this machine. `lease`: the dialer's own; raises LeaseLost when another leads. Only tests and
     tools, which place no call, go without.
     """
-    terms = {"today": today, "campaign": campaign, "lease": "", "holder": "", "fence": 0}
+    terms: dict[str, Any] = {"today": today, "now": now, "campaign": campaign, "lease": "", "holder": "", "fence": 0}
     if lease is not None:
         terms |= {"lease": lease.name, "holder": lease.holder, "fence": lease.fence}
     task = await _take(s, terms, task_id, now)
@@ -101,10 +103,9 @@ async def claim(
         return await _wait(s, task.id, "SHELTER", now + SHELTER_RECHECK)
     if task.calls_us:
         return await _wait(s, task.id, "RETRY_WAIT", now + CALLS_US_RECHECK)
-    if agent is None and await abandoned.needs_agent(s, task.jurisdiction, task.abandoned_at, now):
-        agent = await agents.longest_waiting(s, campaign=task.campaign)
-        if agent is None:
-            return await _wait(s, task.id, "AGENT_FIRST", now + AGENT_FIRST_RETRY)
+    agent, waits_for = await _in_hand(s, task, agent, now, chosen=task_id is not None)
+    if waits_for:
+        return await _wait(s, task.id, waits_for, now + FOR_AN_AGENT[waits_for])
     call_id = new_key()
     contact = call_contact(
         settings, Person(id=task.person_id, jurisdiction=task.jurisdiction, time_zone=task.time_zone),
@@ -140,6 +141,21 @@ async def claim(
     )  # fmt: skip
 
 
+async def _in_hand(
+    s: AsyncSession, task: Any, agent: AgentSession | None, now: datetime, *, chosen: bool
+) -> tuple[AgentSession | None, str]:
+    """The agent who is reserved before the dial, if it must be one; or the reason why the task waits for him. `chosen`: by
+    the agent himself."""
+    if not chosen and task.promised_by is not None and (agent is None or agent.user_id != task.promised_by):
+        his = await agents.if_free(s, task.promised_by)
+        return his, "" if his else "PROMISED_AGENT"
+    been = task.abandoned_at, task.machine_at
+    if agent is None and await abandoned.needs_agent(s, task.jurisdiction, *been, now, task.time_zone):
+        agent = await agents.longest_waiting(s, campaign=task.campaign)
+        return agent, "" if agent else "AGENT_FIRST"
+    return agent, ""
+
+
 async def _take(s: AsyncSession, terms: dict[str, Any], task_id: UUID | None, now: datetime) -> Any:
     """The row of `_question`. Raises LeaseLost."""
     if task_id is not None:
@@ -168,6 +184,15 @@ def _calls_us(column: str, ours: str) -> str:
                      ORDER BY {column} LIMIT 1) = {ours}, false)"""  # noqa: S608 (no value in it)
 
 
+# who promised this call back, while he is at work and its hour is not long over
+_PROMISED_NOW = f"""(SELECT y.owner_id FROM tasks y
+               JOIN agent_sessions g ON g.user_id = y.owner_id AND g.ended_at IS NULL AND {agents.AT_WORK_SQL}
+             WHERE y.case_id = next.case_id AND y.kind = 'CALLBACK' AND y.state = 'OPEN'
+               AND NOT (y.data ? 'anybody' OR y.data ? 'missed')
+               AND y.earliest_at > CAST(:now AS timestamptz) - interval '{HIS_FOR.seconds} seconds'
+             ORDER BY y.control_date LIMIT 1)"""  # noqa: S608 (no value in it)
+
+
 def _question(which: str) -> str:
     return f"""
     WITH next AS MATERIALIZED (
@@ -182,7 +207,8 @@ def _question(which: str) -> str:
            {stop_list.refusal_sql(person="next.person_id", number="c.value", day=":today")} AS stopped,
            EXISTS (SELECT FROM call_attempts a WHERE a.case_id = next.case_id AND a.outcome = 'NO_DISPOSITION') AS waits,
            {_calls_us("person_id", "next.person_id")} OR {_calls_us("number", "c.value")} AS calls_us,
-           {abandoned.LAST_SQL} AS abandoned_at, {shelter.OF_PERSON_SQL} AS sheltered,
+           {abandoned.LAST_SQL} AS abandoned_at, {abandoned.MACHINE_SQL} AS machine_at, {_PROMISED_NOW} AS promised_by,
+           {shelter.OF_PERSON_SQL} AS sheltered,
            coalesce((SELECT c.machines FROM campaigns c WHERE c.name = next.campaign AND c.machines <> 'off'), '') AS machines,
            {caller_ids.VIEWS_SQL} AS caller_ids,
            ARRAY(SELECT trunk FROM trunk_states WHERE breaker <> 'CLOSED') AS trunks_out,

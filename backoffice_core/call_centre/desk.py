@@ -34,7 +34,7 @@ from backoffice_core.call_centre.rules import (
 )
 from backoffice_core.cases import service as cases
 from backoffice_core.cases.models import Case
-from backoffice_core.cases.rules import REFRESH_CONTACT, next_working_day, one_per_case
+from backoffice_core.cases.rules import CALLBACK, REFRESH_CONTACT, next_working_day, one_per_case
 from backoffice_core.collection import service as collection
 from backoffice_core.collection.models import Promise
 from backoffice_core.compliance import service as compliance
@@ -420,10 +420,13 @@ async def _follow(
         await borrowers.set_flag(s, call.person_id, rule.flag, since=now.date(), evidence=f"said in call {call.id}")
     if result.outcome in {"WRONG_NUMBER", "WRONG_PERSON"} and call.contact_point_id is not None:
         await cases.number_evidence(s, call.case_id, call.contact_point_id, "wrong_party", at=now, call_id=call.id)
-    if step.task == "CALLBACK" and result.anybody:
-        data["anybody"] = True
+    if step.task == CALLBACK:
+        # the one that this call served, or another hour than he named before: what he says now counts
+        await cases.close_tasks(s, call.case_id, (CALLBACK,), now)
+        if result.anybody:
+            data["anybody"] = True
     if step.task and step.task != REFRESH_CONTACT and step.control_date:  # the verdict on the number raised that one
         await cases.raise_task(
             s, call.case_id, step.task, control_date=step.control_date, at=now, dedupe_key=one_per_case(step.task, call.case_id),
-            earliest_at=result.call_back_at, owner_id=call.agent_id if step.task == "CALLBACK" else None, data=data,
+            earliest_at=result.call_back_at, owner_id=call.agent_id if step.task == CALLBACK else None, data=data,
         )  # fmt: skip

@@ -34,9 +34,10 @@ async def keep_decisions(s: AsyncSession, rows: Sequence[dict[str, Any]]) -> Non
         await s.execute(insert(PacingDecision), list(rows))
 
 
-async def decisions(s: AsyncSession, limit: int = 20, pool: str = "") -> list[PacingDecision]:
-    """Newest first."""
+async def decisions(s: AsyncSession, limit: int = 20, pool: str = "", before: int = 0) -> list[PacingDecision]:
+    """Newest first; those of smaller id than `before`, 0 = all."""
     query = select(PacingDecision).order_by(PacingDecision.id.desc()).limit(limit)
+    query = query.where(PacingDecision.id < before) if before else query
     return list(await s.scalars(query.where(PacingDecision.pool == pool) if pool else query))
 
 

@@ -15,7 +15,7 @@ from sqlalchemy import exists, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.borrowers.models import ContactPoint, Person
-from backoffice_core.call_centre import agents, attempts, caller_ids
+from backoffice_core.call_centre import agents, attempts, caller_ids, shelter
 from backoffice_core.call_centre.attempts import Passed, Placing
 from backoffice_core.call_centre.campaign_models import AgentSkill, Campaign
 from backoffice_core.call_centre.contacts import call_contact, flags_of
@@ -111,25 +111,41 @@ async def offer(
         return Nothing("NO_CAMPAIGN")
     await attempts.wake_due(s, today, now)
     for name in names:
-        task = await _next(s, settings, name, now=now, today=today)
+        task = await _next(s, settings, name, user_id, now=now, today=today)
         if task is not None:
             return await _show(s, settings, seat, task, now=now, wall=wall)
     return await _nothing(s, names, today)
 
 
-async def _next(s: AsyncSession, settings: Settings, campaign: str, *, now: datetime, today: date) -> CallTask | None:
+# Call backs that an agent promised himself: first of all his own, and nobody else's while who promised is at work.
+_HIS_OWN = text("""
+    call_tasks.case_id IN (SELECT y.case_id FROM tasks y WHERE y.owner_id = :user AND y.kind = 'CALLBACK' AND y.state = 'OPEN'
+        AND y.earliest_at <= :now AND NOT y.data ? 'anybody')
+""")
+_ANOTHERS = text(f"""
+    NOT EXISTS (SELECT FROM tasks y JOIN agent_sessions g ON g.user_id = y.owner_id AND g.ended_at IS NULL
+        AND {agents.AT_WORK_SQL} WHERE y.case_id = call_tasks.case_id AND y.kind = 'CALLBACK' AND y.state = 'OPEN'
+        AND y.owner_id <> :user AND NOT (y.data ? 'anybody' OR y.data ? 'missed') AND y.earliest_at > :since)
+""")
+
+
+async def _next(
+    s: AsyncSession, settings: Settings, campaign: str, user_id: UUID, *, now: datetime, today: date
+) -> CallTask | None:
     """The first task that may be dialed now, locked; those that may not wait with the reason, as after a refused claim."""
+    base = (
+        select(CallTask)
+        .where(CallTask.business_date == today, CallTask.campaign == campaign, CallTask.state.in_(_OPEN))
+        .where(CallTask.earliest_at.is_(None))
+        .where(~exists().where(Preview.task_id == CallTask.id, Preview.ended_at.is_(None)))
+        .order_by(CallTask.position)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    his = base.where(_HIS_OWN.bindparams(user=user_id, now=now))
+    anybodys = base.where(_ANOTHERS.bindparams(user=user_id, since=now - attempts.HIS_FOR))
     for _ in range(LOOKED_AT):
-        query = (
-            select(CallTask)
-            .where(CallTask.business_date == today, CallTask.campaign == campaign, CallTask.state.in_(_OPEN))
-            .where(CallTask.earliest_at.is_(None))
-            .where(~exists().where(Preview.task_id == CallTask.id, Preview.ended_at.is_(None)))
-            .order_by(CallTask.position)
-            .limit(1)
-            .with_for_update(skip_locked=True)
-        )
-        task = (await s.execute(query)).scalar_one_or_none()
+        task = (await s.execute(his)).scalar_one_or_none() or (await s.execute(anybodys)).scalar_one_or_none()
         if task is None:
             return None
         passed = await _unlawful(s, settings, task, now)
@@ -148,6 +164,8 @@ async def _unlawful(
     s: AsyncSession, settings: Settings, task: CallTask, now: datetime
 ) -> tuple[str, datetime | None] | None:
     """Reason and end, as the evaluator sees it with this agent in hand; None = may be dialed now."""
+    if await shelter.covers(s, task.person_id):
+        return shelter.PAUSE, now + attempts.SHELTER_RECHECK
     person = await s.get_one(Person, task.person_id)
     phone = await s.get_one(ContactPoint, task.contact_point_id)
     case = await s.get_one(Case, task.case_id)

@@ -247,6 +247,11 @@ async def close_task(s: AsyncSession, attempt: CallAttempt, result: str, now: da
     if attempt.cancelled and attempt.answered_at is None and result != "UNKNOWN":
         task.state, task.state_reason, task.earliest_at = "CANCELLED", attempt.cancelled, None
         return
+    await _step(s, task, result, now)
+
+
+async def _step(s: AsyncSession, task: CallTask, result: str, now: datetime) -> None:
+    """Done, given up for the day, or tried again when its campaign says."""
     campaign = bulk.held(s, Campaign, task.campaign) or await s.get(Campaign, task.campaign)
     terms = campaign_terms.retries(campaign.retries if campaign else {})
     after = terms.after(result, task.attempts) if result in RETRY_AFTER else None
@@ -340,8 +345,7 @@ async def _as_it_was(s: AsyncSession, attempt: CallAttempt, result: str, now: da
     task = await s.get_one(CallTask, attempt.task_id, with_for_update=True)
     if task.fence == attempt.fence and task.state == "UNKNOWN":
         task.attempts -= 1 if lost else 0
-        step = task_after_call(result, task.attempts, now)
-        task.state, task.state_reason, task.earliest_at = step.state, result, step.earliest_at
+        await _step(s, task, result, now)
 
 
 async def unknown_call(s: AsyncSession, call_id: UUID) -> CallAttempt:

@@ -64,6 +64,7 @@ class Bank:
         self.r, self.terms, self.noise = random.Random(seed), terms, noise
         self.numbers = [self._number(n, n >= good) for n in range(good + bad)]
         self.heard: dict[str, deque[tuple[float, int, str, bool]]] = {t: deque() for t in TRUNKS}
+        self.since_answer: dict[str, set[int]] = {t: set() for t in TRUNKS}
         self.withdrawn = 0
         self.wrongly: set[int] = set()
         self.suspected: set[int] = set()
@@ -124,6 +125,7 @@ class Bank:
         window.append((t, n.n, sign, alive))
         while window[0][0] < t - self.terms.trunk_hours / 24:
             window.popleft()
+        self.since_answer[trunk].clear() if sign == "alive" else self.since_answer[trunk].add(n.n)
         if sign == "dead":
             lies = trunk_lies(self._heard(trunk, ""), self._heard(trunk, n.network), self.terms)
             if lies:
@@ -148,7 +150,7 @@ class Bank:
                     witnesses.add(n)
             else:
                 answered.add(n)
-        return Heard(len(refused), len(witnesses), len(answered))
+        return Heard(len(refused), len(witnesses), len(answered), len(self.since_answer[trunk]))
 
     def _withdraw(self, trunk: str, network: str, t: float) -> None:
         begins = t - self.terms.trunk_hours / 24

@@ -126,6 +126,7 @@ async def lists(page: Page, console: RunningConsole, look: Look) -> None:
         ("/queue", "5-queue", ALL), ("/queue?reason=CAP_REACHED", "5-queue-reason", ("uk",)), ("/lines", "6-lines", ALL),
         ("/announcements", "8-announcements", ALL), ("/unknown", "7-unknown", ALL), ("/case?q=олена", "5-search", ALL),
         ("/case?q=нікогонема", "5-search-none", ("uk",)), ("/what-if", "6-what-if", ("uk",)), ("/campaigns", "6-campaigns", ALL),
+        ("/decisions", "6-decisions", ALL),
     ):  # fmt: skip
         await page.goto(f"{console.url}{path}")
         await look(page, name, languages=languages)

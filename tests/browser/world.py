@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from backoffice_core.borrowers.models import ContactPoint, Person
-from backoffice_core.call_centre import announcements
+from backoffice_core.call_centre import announcements, pacing_book
 from backoffice_core.call_centre.announcements import Sound
 from backoffice_core.call_centre.models import (
     AgentSession,
@@ -240,6 +240,26 @@ async def troubles(console: RunningConsole) -> None:
                 attempt.answered_at = attempt.bridged_at = ended - timedelta(seconds=70)
             s.add(attempt)
         s.add(TrunkState(trunk=trunk, breaker="OPEN", why="FAULTS", since=wall, until=wall + timedelta(minutes=1)))
+        account = {
+            "mode": "predictive",
+            "answers": 612,
+            "abandoned": 14,
+            "limit_pct": 3.0,
+            "window": "day",
+            "forecast_pct": 2.84,
+        }
+        ahead = {"free": 4, "expected_free": 2.3, "expected_answers": 3.0, "budget": 1.4, "callers": 1, "pace": 0.5}
+        plain = {"free": 2, "in_flight": 1, "ratio": 1.5, "in_hand": 1}
+        accounts = {"accounts": {"collection": account, "mortgage": account | {"mode": "progressive", "abandoned": 0}}}
+        seen = (("agents", plain), ("lines", ahead), ("account", ahead))
+        of = {"pool": "collection+mortgage", "given": {"collection": 3, "mortgage": 1}}
+        await pacing_book.keep_decisions(
+            s,
+            [
+                of | {"at": wall - timedelta(seconds=9 - n), "calls": n, "bound": bound, "terms": terms | accounts}
+                for n, (bound, terms) in enumerate(seen)
+            ],
+        )
         s.add(TrunkEvent(trunk=trunk, at=wall, kind="OPEN", data={"why": "FAULTS"}))
         for n, state in enumerate(("IN", "OUT")):
             row = CallerId(

@@ -1,8 +1,11 @@
 """The page of campaigns: who sees it, who changes it, what a refusal says."""
 
+import re
+
 from sqlalchemy import select
 
-from backoffice_core.call_centre import agents
+from backoffice_core import leases
+from backoffice_core.call_centre import agents, pacing_book
 from backoffice_core.call_centre.campaign_models import Campaign
 from backoffice_core.staff.models import User
 from tests import house
@@ -77,3 +80,56 @@ async def test_the_floor_says_why_a_campaign_is_not_dialed(console: RunningConso
         seat.ended_at = console.clock.wall()
     await boss.send_form("/campaigns/collection", **FORM | {"skill": "gold"})
     assert "ніхто з навичкою «gold» не на зміні" in (await boss.get("/floor")).text
+
+
+async def test_every_decision_is_read_back_with_its_account(console: RunningConsole) -> None:
+    """Issue 5, explained: on a page, the newest first, with what led to it and why no more; agents do not see it."""
+    account = {
+        "mode": "predictive",
+        "answers": 612,
+        "abandoned": 14,
+        "limit_pct": 2.0,
+        "window": "day",
+        "forecast_pct": 1.9,
+    }
+    terms = {
+        "free": 4,
+        "expected_free": 2.3,
+        "expected_answers": 3.0,
+        "budget": 1.4,
+        "callers": 1,
+        "accounts": {"collection": account},
+    }
+    async with console.database.begin() as s:
+        row = {"at": console.clock.wall(), "bound": "account", "terms": terms, "given": {"collection": 2}}
+        await pacing_book.keep_decisions(s, [row | {"pool": "collection", "calls": n} for n in range(60)])
+        await pacing_book.keep_decisions(s, [row | {"pool": "cards", "calls": 77}])
+    boss = await console.logged_in("boss", "supervisor")
+    page = (await boss.get("/decisions")).text
+    assert page.count('<tr id="decision-') == 50
+    assert "Набрано 77: вільних 4 + скоро звільняться 2,3" in page
+    assert "операторів для тих, хто дзвонить нам 1" in page
+    assert "запас покинутих дзвінків вичерпано" in page
+    assert "покинуто 14 з 612" in page
+    (older,) = re.findall(r'href="(/decisions\?before=\d+)"', page)
+    assert (await boss.get(older)).text.count('<tr id="decision-') == 11
+    assert (await boss.get("/decisions?pool=cards")).text.count('<tr id="decision-') == 1
+    assert (await boss.get("/decisions?pol=cards")).status_code == 422
+    floor = (await boss.get("/floor")).text
+    assert 'href="/decisions"' in floor
+    assert "/ 2" in floor, "the mark stands at the limit in use"
+    agent = await console.logged_in("ivanka", extension=101)
+    assert (await agent.get("/decisions")).status_code == 403
+
+
+async def test_the_floor_says_that_no_dialer_leads(console: RunningConsole) -> None:
+    """FL-17: nothing is dialed because nobody dials, in one sentence."""
+    boss = await console.logged_in("boss", "supervisor")
+    assert 'id="alarm-away"' not in (await boss.get("/floor")).text
+    async with console.database.begin() as s:
+        held = await leases.take(s, leases.POOL, leases.this_process())
+        assert held is not None
+    assert 'id="alarm-away"' not in (await boss.get("/floor")).text
+    async with console.database.begin() as s:
+        await leases.let_go(s, held)
+    assert "жодна програма набору не веде" in (await boss.get("/floor")).text

@@ -113,6 +113,14 @@ async def test_who_was_abandoned_is_dialed_only_with_an_agent_in_hand(
     assert row.redial_held
     assert row.locked_until is not None
     assert any(rule.startswith("ANY-ABANDON/") for rule in row.rules)
+    assert not row.twice
+    assert replace(row, after_s=None, stayed_s=1.2).in_time, "he had gone"
+    assert not replace(row, after_s=None, stayed_s=9.0).in_time, "nine seconds of silence"
+    async with database.begin() as s:  # as if nobody had been held for him
+        change = update(CallAttempt).where(CallAttempt.id == call.call_id)
+        await s.execute(change.values(abandoned=True, ended_at=clock.wall()))
+        report = await abandoned.report(s, start, end)
+    assert {one.call_id: one.twice for one in report} == {call.call_id: True, first: False}
 
 
 async def _again(database: Database) -> None:

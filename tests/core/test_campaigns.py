@@ -178,6 +178,11 @@ async def test_decisions_are_read_back_in_words_and_the_memory_by_kin(database: 
         assert "запас" in pacing_words.slow(catalogue.words("uk"), row)
         row.bound = "agents"
         assert pacing_words.slow(catalogue.words("ru"), row) == ""
+        row.terms = {"free": 2, "in_flight": 0, "ratio": 1.5, "in_hand": 1, "callers": 3, "pace": 0.5}
+        assert pacing_words.decision(catalogue.words("en"), row) == (
+            "12 placed: 2 free; 0 in flight; 1.50 lines for each free agent; 1 of them with an agent taken first; "
+            "3 agents kept for callers; 0.5 of the agents counted on after an alarm"
+        )
 
 
 async def test_the_commands_of_campaigns_and_decisions(

@@ -8,12 +8,14 @@ import pytest
 from sqlalchemy import select
 
 from backoffice_core.borrowers.models import ContactPoint, PersonFlag
-from backoffice_core.call_centre import agents, attempts, desk, settling
+from backoffice_core.call_centre import agents, attempts, desk, queue, settling
 from backoffice_core.call_centre.attempts import Placing
 from backoffice_core.call_centre.desk import IdentityLocked, OutcomeNeedsConfirmation, Result
 from backoffice_core.call_centre.models import AgentSession, CallAttempt
 from backoffice_core.call_centre.rules import CallFacts
+from backoffice_core.cases import service as cases
 from backoffice_core.cases.models import Case, CaseEvent, Task
+from backoffice_core.cases.rules import CALLBACK, one_per_case
 from backoffice_core.clock import Clock
 from backoffice_core.collection.models import Promise
 from backoffice_core.config import Settings
@@ -212,3 +214,19 @@ async def test_a_pause_wished_during_the_talk_comes_after_the_result(talk: Talk)
     async with talk.database.begin() as s:
         seat = (await s.execute(select(AgentSession).where(AgentSession.user_id == talk.agent))).scalar_one()
     assert (seat.state, seat.reason) == ("PAUSED", "LUNCH")
+
+
+async def test_the_hour_that_he_names_last_is_the_one_at_which_he_is_called(talk: Talk) -> None:
+    """Issue 5, call backs: asked again in the very talk that served the first one, it is a new task; one is open, not two."""
+    now = talk.clock.now()
+    async with talk.database.begin() as s:
+        await cases.raise_task(
+            s, talk.borrower.case.id, CALLBACK, talk.clock.today(), one_per_case(CALLBACK, talk.borrower.case.id),
+            now - timedelta(minutes=1), data={"missed": True}, at=now - timedelta(hours=1),
+        )  # fmt: skip
+    await talk.confirm()
+    await talk.save(Result(outcome="CALLBACK", call_back_at=now + timedelta(hours=3), anybody=True))
+    async with talk.database.begin() as s:
+        await queue.close_served(s, now + timedelta(minutes=1), [talk.borrower.case.id])
+        (task,) = [one for one in await cases.tasks_of(s, talk.borrower.case.id) if one.kind == CALLBACK]
+    assert (task.earliest_at, task.data.get("anybody")) == (now + timedelta(hours=3), True)

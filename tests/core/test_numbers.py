@@ -94,6 +94,20 @@ async def test_a_broken_route_to_one_network_condemns_nobody_of_it(bank: Bank) -
     assert found["+380671000005"] == "SUSPECT"
 
 
+async def test_a_trunk_with_few_calls_that_refuses_everybody_condemns_nobody(bank: Bank) -> None:
+    """CC-10: two calls a day, all refused, nobody ever answered: with the third number the trunk is doubted, and what it said
+    before is taken back; once somebody answers on it, its word counts again."""
+    for day, numbers in enumerate(((1, 2), (1, 2), (3, 1))):
+        for n in numbers:
+            await note(bank, n, "dead", day, sip_code=404, trunk="a")
+    found = await states(bank)
+    assert [found[f"+38067100000{n}"] for n in (1, 2, 3)] == ["UNVERIFIED"] * 3
+    await note(bank, 4, "alive", 3, trunk="a")
+    for day in (3.1, 4):
+        await note(bank, 1, "dead", day, sip_code=404, trunk="a")
+    assert (await bank.phone(1)).state == "DEAD"
+
+
 async def test_cc11_long_absence_makes_a_number_unreachable_and_a_test_brings_it_back(bank: Bank) -> None:
     """CC-11, CC-12: 24 calls in 30 days without an answer; one task; after its rest it is tried again."""
     point, case = await bank.phone(1), await bank.case(1)

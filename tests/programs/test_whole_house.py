@@ -465,9 +465,9 @@ async def test_a_previewed_card_is_dialed_by_its_agents_key_and_connected_to_him
             await s.execute(update(Campaign).values(mode="progressive"))
 
 
-async def set_mode(running: RunningHouse, **fields: object) -> None:
+async def set_mode(running: RunningHouse, name: str = "collection", *, new: bool = False, **fields: object) -> None:
     async with running.database() as database, database.begin() as s:
-        await campaigns.change(s, "collection", fields, who="os:test", by="test", wall=running.clock.wall())
+        await campaigns.change(s, name, fields, who="os:test", by="test", wall=running.clock.wall(), new=new)
     await running.news(CampaignsChanged())
 
 
@@ -491,8 +491,9 @@ def learned() -> dict[str, object]:
 async def test_modes_change_while_it_runs_and_a_successor_goes_on_with_memory_and_account(
     running: RunningHouse,
 ) -> None:
-    """TL-07, issue 5: progressive abandons nobody; power and predictive dial more lines than agents; who finds nobody hears
-    the message; a killed dialer's successor has what was learned, and the account."""
+    """TL-07, issue 5: progressive abandons nobody; power and predictive dial more lines than agents, and beside them an urgent
+    progressive campaign has its call, its agent in hand; who finds nobody hears the message; a killed dialer's successor has
+    what was learned, and the account."""
     answers = "130"  # after 1 s
     try:
         async with running.robots(2, talk="3", wrap="0.2"):
@@ -511,6 +512,10 @@ async def test_modes_change_while_it_runs_and_a_successor_goes_on_with_memory_an
             first = (await until(ahead, 20, every=0.2))[-1]
             assert first.terms["answer_rate"] < 0.2, "known before the first of them has rung out"
             assert first.terms["accounts"]["collection"]["answers"] >= len(calls)
+            await set_mode(running, "urgent", new=True, priority=1)
+            (task,) = await running.dial(answers, campaign="urgent")
+            call = await running.ended(task)
+            assert (call.result, call.held) == ("ANSWERED_HUMAN", True), "progressive beside one that dials ahead"
             await running.clear_queue()
             await set_mode(running, mode="power", ratio="8")
             calls = [await running.ended(task) for task in await running.dial(*[answers] * 8)]
@@ -522,6 +527,7 @@ async def test_modes_change_while_it_runs_and_a_successor_goes_on_with_memory_an
             assert all(e["dbfs"] > -45 for e in heard)
     finally:
         await set_mode(running, mode="progressive")
+        await set_mode(running, "urgent", new=True, active=False)
 
 
 async def test_an_answering_machine_leaves_its_agent_and_a_person_does_not(running: RunningHouse) -> None:

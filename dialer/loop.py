@@ -356,8 +356,9 @@ class Dialer:
 
     def _bound(self, plan: Plan, look: Look, stopped_by: str) -> str:
         """What held this step back, for the sentence that says why dialing is slow (FL-17)."""
-        if stopped_by:
-            return stopped_by
+        dialed = [name for name, account in plan.accounts.items() if account["mode"] != "preview"]
+        if stopped_by and not (stopped_by in {"list", "clock"} and any(name not in self.empty for name in dialed)):
+            return stopped_by  # one empty list among several holds nothing back
         if plan.given and all(name in self.empty for name in plan.given):
             return self.empty[next(iter(plan.given))][1]
         if not look.standings:

@@ -19,7 +19,8 @@ import psutil
 from sqlalchemy import select, update
 
 from backoffice_core.bus import Bus
-from backoffice_core.call_centre.models import AgentSession, CallAttempt, CallTask
+from backoffice_core.call_centre.campaign_models import CampaignCase
+from backoffice_core.call_centre.models import AgentSession, CallAttempt, CallerId, CallTask
 from backoffice_core.clock import Clock
 from backoffice_core.clock import load as load_clock
 from backoffice_core.config import Settings
@@ -107,13 +108,17 @@ class RunningHouse:
             await database.close()
 
     async def dial(self, *endings: str, campaign: str = "collection") -> list[UUID]:
-        """One new borrower and call task for each ending; returns the tasks' ids, in order."""
+        """One new borrower and call task for each ending; returns the tasks' ids, in order. `campaign`: one to which lists are
+        given."""
         async with self.database() as database, database.begin() as s:
             tasks = []
             for ending in endings:
                 self._numbers += 1
                 borrower = await house.borrower(s, self.clock, number=f"+38067{self._numbers:04}{ending}")
-                borrower.task.campaign = campaign
+                if campaign != "collection":
+                    await s.execute(update(CallerId).values(campaigns=["collection", campaign]))
+                    borrower.task.campaign = campaign
+                    s.add(CampaignCase(campaign=campaign, case_id=borrower.case.id))
                 tasks.append(borrower.task.id)
         await self.news(QueueChanged())
         return tasks

@@ -42,7 +42,7 @@ class Terms:
     trunk_share: float = 0.1  # … and this share of those it lets answer: it lies
     trunk_refused: float = 12.0  # or: refuses so many numbers of one network …
     trunk_ratio: float = 10.0  # … so many times those it lets answer
-    trunk_nobody: float = 3.0  # or: nobody was answered in those hours, and it refused so many since somebody was
+    trunk_nobody: float = 5.0  # or: nobody was answered in those hours, and it refused so many since somebody was
 
 
 NAMES = tuple(f.name for f in fields(Terms))

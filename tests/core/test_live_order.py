@@ -3,7 +3,6 @@ the cases, says why, and finds new places with every hour."""
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,10 @@ from sqlalchemy import insert, select
 
 from backoffice_core.borrowers.models import ContactPoint, Person
 from backoffice_core.call_centre import campaign_lists, campaigns, learned, live_order, requeue
-from backoffice_core.call_centre.campaign_models import Campaign
 from backoffice_core.call_centre.campaign_terms import strategy
 from backoffice_core.call_centre.chance_models import ChancesLearned, NumberChance
 from backoffice_core.call_centre.models import CallAttempt, CallTask
+from backoffice_core.call_centre.pacing_view import Floor
 from backoffice_core.call_centre.queue_models import QueueDay
 from backoffice_core.cases.models import Case
 from backoffice_core.catalogue import Catalogue
@@ -25,10 +24,10 @@ from backoffice_core.clock import Clock
 from backoffice_core.config import Settings
 from backoffice_core.db import Database
 from backoffice_core.errors import BadInput
-from dialer.pacing import Campaign as Weighed
 from dialer.pool import Pool
 from tests import house
 from tests.core.bank import KYIV, WEDNESDAY, Bank
+from tests.rules.test_pool import planned, row, seat, terms
 
 EVENING, MORNING, BOTH, FRESH = 1, 2, 3, 4  # borrowers: who answers when; 3 has two numbers, nobody has called 4
 LIST = [{"n": n} | ({"phones": "+380671000031|+380671000032"} if n == BOTH else {}) for n in range(1, 12)]
@@ -224,11 +223,13 @@ async def test_campaigns_take_their_lists_and_nobody_is_in_two(bank: Bank, tmp_p
 
 def test_equals_share_calls_by_their_weights_one_by_one() -> None:
     """TL-07, mix of lists with shares: 3 to 1 also where each step places one call; who had nothing earns no credit."""
-    pool = Pool([Campaign(name=name, priority=10) for name in ("a", "b")])
-    asking = [Weighed(name="a", wanted=9, priority=10, weight=3), Weighed(name="b", wanted=9, priority=10, weight=1)]
-    given = Counter(name for _ in range(400) for name, n in pool._shared(1, asking, 1).items() if n)
-    assert 290 <= given["a"] <= 310
-    for _ in range(300):
-        pool._shared(1, [replace(asking[0], wanted=0), asking[1]], 1)
-    after = Counter(name for _ in range(40) for name, n in pool._shared(1, asking, 1).items() if n)
-    assert after["b"] >= 8
+    held, floor = terms(row("a", whom={"weight": 3}), row("b")), Floor([], [seat()])
+    pool = Pool(held.campaigns)
+
+    def steps(many: int, *empty: str) -> Counter[str]:
+        plans = (planned(floor, held, empty, pool=pool) for _ in range(many))
+        return Counter(name for plan in plans for name, n in plan.given.items() if n)
+
+    assert 290 <= steps(400)["a"] <= 310
+    assert steps(300, "a") == {"b": 300}
+    assert steps(40)["b"] >= 8

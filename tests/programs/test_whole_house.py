@@ -507,12 +507,14 @@ async def test_modes_change_while_it_runs_and_a_successor_goes_on_with_memory_an
 
             async def ahead() -> list[PacingDecision]:
                 """More lines than agents; a step may come while only some of the twelve stand in the queue."""
-                return [row for row in await decided(running, "predictive") if row.calls > row.terms["free"] > 0]
+                lines = sum(trunk.lines for trunk in running.settings.trunks)
+                rows = await decided(running, "predictive")
+                return [r for r in rows if r.calls and r.calls + lines - r.terms["lines_free"] > r.terms["free"] > 0]
 
             first = (await until(ahead, 20, every=0.2))[-1]
             assert first.terms["answer_rate"] < 0.2, "known before the first of them has rung out"
             assert first.terms["accounts"]["collection"]["answers"] >= len(calls)
-            await set_mode(running, "urgent", new=True, priority=1)
+            await set_mode(running, "urgent", new=True, priority=1, whom={"given": True})
             (task,) = await running.dial(answers, campaign="urgent")
             call = await running.ended(task)
             assert (call.result, call.held) == ("ANSWERED_HUMAN", True), "progressive beside one that dials ahead"

@@ -73,9 +73,9 @@ def test_a_trunk_that_refuses_those_who_answered_yesterday_lies() -> None:
     assert not trunk_lies(Heard(40, 3, 300), Heard(9, 1, 40), T)
     assert trunk_lies(Heard(30, 0, 2), quiet, T) == "all"  # no witnesses yet, and nobody gets through
     assert not trunk_lies(Heard(380, 0, 105), Heard(38, 0, 10), T)  # an old list, half dead by itself
-    assert trunk_lies(Heard(2, 0, 0, since_answer=3), quiet, T) == "all"  # few calls, and it refuses everybody
-    assert not trunk_lies(Heard(2, 0, 0, since_answer=2), quiet, T)
-    assert not trunk_lies(Heard(5, 0, 1, since_answer=5), quiet, T)
+    assert trunk_lies(Heard(2, 0, 0, since_answer=5), quiet, T) == "all"  # few calls, and it refuses everybody
+    assert not trunk_lies(Heard(2, 0, 0, since_answer=4), quiet, T)
+    assert not trunk_lies(Heard(5, 0, 1, since_answer=9), quiet, T)
 
 
 def test_good_numbers_survive_two_months_of_bad_trunks_and_dead_ones_do_not() -> None:

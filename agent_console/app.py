@@ -40,6 +40,7 @@ from agent_console.pages import (
     strategies,
     tasks,
     unknown,
+    webhooks,
     what_if,
 )
 from agent_console.view import STATIC, warm_up
@@ -105,6 +106,7 @@ def create_app(
         what_if,
         rules,
         overdue,
+        webhooks,
     ):
         app.include_router(pages.router)
     app.state.api_limits = api.Limits()

@@ -2,7 +2,7 @@
 
 import json
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import structlog
 from fastapi import FastAPI, Request, Response
@@ -51,7 +51,9 @@ def say(
         (words(f"error-{code}"), words(f"remedy-{code}")) if has else (fallback or words("error-SERVER"), "")
     )
     if request.headers.get("hx-request"):
-        trigger = json.dumps({"toast": {"kind": "crit", "text": f"{title} {remedy}".strip()}})
+        at = words("error-field", field=str(details["field"])) if details and details.get("field") else ""
+        text = " ".join(part for part in (title, at, remedy) if part)
+        trigger = json.dumps({"toast": {"kind": "crit", "text": text}})
         return HTMLResponse("", status, headers={"HX-Trigger": trigger, "HX-Reswap": "none"})
     if "application/json" in request.headers.get("accept", "") or request.url.path.startswith("/api/"):
         body = {"error": code, "message": title, "remedy": remedy, **(details or {})}
@@ -68,7 +70,12 @@ async def _refused(request: Request, error: Exception) -> Response:
     if isinstance(error, LoginNeeded):
         expired = bool(request.cookies)
         if request.headers.get("hx-request"):
-            return Response(status_code=401, headers={"HX-Redirect": "/login?expired=1"})
+            shown = urlsplit(
+                request.headers.get("hx-current-url", "")
+            )  # the page that asked; the login looks at it once more
+            back = shown.path + (f"?{shown.query}" if shown.query else "")
+            again = urlencode({"expired": 1} | ({"next": back} if back else {}))
+            return Response(status_code=401, headers={"HX-Redirect": f"/login?{again}"})
         if request.method == "GET" and "application/json" not in request.headers.get("accept", ""):
             back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
             again = f"/login?{urlencode({'expired': 1, 'next': back})}"

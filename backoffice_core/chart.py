@@ -68,6 +68,7 @@ def busy_by_hour(shifts: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:
 # --- bars and intervals: one row a thing, its words on the left, its number at the end ------------------------------
 
 WIDE, WORDS, NUMBER, ROW, HEAD = 880, 210, 150, 24, 30
+SIGN = 8.5  # width of a digit in a label, at most
 
 
 def bars(
@@ -82,7 +83,8 @@ def bars(
     if not rows:
         raise ValueError("nothing to draw")
     longest = max((sum(values) for _, values in rows), default=0.0) or 1.0
-    room = WIDE - WORDS - NUMBER
+    said = [escape(show(sum(values))) for _, values in rows]
+    room = WIDE - WORDS - max(NUMBER, 16 + SIGN * max(len(one) for one in said))
     tones = tones or range(SERIES)
     parts = _legend(names, tones) if len(names) > 1 else []
     top = HEAD if parts else 4
@@ -95,7 +97,7 @@ def bars(
             if wide > 0:
                 parts.append(f'<rect class="f{tones[series]}" x="{x:.1f}" y="{y + 4}" width="{wide:.1f}" height="16"/>')
             x += wide
-        parts.append(f'<text class="lab" x="{x + 8:.1f}" y="{y + 16}">{escape(show(whole))}</text>')
+        parts.append(f'<text class="lab" x="{x + 8:.1f}" y="{y + 16}">{said[n]}</text>')
     return _svg(title, parts, WIDE, top + len(rows) * ROW + 4, own_colours)
 
 

@@ -220,6 +220,9 @@ class Settings(BaseSettings):
         default="same",
         description="an instalment due on a day off is late after that day, or after the next working one",
     )
+    stop_reasons: list[str] = Field(
+        default=[], description="reasons that entries of the stop-list may have, as PAID; empty = any word"
+    )
     webhook_hosts: list[str] = Field(
         default=[], description="hosts that events may be sent to, as crm.bank.ua or 127.0.0.1:9000; empty = none"
     )

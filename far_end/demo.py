@@ -42,7 +42,7 @@ from backoffice_core.parts import asterisk, control
 from backoffice_core.parts.explain import explain
 from backoffice_core.parts.process import need_port
 from backoffice_core.staff import service as staff
-from far_end import portfolio
+from far_end import past, portfolio
 from far_end.library import learn_shipped
 
 PASSWORD = "demo-demo-demo"  # noqa: S105 (a demo's logins are printed; they exist on loopback only)
@@ -105,6 +105,8 @@ async def _fill(settings: Settings, options: argparse.Namespace, file: Path) -> 
                         )
                 await compliance.load_rules(s, "demo")
                 await compliance.seed_calendar(s, range(business.today().year - 1, business.today().year + 2))
+        if not options.no_past:
+            await past.live_through(settings, database, business, file, options.seed, told)
         with told(f"portfolio of {options.loans} loans imported"):
             async with database.begin() as s:
                 await import_file(s, file, at=business.now(), zone=business.zone, by="demo", demo=True)
@@ -347,6 +349,9 @@ def main() -> int:
     parser.add_argument("--duration", type=float, help="seconds of dialing; without it until Ctrl-C")
     parser.add_argument("--json", type=Path, help="also write the summary to this file")
     parser.add_argument("--keep", action="store_true", help="go on with the last demo's database")
+    parser.add_argument(
+        "--no-past", action="store_true", help="begin with an empty history: reports and proof are empty"
+    )
     parser.add_argument("--loans", type=int, default=1500)
     parser.add_argument("--robots", type=int, default=8)
     parser.add_argument("--seed", type=int, default=1)

@@ -22,7 +22,7 @@ from agent_console.view import page
 from backoffice_core import money_in
 from backoffice_core.cases import holds
 from backoffice_core.cases.models import HandOver, Hold
-from backoffice_core.cases.rules import HOLD_STOPS, LIFTED_BY_PLAN
+from backoffice_core.cases.rules import CHANNELS_BY_HAND, HOLD_STOPS, LIFTED_BY_PLAN, WAITS_WITH
 from backoffice_core.collection import corrections, court, hand_over, plans
 from backoffice_core.collection.models import BalanceCorrection, PaymentPlan
 from backoffice_core.errors import BadInput, Conflict, NotAllowed, NotFound
@@ -71,8 +71,8 @@ async def _page(
     )
     return page(
         work, "case_work.html", status=status, file=file, writes=await _may_write(work, file), form=form, typed=typed or {},
-        bad=bad, refused=refused, kinds=holds.BY_HAND, lifted_by_plan=LIFTED_BY_PLAN,
-        stops={kind: HOLD_STOPS[kind] for kind in holds.BY_HAND},
+        bad=bad, refused=refused, kinds=holds.BY_HAND, lifted_by_plan=LIFTED_BY_PLAN, waits_with=WAITS_WITH,
+        stops={kind: HOLD_STOPS[kind] for kind in holds.BY_HAND if kind in HOLD_STOPS}, channels=CHANNELS_BY_HAND,
         plans=list(plan_rows), given=given, accepts={one.id for one in given if _may_accept(work, one)},
         corrections=await corrections.of_case(work.s, file.case.id), names=await reads.names(work.s),
         people=await units.people(work.s), units={u.code: u.name for u in await units.listed(work.s) if u.active},
@@ -88,7 +88,8 @@ async def _do(
     allowed = await may(file) if may else await _may_write(work, file)
     if not allowed:
         raise NotAllowed
-    typed = {key: str(value) for key, value in (await work.request.form()).items() if key != "csrf"}
+    sent = await work.request.form()
+    typed = {key: ",".join(map(str, sent.getlist(key))) for key in sent if key != "csrf"}
     try:
         async with work.s.begin_nested():
             await deed(file, typed)
@@ -136,6 +137,7 @@ async def place_hold(work: CaseWork, number: int) -> Response:
         await holds.place(
             work.s, file.case.id, typed.get("kind", ""), evidence=typed.get("evidence", ""),
             until=_day(work, typed, "until", endless=True), today=work.console.clock.today(), at=work.now, by=work.user.id,
+            channels=typed.get("channels", "").split(","),
         )  # fmt: skip
 
     return await _do(work, number, "holds", "HOLD_PLACED", deed)

@@ -52,7 +52,7 @@ async def _gather(work: Work, number: int, day: str, act: str) -> Dossier:
 async def shown(work: ProofWork, number: int, day: str = "") -> HTMLResponse:
     file = await _gather(work, number, day, "DOSSIER_SEEN")
     names = {u.code: u.name or work.words.code("unit", u.code) for u in await units.listed(work.s)}
-    return page(work, "dossier.html", file=file, units=names)
+    return page(work, "dossier.html", file=file, units=names, why_moved=pdf.why)
 
 
 @router.get("/case/{number}/dossier.pdf")

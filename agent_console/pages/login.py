@@ -3,6 +3,7 @@
 import contextlib
 import re
 from typing import Annotated
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -153,10 +154,11 @@ async def language(work: AnyWork, lang: Annotated[str, Form()]) -> Response:
 
 
 @router.get("/login/language")
-async def language_before_login(request: Request, lang: str) -> Response:
+async def language_before_login(request: Request, lang: str, expired: bool = False, after: Next = "") -> Response:
     if lang not in console_of(request).catalogue.languages:
         raise BadInput(f"There is no catalogue for {lang!r}.", field="lang")
-    answer = RedirectResponse("/login", 303)
+    kept = ({"expired": "1"} if expired else {}) | ({"next": own_page(after)} if own_page(after) else {})
+    answer = RedirectResponse(f"/login?{urlencode(kept)}" if kept else "/login", 303)
     secure = request.url.scheme == "https"
     answer.set_cookie("lang", lang, max_age=365 * 86400, samesite="strict", secure=secure)
     answer.set_cookie(CHOSEN, lang, max_age=CHOSEN_S, samesite="strict", secure=secure)

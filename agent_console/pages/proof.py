@@ -13,6 +13,7 @@ from agent_console.forms import day as typed_day
 from agent_console.pages.tasks import sheet
 from agent_console.view import page
 from backoffice_core.errors import BadInput
+from backoffice_core.reports import service as reports
 from backoffice_core.staff import units
 from backoffice_core.staff.service import note_access
 from backoffice_core.strategy import proof
@@ -62,8 +63,27 @@ class Asked:
 async def _read(work: Work) -> tuple[Asked, dict[str, Any]]:
     asked = Asked(dict(work.request.query_params), work.console.clock.today())
     names = {u.code: u.name or work.words.code("unit", u.code) for u in await units.listed(work.s)}
+    await _refuse_unknown(work, asked, set(names))
     return asked, {"asked": asked, "units": names, "narrows": [n for n in NARROWS if asked.given.get(n)], "cuts": proof.BY,
                    "names": {str(k): v for k, v in (await reads.names(work.s)).items()}}  # fmt: skip
+
+
+async def _refuse_unknown(work: Work, asked: Asked, codes: set[str]) -> None:
+    """Raises BadInput for what no step can have: an empty list would look like an answer."""
+    given = {name: value for name, value in asked.given.items() if name in NARROWS and value != "-"}
+    families = {"kind": "task", "stage": "stage", "reason": "skip-reason"}
+    known: dict[str, Any] = {"unit": codes}
+    if given.keys() & {"version", "arm"}:
+        known |= await reports.strategy_words(work.s)
+    if "person" in given:
+        known["person"] = {str(one) for one in await reads.names(work.s)}
+    for name, value in given.items():
+        if name in families:
+            fits = work.words.catalogue.has(work.words.lang, f"{families[name]}-{value}")
+        else:
+            fits = name not in known or value in known[name]
+        if not fits:
+            raise BadInput(field=name)
 
 
 @router.get("")

@@ -1,7 +1,8 @@
 """Reports as at any day: figures with a chart, each figure opens its rows, all of it as files (DM-05, DM-08, CK-24)."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -114,28 +115,41 @@ async def _asked(work: Work, name: str) -> Asked:
         asked.question = read(
             given, one.shape(), today=today, zone=work.console.clock.zone, known=choices, day=lambda text: _past_day(text, today)
         )  # fmt: skip
-        _known(asked, {one.code for one in (await bands.in_force(work.s, "bucket", asked.question.as_at)).bands})
+        buckets = {one.code for one in (await bands.in_force(work.s, "bucket", asked.question.as_at)).bands}
+        _known(asked, {"bucket": buckets} | await _words_known(work, set(asked.question.narrow)))
     except BadInput as refused:
         asked.bad = refused
     return asked
 
 
-def _known(asked: Asked, buckets: Collection[str]) -> None:
+async def _words_known(work: Work, narrow: set[str]) -> dict[str, Collection[str]]:
+    """What may be asked of the columns whose values the bank makes."""
+    known: dict[str, Collection[str]] = {}
+    if narrow & {"strategy", "version", "arm", "segment"}:
+        known |= await service.strategy_words(work.s)
+    if "currency" in narrow:
+        known["currency"] = await service.currencies(work.s)
+    return known
+
+
+def _known(asked: Asked, known: Mapping[str, Collection[str]]) -> None:
     """Raises BadInput for a value that nothing of this report can have: an empty list would look like an answer."""
     for column, value in (asked.question.narrow if asked.question else {}).items():
         if column in FILTERS or value == WITHOUT:
             continue
         match column:
             case "bucket" | "after":
-                fits = value in {*buckets, "0"} or value[0].isdecimal()  # bands of former days have other codes
+                fits = value in {*known["bucket"], "0"} or value[0].isdecimal()  # bands of former days have other codes
             case "person" | "maker":
                 fits = value in asked.names
             case "unit":
                 fits = value in asked.units
             case "stage" | "kind" | "state" | "reason":
                 fits = asked.words.catalogue.has(asked.words.lang, f"{asked.codes(column)}-{value}")
+            case "week":
+                fits = re.fullmatch(r"\d{4}-W(0[1-9]|[1-4]\d|5[0-3])", value) is not None
             case _:
-                fits = True
+                fits = column not in known or value in known[column]
         if not fits:
             raise BadInput(field="unknown", name=f"{column}={value}")
 

@@ -7,10 +7,12 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from starlette.datastructures import FormData
 
 from agent_console import reads
 from agent_console.deps import StrategiesWork, Work
 from agent_console.forms import day as typed_day
+from agent_console.rule_words import shipped
 from agent_console.view import page
 from backoffice_core.errors import BadInput, Conflict, NotAllowed, NotFound, Refused
 from backoffice_core.staff import units
@@ -18,8 +20,10 @@ from backoffice_core.strategy import preview as previews
 from backoffice_core.strategy import rules, service
 
 router = APIRouter(prefix="/strategies")
+TITLE = 200  # signs at most
 SEGMENT = (
-    "product", "branch", "currency", "language", "overdue_min", "overdue_max", "dpd_min", "dpd_max", "broken_min", "broken_max",
+    "stage", "product", "branch", "currency", "language",
+    "overdue_min", "overdue_max", "dpd_min", "dpd_max", "broken_min", "broken_max",
 )  # fmt: skip
 UNSAID = {
     "segment": "",
@@ -45,18 +49,39 @@ async def _names(work: Work) -> Callable[[str], str]:
 
 @router.get("")
 async def listed(work: StrategiesWork) -> HTMLResponse:
+    return await _list(work)
+
+
+async def _list(work: Work, *, status: int = 200, typed: dict[str, str] | None = None, bad: str = "") -> HTMLResponse:
     live = {row.strategy: row.version for row, _ in await service.live(work.s, work.console.clock.today())}
     found: dict[str, list[Any]] = {}
     for one in await service.versions(work.s):
         found.setdefault(one.strategy, []).append(one)
-    return page(work, "strategies.html", strategies=found, live=live, named=await _names(work))
+    return page(
+        work, "strategies.html", status=status, strategies=found, live=live, named=await _names(work), typed=typed or {},
+        bad=bad, segment_fields=SEGMENT,
+    )  # fmt: skip
 
 
 @router.post("")
-async def begin(work: StrategiesWork) -> Response:
-    """A draft of the strategy that is shipped."""
-    code, title, content = service.read_file(service.DEFAULT)
-    one = await service.draft(work.s, code, content, who=_who(work), at=work.now, title=title)
+async def begin(
+    work: StrategiesWork, code: Annotated[str, Form()] = "", title: Annotated[str, Form()] = ""
+) -> Response:
+    """A draft of the strategy that is shipped; with a code, an empty one of that name."""
+    code, title = code.strip(), title.strip()
+    content: dict[str, Any] = {"steps": []}
+    if not code and not title:
+        code, title, content = service.read_file(service.DEFAULT)
+    try:
+        if not title or len(title) > TITLE:
+            raise BadInput(field="title")
+        if content["steps"] == [] and await service.versions(work.s, code):
+            raise BadInput(field="strategy")
+        async with work.s.begin_nested():
+            one = await service.draft(work.s, code, content, who=_who(work), at=work.now, title=title)
+    except BadInput as refused:
+        field = str(refused.details.get("field", ""))
+        return await _list(work, status=422, typed={"code": code, "title": title}, bad=field)
     return RedirectResponse(f"/strategies/{code}?v={one.version}", 303)
 
 
@@ -74,7 +99,8 @@ async def _page(
     live = [row.version for row, _ in await service.live(work.s, work.console.clock.today()) if row.strategy == code]
     words = work.words
     bad_key = f"strategy-bad-{bad}" if words.catalogue.has(words.lang, f"strategy-bad-{bad}") else "strategy-bad-field"
-    form = typed if typed is not None else chosen if step else one.content.get("segments", {}).get(name, {})
+    said_before = one.content.get("scope") if edit == "scope" else one.content.get("segments", {}).get(name)
+    form = typed if typed is not None else chosen if step else (said_before or {})
     return page(
         work, "strategy.html", status=status, code=code, one=one,
         steps=[UNSAID | s for s in one.content.get("steps", [])], versions=all_versions, live=live[0] if live else 0, step=step,
@@ -104,10 +130,14 @@ async def _done(work: Work, code: str, number: int, deed: Awaitable[Any], **agai
     return RedirectResponse(f"/strategies/{code}?v={getattr(made, 'version', number)}", 303)
 
 
-async def _change(work: Work, code: str, number: int, what: str, edit: Callable[[dict[str, Any]], None]) -> Any:
+async def _change(
+    work: Work, code: str, number: int, what: str, edit: Callable[[dict[str, Any]], None], title: str = ""
+) -> Any:
     content = deepcopy((await service.find(work.s, code, number)).content)
     edit(content)
-    return await service.change(work.s, code, number, content, who=_who(work), at=work.now, what=what)
+    return await service.change(
+        work.s, code, number, content, who=_who(work), at=work.now, what=what, title=title
+    )  # fmt: skip
 
 
 def _said(read: rules.Step | rules.Segment) -> dict[str, Any]:
@@ -168,14 +198,13 @@ async def turn_step(
 async def save_segment(work: StrategiesWork, request: Request, code: str, number: int) -> Response:
     """A named condition; sent without any bound it is taken away."""
     form = await request.form()
-    typed = {name: str(form.get(name, "")).strip() for name in SEGMENT}
+    typed = _conditions(form)
     name = str(form.get("name", "")).strip()[:40]
 
     def edit(content: dict[str, Any]) -> None:
         if not name.replace("_", "").isalnum():
             raise BadInput(field="name")
-        read = rules.read_segment(typed)
-        kept = {k: v if isinstance(v, list) else str(v) for k, v in _said(read).items()}
+        kept = _kept(typed)
         segments = content.setdefault("segments", {})
         segments.pop(name, None)
         if kept:
@@ -183,6 +212,34 @@ async def save_segment(work: StrategiesWork, request: Request, code: str, number
 
     deed = _change(work, code, number, f"segment {name}", edit)
     return await _done(work, code, number, deed, edit="segment", name=name, typed=typed)
+
+
+def _conditions(form: FormData) -> dict[str, Any]:
+    typed: dict[str, Any] = {name: str(form.get(name, "")).strip() for name in SEGMENT}
+    return typed | {"stage": [str(one) for one in form.getlist("stage")]}
+
+
+def _kept(typed: dict[str, Any]) -> dict[str, Any]:
+    """As JSON has it. Raises BadInput."""
+    return {k: v if isinstance(v, list) else str(v) for k, v in _said(rules.read_segment(typed)).items()}
+
+
+@router.post("/{code}/{number}/scope")
+async def save_scope(work: StrategiesWork, request: Request, code: str, number: int) -> Response:
+    """The title, and which cases it governs: those that meet all conditions; without any, all."""
+    form = await request.form()
+    title = str(form.get("title", "")).strip()
+    typed = _conditions(form)
+
+    def edit(content: dict[str, Any]) -> None:
+        if not title or len(title) > TITLE:
+            raise BadInput(field="title")
+        content["scope"] = _kept(typed)
+
+    before = (await service.find(work.s, code, number)).title
+    same = title == shipped(work.words, before)  # the shipped title in the editor's language is no other title
+    deed = _change(work, code, number, "scope", edit, before if same else title)
+    return await _done(work, code, number, deed, edit="scope", typed=typed | {"title": title})
 
 
 @router.post("/{code}/{number}/arms")

@@ -17,7 +17,7 @@ from agent_console.forms import day as typed_day
 from agent_console.view import page
 from backoffice_core import sheets
 from backoffice_core.cases import tasks, work_lists
-from backoffice_core.cases.task_rules import BY_HAND, RESULTS
+from backoffice_core.cases.task_rules import BY_HAND, DATED_BY_OTHERS, RESULTS
 from backoffice_core.cases.work_lists import PAGE, Wish
 from backoffice_core.days import meant
 from backoffice_core.errors import BadInput, Conflict, NotAllowed, Refused
@@ -73,10 +73,11 @@ class Asked:
         try:
             return UUID(self[name]) if self[name] else None
         except ValueError:
-            return None
+            raise BadInput(field=name) from None
 
 
 async def _wish(work: Work, asked: Asked) -> Wish:
+    await _refuse_unknown(work, asked)
     heads = tuple(await reads.units_headed(work.s, work.user.id))
     may = scopes(work) if not heads else tuple(dict.fromkeys((*scopes(work), "unit")))
     scope = asked["list"] if asked["list"] in may else "mine"
@@ -87,12 +88,25 @@ async def _wish(work: Work, asked: Asked) -> Wish:
     )  # fmt: skip
 
 
+async def _refuse_unknown(work: Work, asked: Asked) -> None:
+    """Raises BadInput for a kind, unit or person that there is none of: an empty list would look like an answer."""
+    words = work.words
+    if asked["kind"] and not words.catalogue.has(words.lang, f"task-{asked['kind']}"):
+        raise BadInput(field="kind")
+    if asked["unit"] not in {"", "none", *(u.code for u in await units.listed(work.s))}:
+        raise BadInput(field="unit")
+    if asked["person"] and asked.id("person") not in await reads.names(work.s):
+        raise BadInput(field="person")
+
+
 def _after(asked: Asked) -> tuple[date, UUID] | None:
+    if not asked["after"]:
+        return None
     day, _, key = asked["after"].partition("_")
     try:
         return meant(date.fromisoformat(day)), UUID(key)
     except ValueError:
-        return None
+        raise BadInput(field="after") from None
 
 
 def _month(asked: Asked, today: date) -> tuple[date, list[list[date]]]:
@@ -121,10 +135,21 @@ async def _page(
         per_unit=await work_lists.by_unit(work.s, wish, today), month=month, weeks=weeks, days=days, as_calendar=as_calendar,
         lists=await work_lists.by_scope(work.s, wish, today, _shown(work, wish)), chosen=chosen, results=RESULTS,
         people=await units.people(work.s) if chosen else [], units={u.code: u.name for u in await units.listed(work.s)},
-        moves=await tasks.moves_of(work.s, chosen.task.id) if chosen else [], typed=typed or {}, bad=bad, act=act, said=said,
+        moves=await tasks.moves_of(work.s, chosen.task.id) if chosen else [],
+        dates=await tasks.dates_of(work.s, chosen.task.id) if chosen else [], movable=_movable(work, chosen, today),
+        typed=typed or {}, bad=bad, act=act, said=said,
         names=await reads.names(work.s), month_before=(month - timedelta(days=1)).strftime("%Y-%m"),
         month_after=(month + timedelta(days=31)).strftime("%Y-%m"), gone=bool(asked["task"]) and chosen is None,
     )  # fmt: skip
+
+
+def _movable(work: Work, chosen: work_lists.WorkRow | None, today: date) -> bool:
+    """Whether this person may move its control date."""
+    if chosen is None or chosen.task.kind in DATED_BY_OTHERS:
+        return False
+    late = chosen.task.control_date < today or chosen.task.escalated_at is not None
+    mine = chosen.task.owner_id == work.user.id or (chosen.task.owner_id is None and chosen.task.unit == work.user.unit)
+    return work.may("tasks_all") or (mine and not late)
 
 
 def _shown(work: Work, wish: Wish) -> tuple[str, ...]:
@@ -133,7 +158,10 @@ def _shown(work: Work, wish: Wish) -> tuple[str, ...]:
 
 async def _chosen(work: Work, asked: Asked, wish: Wish, today: date) -> work_lists.WorkRow | None:
     """The task whose acts are shown; only one that its reader may see."""
-    key = asked.id("task")
+    try:
+        key = asked.id("task")
+    except BadInput:
+        key = None  # a link to a task that is gone says so
     if key is None:
         return None
     bare = Wish(user_id=wish.user_id, own_unit=wish.own_unit, heads=wish.heads, branch=wish.branch)
@@ -220,6 +248,24 @@ def whom(to: str) -> tuple[str, UUID | None]:
         return (key, None) if kind == "unit" else ("", UUID(key) if kind == "user" else None)
     except ValueError:
         return "", None
+
+
+@router.post("/{task_id}/date")
+async def move_date(
+    work: TasksWork, task_id: UUID, control_date: Annotated[str, Form()] = "", note: Annotated[str, Form()] = ""
+) -> Response:
+    today = work.console.clock.today()
+
+    async def deed() -> None:
+        try:
+            to = typed_day(control_date, today)
+        except ValueError:
+            to = None
+        if to is None:
+            raise BadInput(field="control_date")
+        await tasks.move_date(work.s, task_id, actor(work), to=to, note=note, at=work.now, today=today)
+
+    return await _done(work, task_id, "date", deed(), {"control_date": control_date, "note": note}, stays=True)
 
 
 @router.post("/{task_id}/close")

@@ -143,14 +143,19 @@ async def decisions(s: AsyncSession, asked: Asked, *, allow: bool | None = None)
         raise BadInput(
             "This is no cursor.", remedy="Give `next` of the page before, or nothing.", field="after"
         ) from None
-    oldest: datetime = (await s.execute(_OLDEST_WRITER)).scalar_one()
-    given = asked.given | {"after": after, "before": _first_key(oldest - SKEW), "allow": allow}
+    given = asked.given | {"after": after, "before": await told_before(s), "allow": allow}
     rows = [dict(row) for row in (await s.execute(_DECISIONS, given)).mappings()]
     shown: Sequence[dict[str, Any]] = rows[: asked.most]
     end = str(shown[-1]["id"]) if shown else asked.after
     return Page(list(shown), end, len(rows) > asked.most)
 
 
-def _first_key(at: datetime) -> UUID:
+async def told_before(s: AsyncSession) -> UUID:
+    """The key before which no decision can come any more."""
+    oldest: datetime = (await s.execute(_OLDEST_WRITER)).scalar_one()
+    return first_key(oldest - SKEW)
+
+
+def first_key(at: datetime) -> UUID:
     """The smallest UUIDv7 of this moment."""
     return UUID(int=(int(at.timestamp() * 1000) << 80) | (7 << 76) | (2 << 62))

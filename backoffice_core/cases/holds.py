@@ -1,30 +1,36 @@
 """Holds that a person places and lifts: with evidence, an end, and what they stop (rules.HOLD_STOPS)."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.cases import service as cases
 from backoffice_core.cases.models import Case, Hold
-from backoffice_core.cases.rules import HOLD_STOPS, OVER
+from backoffice_core.cases.rules import CHANNEL_HOLD, CHANNELS_BY_HAND, OVER, WAITS_WITH
 from backoffice_core.days import FIRST, LAST, end, meant
 from backoffice_core.errors import BadInput, Conflict, NotFound
 
-BY_HAND = ("DISPUTE", "HARDSHIP", "BREATHING_SPACE", "PROTECTED")
+BY_HAND = ("DISPUTE", "HARDSHIP", "BREATHING_SPACE", "PROTECTED", CHANNEL_HOLD)
 LONGEST = 1000  # signs of evidence
-OPEN_ENDED = frozenset({"PROTECTED"})  # may stand until a person lifts it
+OPEN_ENDED = frozenset({"PROTECTED", CHANNEL_HOLD})  # may stand until a person lifts it
 
 
 async def place(
     session: AsyncSession, case_id: UUID, kind: str, *, evidence: str, until: date | None, today: date, at: datetime, by: UUID,
-    since: date | None = None,
+    since: date | None = None, channels: Sequence[str] = (),
 ) -> Hold:  # fmt: skip
-    """Raises BadInput for a kind that nobody places by hand, without evidence, or without an end where one is needed;
+    """`channels`: what a CHANNEL_HOLD stops; the others stop what rules.HOLD_STOPS says.
+
+    Raises BadInput for a kind that nobody places by hand, without evidence, or without an end where one is needed;
     Conflict when the case is over."""
-    if kind not in BY_HAND or kind not in HOLD_STOPS:
+    if kind not in BY_HAND:
         raise BadInput("Which hold?", remedy="Choose one of the list.", field="kind")
+    channels = [one for one in CHANNELS_BY_HAND if one in channels] if kind == CHANNEL_HOLD else []
+    if kind == CHANNEL_HOLD and not channels:
+        raise BadInput("Which channels does it stop?", remedy="Mark at least one.", field="channels")
     if not evidence.strip():
         raise BadInput(
             "A hold needs its evidence.", remedy="Name the paper or the message and its date.", field="evidence"
@@ -48,11 +54,14 @@ async def place(
         raise Conflict("This case is over: nothing is left to hold.")
     moved = case.state
     await cases.hold(
-        session, case_id, reason=kind, at=at, actor_id=by, until=until, evidence=evidence.strip(), since=since or today
-    )
+        session, case_id, reason=kind, at=at, actor_id=by, until=until, evidence=evidence.strip(), since=since or today,
+        channels=channels,
+    )  # fmt: skip
     placed = await session.scalar(select(Hold).where(Hold.case_id == case_id).order_by(Hold.id.desc()).limit(1))
     assert placed is not None  # noqa: S101 (written above)
-    if moved == case.state != "ON_HOLD":  # a court's case stays there; its history says so too
+    if (
+        WAITS_WITH not in placed.stops or moved == case.state != "ON_HOLD"
+    ):  # it stays where it is; its history says so too
         await _note(session, placed, "placed", at, by)
     return placed
 
@@ -71,11 +80,13 @@ async def lift(session: AsyncSession, hold_id: UUID, *, why: str, at: datetime, 
     await session.flush()
     standing = list(
         await session.scalars(
-            select(Hold).where(Hold.case_id == case.id, Hold.lifted_at.is_(None)).order_by(Hold.placed_at.desc())
+            select(Hold)
+            .where(Hold.case_id == case.id, Hold.lifted_at.is_(None), Hold.stops.contains([WAITS_WITH]))
+            .order_by(Hold.placed_at.desc())
         )
     )
     await _note(session, hold, "lifted", at, by)
-    if case.state != "ON_HOLD":
+    if case.state != "ON_HOLD" or WAITS_WITH not in hold.stops:
         return case.state
     if not standing:
         return await cases.lift_hold(session, case.id, reason="HOLD_LIFTED", at=at, actor_id=by)
@@ -90,3 +101,22 @@ async def _note(session: AsyncSession, hold: Hold, act: str, at: datetime, by: U
     if act == "lifted":
         data["note"] = hold.lifted_why
     await cases.add_event(session, hold.case_id, "hold", at, by, data=data)
+
+
+_END = text(
+    """
+    -- holds_over: those for which no case waits end with their last day
+    WITH over AS (
+        UPDATE holds h SET lifted_at = :at, lifted_why = 'HOLD_ENDED' FROM cases c
+         WHERE c.id = h.case_id AND c.person_id BETWEEN :low AND :high AND h.lifted_at IS NULL AND h.valid_to < :day
+           AND NOT h.stops ? :waits RETURNING h.case_id, h.kind)
+    INSERT INTO case_events (case_id, at, kind, data)
+    SELECT case_id, :at, 'hold', jsonb_build_object('hold', kind, 'act', 'lifted', 'note', 'HOLD_ENDED') FROM over
+    """
+)
+
+
+async def end_those_over(session: AsyncSession, day: date, *, at: datetime, of: tuple[UUID, UUID]) -> None:
+    """The night's: of persons from one to another."""
+    given = {"day": day, "at": at, "low": of[0], "high": of[1], "waits": WAITS_WITH}
+    await session.execute(_END, given)

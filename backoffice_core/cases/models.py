@@ -122,6 +122,21 @@ class TaskMove(Base):
     note: Mapped[str] = mapped_column(default="")
 
 
+class TaskDate(Base):
+    """Append-only: a control date was moved, by whom and why."""
+
+    __tablename__ = "task_dates"
+    __table_args__ = (Index(None, "task_id"),)
+
+    id: Mapped[Serial]
+    task_id: Mapped[UUID] = mapped_column(ForeignKey("tasks.id"))
+    at: Mapped[datetime]  # business time
+    by: Mapped[UUID]
+    from_date: Mapped[date]
+    to_date: Mapped[date]
+    note: Mapped[str]
+
+
 class TaskRule(Base):
     """From a day on: whose list tasks of a kind fall to, and after how many working days late they go up to its head.
 

@@ -62,6 +62,9 @@ HOLD_STOPS: dict[str, tuple[tuple[str, ...], bool]] = {
     "PROTECTED": (_CONTACT, False),
 }
 LIFTED_BY_PLAN = frozenset({"HARDSHIP", "PLAN_REQ"})  # an approved plan answers them; no other hold
+CHANNEL_HOLD = "CHANNEL"  # stops only the channels that it names; while calls are not among them, the case goes on
+WAITS_WITH = "call"  # a case is ON_HOLD while a hold stops this channel
+CHANNELS_BY_HAND = _CONTACT
 OTHER_HOLD: tuple[tuple[str, ...], bool] = (CHANNELS, False)  # of a reason without a row: everything
 TASKS_OF = {
     "call": "CALL",

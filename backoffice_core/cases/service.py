@@ -1,6 +1,6 @@
 """The case file: history (append-only), tasks, and finding a case."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -20,6 +20,7 @@ from backoffice_core.cases.rules import (
     OVER,
     REFRESH_CONTACT,
     TASKS_OF,
+    WAITS_WITH,
     may_move,
     next_working_day,
     one_per_case,
@@ -94,16 +95,21 @@ async def hold(
     until: date | None = None,
     evidence: str = "",
     since: date | None = None,
+    channels: Sequence[str] = (),
 ) -> bool:
-    """Stops what a hold of this reason stops (rules.HOLD_STOPS), from `since` (default: the day of `at`) through the last day
-    `until` (None = until a person lifts it): the case waits, and tasks of the stopped channels are taken back.
+    """Stops what a hold of this reason stops (rules.HOLD_STOPS; of CHANNEL_HOLD these `channels`), from `since` (default: the day
+    of `at`) through the last day `until` (None = until a person lifts it): the case waits, unless calls go on, and tasks of
+    the stopped channels are taken back.
 
     A case that is out of our hands already (court, agency, over) stays where it is: False. Held twice, the later
     reason stands and the longer term wins.
     """
     case = await session.get_one(Case, case_id, with_for_update=True)
     before, moved = case.state, True
-    if case.state == "ON_HOLD":
+    stops, pauses = (tuple(channels), False) if channels else HOLD_STOPS.get(reason, OTHER_HOLD)
+    if WAITS_WITH not in stops:
+        moved = False
+    elif case.state == "ON_HOLD":
         until = max(until, case.hold_until) if until and case.hold_until else None
         await add_event(
             session, case_id, "state", at, actor_id, data={"from": "ON_HOLD", "to": "ON_HOLD", "reason": reason}
@@ -114,7 +120,6 @@ async def hold(
         moved = False
     if before in OVER:
         return False
-    stops, pauses = HOLD_STOPS.get(reason, OTHER_HOLD)
     since = since or at.date()
     session.add(
         Hold(
@@ -135,7 +140,7 @@ async def hold(
 async def lift_hold(
     session: AsyncSession, case_id: UUID, *, reason: str, at: datetime, actor_id: UUID | None = None
 ) -> str:
-    """Ends all holds; back to the state before the first, which the history remembers; returns it.
+    """Ends all holds for which the case waits; back to the state before the first, which the history remembers; returns it.
 
     Raises Conflict when the case is not on hold.
     """
@@ -148,7 +153,7 @@ async def lift_hold(
     )  # fmt: skip
     to = before if before and may_move("ON_HOLD", before) else "ACTIVE"
     await move(session, case, to, at=at, reason=reason, actor_id=actor_id)
-    standing = update(Hold).where(Hold.case_id == case_id, Hold.lifted_at.is_(None))
+    standing = update(Hold).where(Hold.case_id == case_id, Hold.lifted_at.is_(None), Hold.stops.contains([WAITS_WITH]))
     await session.execute(standing.values(lifted_at=at, lifted_by=actor_id, lifted_why=reason))
     return to
 

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 RESULTS = ("DONE", "NOT_REACHED", "REFUSED", "OTHER")  # with which a person closes a task
 NEEDS_NOTE = frozenset({"REFUSED", "OTHER"})  # results that say nothing without words
 LISTS = ("person", "unit", "managers", "night")
+DATED_BY_OTHERS = frozenset({"CALLBACK", "CHECK_PROMISE"})  # by what was said in a talk
 BY_HAND = (  # kinds that a person may raise (CC-05); the others are raised by what happened
     "CALL", "SMS", "ROBOT_CALL", "EMAIL", "LETTER", "VISIT", "HAND_OVER", "LEGAL_STEP", "CHECK_POSTING", "EVIDENCE",
     "REFRESH_CONTACT_DATA", "SPECIALIST", "OTHER",

@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.audit import service as audit
 from backoffice_core.cases import service as cases
-from backoffice_core.cases.models import Case, Task, TaskMove, TaskRule
-from backoffice_core.cases.task_rules import BY_HAND, NEEDS_NOTE, RESULTS, Rule, last_day_up, rule_for
+from backoffice_core.cases.models import Case, Task, TaskDate, TaskMove, TaskRule
+from backoffice_core.cases.task_rules import BY_HAND, DATED_BY_OTHERS, NEEDS_NOTE, RESULTS, Rule, last_day_up, rule_for
 from backoffice_core.days import FIRST, LAST
 from backoffice_core.errors import BadInput, Conflict, NotAllowed, NotFound
 from backoffice_core.staff import units
@@ -93,12 +93,7 @@ async def create(
     """
     if kind not in BY_HAND:
         raise BadInput("Choose a kind of task from the list.", field="kind")
-    if control_date < today:
-        raise BadInput("The control date is over.", remedy="Give a day from today on.", field="control_date")
-    if control_date > LAST:
-        raise BadInput(
-            "This day is not one that can be meant.", remedy=f"Give a day from {FIRST} to {LAST}.", field="control_date"
-        )
+    _refuse_day(control_date, today)
     if unit:
         await units.find(s, unit)
     await _refuse_unknown(s, owner_id)
@@ -117,6 +112,15 @@ async def create(
         s, case_id, "task", at, actor.id, data={"task": kind, "control_date": str(control_date), "note": _note_of(note)}
     )
     return task_id
+
+
+def _refuse_day(control_date: date, today: date) -> None:
+    if control_date < today:
+        raise BadInput("The control date is over.", remedy="Give a day from today on.", field="control_date")
+    if control_date > LAST:
+        raise BadInput(
+            "This day is not one that can be meant.", remedy=f"Give a day from {FIRST} to {LAST}.", field="control_date"
+        )
 
 
 async def _refuse_unknown(s: AsyncSession, owner_id: UUID | None) -> None:
@@ -213,6 +217,44 @@ async def _end(
     task.state, task.closed_at, task.closed_by, task.result, task.note = state, at, actor.id, result, note
     data = {"task": task.kind, "state": state, "result": result, "note": note}
     await cases.add_event(s, task.case_id, "task_end", at, actor.id, data=data)
+
+
+async def move_date(
+    s: AsyncSession, task_id: UUID, actor: Actor, *, to: date, note: str, at: datetime, today: date
+) -> bool:
+    """Another control date, with the reason; the strategy's deadline stays where it was. What is late already only who may act on
+    all tasks moves: then it may go up anew. False: this very act was done already.
+
+    Raises BadInput, NotFound, NotAllowed, Conflict.
+    """
+    task = await _open(s, task_id)
+    note = _note_of(note)
+    _refuse_day(to, today)
+    if not note:
+        raise BadInput("Say why the date is moved.", field="note")
+    last = (await dates_of(s, task.id))[-1:]
+    if last and (last[0].by, last[0].to_date, last[0].note) == (actor.id, to, note) and task.control_date == to:
+        return False
+    _refuse_closed(task)
+    _refuse_foreign(task, actor)
+    if task.kind in DATED_BY_OTHERS:
+        raise Conflict("The day of this task is the borrower's word.", remedy="Close it and record a new one.")
+    if (task.control_date < today or task.escalated_at is not None) and not actor.any_task:
+        raise NotAllowed("A late task is moved by the head.", remedy="Ask the head of the unit.")
+    if to == task.control_date:
+        raise BadInput("This is its control date already.", remedy="Give another day.", field="control_date")
+    s.add(TaskDate(task_id=task.id, at=at, by=actor.id, from_date=task.control_date, to_date=to, note=note))
+    told = {"kind": task.kind, "from": str(task.control_date), "to": str(to)}
+    audit.note(s, f"user:{actor.id}", "TASK_DATE", str(task.id), told)
+    data = {"task": task.kind, "control_date": str(to), "from": str(task.control_date), "note": note, "act": "moved"}
+    task.control_date, task.escalated_at = to, None
+    await cases.add_event(s, task.case_id, "task_date", at, actor.id, data=data)
+    return True
+
+
+async def dates_of(s: AsyncSession, task_id: UUID) -> list[TaskDate]:
+    """How the control date was moved, the first first."""
+    return list(await s.scalars(select(TaskDate).where(TaskDate.task_id == task_id).order_by(TaskDate.id)))
 
 
 async def moves_of(s: AsyncSession, task_id: UUID) -> list[TaskMove]:

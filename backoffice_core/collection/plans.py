@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backoffice_core.cases import holds
 from backoffice_core.cases import service as cases
 from backoffice_core.cases.models import Case
-from backoffice_core.cases.rules import LIFTED_BY_PLAN, may_move
+from backoffice_core.cases.rules import LIFTED_BY_PLAN, WAITS_WITH, may_move
 from backoffice_core.collection import approvals
 from backoffice_core.collection.models import PaymentPlan, Promise
 from backoffice_core.collection.rules import PLAN_MOVES, STOPPED_BY_PROMISE, TOLERANCE, is_overdue, may
@@ -69,7 +69,8 @@ async def approve(session: AsyncSession, plan_id: UUID, *, at: datetime, by: UUI
     if by == plan.proposed_by:
         raise Conflict("Who proposed a plan does not approve it.", remedy="Ask another person.")
     case = await session.get_one(Case, plan.case_id, with_for_update=True)
-    standing_holds = [one for one in await cases.holds_of(session, case.id) if one.lifted_at is None]
+    of_case = await cases.holds_of(session, case.id)
+    standing_holds = [one for one in of_case if one.lifted_at is None and WAITS_WITH in one.stops]
     if any(one.kind not in LIFTED_BY_PLAN for one in standing_holds):
         raise Conflict(
             "The case is held for another reason than a plan.",

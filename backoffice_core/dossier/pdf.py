@@ -99,7 +99,8 @@ def _data(file: Dossier, w: Words, zone: ZoneInfo) -> dict[str, Any]:
         for h in file.hand_overs
     ], [20, 35, 25, 20])  # fmt: skip
     part(w("dossier-holds"), [w(k) for k in ("dossier-what", "dossier-col-when", "dossier-until", "dossier-col-who")], [
-        [_lines(h.kind, h.evidence), day(h.valid_from), _lines(day(h.valid_to), h.lifted_why), name(h.placed_by)]
+        [_lines(w.code("outcome", h.kind), ", ".join(w.code("hold-stop", one) for one in h.stops), h.evidence),
+         day(h.valid_from), _lines(day(h.valid_to), why(h.lifted_why, w)), name(h.placed_by)]
         for h in file.holds
     ], [40, 20, 20, 20])  # fmt: skip
     part(w("dossier-moves"), [w(k) for k in ("dossier-col-when", "dossier-what", "dossier-col-who")], [
@@ -126,6 +127,14 @@ def _lines(*parts: str) -> str:
     return "\n".join(filter(None, parts))
 
 
+def why(said: str, w: Words) -> str:
+    """The words of a program's reason; a person's own words stay."""
+    for family in ("hold-why", "move-why", "outcome"):
+        if w.catalogue.has(w.lang, f"{family}-{said}"):
+            return w(f"{family}-{said}")
+    return said
+
+
 def _task_end(task: Any, w: Words) -> str:
     if task.state == "OPEN":
         return w("step-state-OPEN")
@@ -134,7 +143,9 @@ def _task_end(task: Any, w: Words) -> str:
 
 def _moved(kind: str, data: dict[str, Any], w: Words) -> str:
     if kind == "state":
-        return f"{w.code('case-state', data.get('from'))} → {w.code('case-state', data.get('to'))} ({data.get('reason', '')})"
+        reason = why(str(data.get("reason") or ""), w)
+        moved = f"{w.code('case-state', data.get('from'))} → {w.code('case-state', data.get('to'))}"
+        return f"{moved} ({reason})" if reason else moved
     if kind == "stage":
         return f"{w.code('stage', str(data.get('from')))} → {w.code('stage', str(data.get('to')))}"
     if kind == "court":

@@ -45,15 +45,22 @@ class Stop:
         if self.kind not in KINDS:
             raise BadInput(f"“{self.kind}” cannot be stopped.", remedy=f"Stop one of {', '.join(KINDS)}.")
         if not self.value or not self.reason.strip():
-            raise BadInput("A stop needs its person, contract or number, and its reason.", remedy="Give both.")
+            field = "reason" if self.value else "value"
+            raise BadInput(
+                "A stop needs its person, contract or number, and its reason.", remedy="Give both.", field=field
+            )
         try:
             meant(self.since)
             object.__setattr__(self, "until", end(self.until))
         except ValueError as error:
-            raise BadInput(f"A stop cannot have this date: {error}.", remedy="Correct the dates.") from None
+            raise BadInput(
+                f"A stop cannot have this date: {error}.", remedy="Correct the dates.", field="since"
+            ) from None
         if self.until and self.until < self.since:
             raise BadInput(
-                f"The stop ends on {self.until}, before it begins on {self.since}.", remedy="Correct the dates."
+                f"The stop ends on {self.until}, before it begins on {self.since}.",
+                remedy="Correct the dates.",
+                field="until",
             )
 
 
@@ -173,6 +180,33 @@ async def add(
         told = {"source": source, "new": new, "changed": changed, "entries": named}
         audit.note(session, who or f"os:{by}", "STOP_LIST_SET", named[0] if len(listed) == 1 else "", told)
     return new, changed
+
+
+def refuse_reason(reason: str, known: Sequence[str]) -> None:
+    """`known`: the setting stop_reasons; empty = any word. Raises BadInput."""
+    said = reason.strip()
+    if known and said.upper() not in {one.upper() for one in known}:
+        raise BadInput(f"“{said}” is no reason of this bank.", remedy=f"Known are {', '.join(known)}.", field="reason")
+    if len(said) < 2 or not any(sign.isalpha() for sign in said):
+        raise BadInput(f"“{said}” says no reason.", remedy="Give a word, as PAID or COMPLAINT.", field="reason")
+
+
+_KNOWN = text("""
+    -- stops_known: of these keys those that stand for somebody
+    SELECT k.kind, k.value FROM unnest(CAST(:kinds AS text[]), CAST(:values AS text[])) AS k(kind, value)
+     WHERE CASE k.kind WHEN 'person' THEN EXISTS (SELECT FROM persons p WHERE p.external_ref = k.value)
+                       WHEN 'contract' THEN EXISTS (SELECT FROM loans l WHERE l.contract_no = k.value)
+                       ELSE EXISTS (SELECT FROM contact_points c WHERE c.kind = 'phone' AND c.value = k.value) END
+""")
+
+
+async def unknown(session: AsyncSession, stops: Iterable[Stop]) -> set[tuple[str, str]]:
+    """Kind and value of those that stop nobody yet: misspelt, or they came before their borrower."""
+    keys = {(one.kind, one.value) for one in stops}
+    if not keys:
+        return set()
+    given = {"kinds": [kind for kind, _ in keys], "values": [value for _, value in keys]}
+    return keys - {(row.kind, row.value) for row in await session.execute(_KNOWN, given)}
 
 
 async def lift(

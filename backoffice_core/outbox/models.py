@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, UniqueConstraint, func
 from sqlalchemy.orm import Mapped, mapped_column
 
-from backoffice_core.db import Base, Json, Key, new_key
+from backoffice_core.db import Base, Json, Key, Serial, new_key
 
 
 class Webhook(Base):
@@ -26,6 +26,7 @@ class Webhook(Base):
     state: Mapped[str] = mapped_column(default="ACTIVE")  # PAUSED: events are kept and not sent
     created_at: Mapped[datetime]  # the machine's time, as all here but OutboxEvent.at
     created_by: Mapped[str]
+    decisions_after: Mapped[UUID | None]  # decision.refused: read so far; NULL = not asked for
 
 
 class OutboxEvent(Base):
@@ -53,3 +54,17 @@ class OutboxEvent(Base):
     sent_at: Mapped[datetime | None]
     answered: Mapped[int | None]  # HTTP status of the last try; None = no answer
     error: Mapped[str] = mapped_column(default="", server_default="")
+
+
+class OutboxTry(Base):
+    """One attempt to tell an event, and what came of it; kept as long as the event."""
+
+    __tablename__ = "outbox_tries"
+    __table_args__ = (Index(None, "outbox_id"),)
+
+    id: Mapped[Serial]
+    outbox_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("outbox.id", ondelete="CASCADE"))
+    at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())  # when it was over
+    ms: Mapped[int]
+    answered: Mapped[int | None]  # HTTP status; None = no answer
+    error: Mapped[str] = mapped_column(default="", server_default="")  # "" = heard

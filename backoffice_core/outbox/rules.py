@@ -14,13 +14,15 @@ KINDS = (
     "case.opened", "case.reopened", "case.held", "case.resumed", "case.cured", "case.paid_off", "case.closed", "case.moved",
     "plan.proposed", "plan.active", "plan.done", "plan.breached", "plan.cancelled",
     "hand_over.proposed", "hand_over.accepted", "hand_over.refused",
-    "balance.corrected", "stop.added", "stop.changed", "stop.lifted", "test",
+    "balance.corrected", "stop.added", "stop.changed", "stop.lifted", "decision.refused", "test",
 )  # fmt: skip
+REFUSED = "decision.refused"  # read from the decisions by the sender, not written by a trigger
+BY_NAME_ALONE = frozenset({REFUSED})  # so many that “all” does not mean them
 # What leaves the house of a line in a case's history: codes, sums and dates, no words that somebody typed.
 TOLD = frozenset({
     "promise_id", "plan_id", "call_id", "state", "amount", "currency", "due_date", "matched", "n", "last", "from", "to", "reason",
     "result", "outcome", "rpc", "direction", "seconds", "abandoned", "campaign", "act_no", "kind", "value", "since", "until",
-    "source", "contract", "as_at",
+    "source", "contract", "as_at", "decision_id", "person_ref", "channel", "purpose", "reasons", "next_allowed_at",
 })  # fmt: skip
 SIGNATURE, TIMESTAMP = "X-BackOffice-Signature", "X-BackOffice-Timestamp"
 _WAITS_S = (10, 30, 60, 300, 900, 1800, 3600, 7200, 14400)  # after the first try, the second …; then the last again

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import time
 from datetime import timedelta
 from uuid import UUID
 
@@ -12,7 +13,7 @@ import structlog
 from backoffice_core.clock import Clock
 from backoffice_core.config import Settings
 from backoffice_core.db import AWAY, Database
-from backoffice_core.outbox import rules, service
+from backoffice_core.outbox import refusals, rules, service
 from backoffice_core.outbox.models import Webhook
 from backoffice_core.outbox.service import Parcel
 
@@ -49,6 +50,8 @@ class Sender:
     async def _look(self, client: httpx.AsyncClient) -> None:
         async with self.database.begin() as s:
             hooks = await service.active(s)
+            for hook in hooks:
+                await refusals.gather(s, hook)
         for hook in hooks:
             if hook.id not in self.busy or self.busy[hook.id].done():
                 self.busy[hook.id] = asyncio.create_task(self._serve(client, hook))
@@ -76,8 +79,11 @@ class Sender:
         return all(heard)
 
     async def _tell(self, client: httpx.AsyncClient, hook: Webhook, parcel: Parcel) -> bool:
+        begun = time.monotonic()
         status, error = await self._post(client, hook, parcel)
+        took_ms = round((time.monotonic() - begun) * 1000)
         async with self.database.begin() as s:
+            service.note_try(s, parcel.id, ms=took_ms, status=status, error=error)
             if status is not None and 200 <= status < 300:
                 await service.was_told(s, parcel.id, status=status)
                 return True

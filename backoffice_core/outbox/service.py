@@ -14,11 +14,12 @@ from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.audit import service as audit
+from backoffice_core.call_centre import feed
 from backoffice_core.config import Settings
 from backoffice_core.db import new_key
 from backoffice_core.errors import BadInput, NotFound
-from backoffice_core.outbox.models import OutboxEvent, Webhook
-from backoffice_core.outbox.rules import KINDS, refusal, told
+from backoffice_core.outbox.models import OutboxEvent, OutboxTry, Webhook
+from backoffice_core.outbox.rules import BY_NAME_ALONE, KINDS, REFUSED, refusal, told
 
 KEPT = timedelta(days=30)  # events that were told
 _NAME = 40
@@ -28,9 +29,11 @@ _NAME = 40
 
 
 async def subscribe(
-    s: AsyncSession, settings: Settings, name: str, url: str, kinds: Sequence[str], *, wall: datetime, by: str
-) -> Webhook:
-    """A new subscription, or another address or other kinds of one that is there. Raises BadInput."""
+    s: AsyncSession, settings: Settings, name: str, url: str, kinds: Sequence[str], *, wall: datetime, by: str,
+    new: bool = False,
+) -> Webhook:  # fmt: skip
+    """A new subscription, or, unless it must be `new`, another address or other kinds of one that is there. `by`: an account, or
+    user:<id>. Raises BadInput."""
     name = name.strip().lower()
     if not (2 <= len(name) <= _NAME and name.replace("-", "").replace(".", "").isalnum() and name.isascii()):
         raise BadInput(f"“{name}” cannot be a client.", remedy="Use 2–40 of a–z, 0–9, dot, dash.", field="name")
@@ -47,17 +50,29 @@ async def subscribe(
             field="kind",
         )
     hook = await _find(s, name)
+    if hook is not None and new:
+        raise BadInput(f"“{name}” is told already.", remedy="Change that one, or take another name.", field="name")
     if hook is None:
         hook = Webhook(id=new_key(), name=name, secret_no=1, state="ACTIVE", created_at=wall, created_by=by)
         s.add(hook)
+    if REFUSED not in wanted:
+        hook.decisions_after = None
+    elif hook.decisions_after is None:  # from now on
+        hook.decisions_after = feed.first_key(wall)
     hook.url, hook.kinds = url, wanted
     await s.flush()
-    audit.note(s, f"os:{by}", "WEBHOOK_SET", name, {"url": url.partition("?")[0], "kinds": wanted})
+    audit.note(s, _who(by), "WEBHOOK_SET", name, {"url": url.partition("?")[0], "kinds": wanted})
     return hook
 
 
 def _covers(asked: str, kind: str) -> bool:
-    return asked in {"*", kind} or (asked.endswith(".*") and kind.startswith(asked[:-1]))
+    every = kind not in BY_NAME_ALONE and asked == "*"
+    return every or asked == kind or (asked.endswith(".*") and kind.startswith(asked[:-1]))
+
+
+def _who(by: str) -> str:
+    """For the audit."""
+    return by if ":" in by else f"os:{by}"
 
 
 async def change(s: AsyncSession, name: str, *, by: str, state: str = "", new_secret: bool = False) -> Webhook:
@@ -68,7 +83,7 @@ async def change(s: AsyncSession, name: str, *, by: str, state: str = "", new_se
     if state == "ENDED":
         await s.execute(delete(OutboxEvent).where(OutboxEvent.webhook_id == hook.id, OutboxEvent.state == "WAITING"))
     await s.flush()
-    audit.note(s, f"os:{by}", "WEBHOOK_SET", hook.name, {"state": hook.state, "secret": hook.secret_no})
+    audit.note(s, _who(by), "WEBHOOK_SET", hook.name, {"state": hook.state, "secret": hook.secret_no})
     return hook
 
 
@@ -101,6 +116,7 @@ class HookState:
     url: str
     state: str
     kinds: list[str]
+    secret_no: int
     waiting: int
     oldest: datetime | None
     dead: int
@@ -120,7 +136,8 @@ async def states(s: AsyncSession) -> list[HookState]:
     )  # fmt: skip
     return [
         HookState(
-            name=hook.name, url=hook.url, state=hook.state, kinds=hook.kinds, waiting=waiting, oldest=oldest, dead=dead,
+            name=hook.name, url=hook.url, state=hook.state, kinds=hook.kinds, secret_no=hook.secret_no,
+            waiting=waiting, oldest=oldest, dead=dead,
             sent=sent,
         )
         for hook, waiting, dead, sent, oldest in await s.execute(query)
@@ -200,6 +217,18 @@ async def was_not(s: AsyncSession, event: int, *, status: int | None, error: str
     await s.execute(change.values(**values, next_at=func.clock_timestamp() + wait))
 
 
+def note_try(s: AsyncSession, event: int, *, ms: int, status: int | None, error: str) -> None:
+    """Each attempt, with how long it took."""
+    s.add(OutboxTry(outbox_id=event, ms=ms, answered=status, error=error[:200]))
+
+
+async def tries_of(s: AsyncSession, event: int) -> list[OutboxTry]:
+    """Newest first."""
+    return list(
+        await s.scalars(select(OutboxTry).where(OutboxTry.outbox_id == event).order_by(OutboxTry.id.desc()).limit(200))
+    )
+
+
 async def again(s: AsyncSession, name: str = "", *, event_id: str = "", by: str) -> int:
     """Dead events of a webhook, or one event in any state, go out once more. Raises NotFound."""
     change = update(OutboxEvent).values(state="WAITING", tries=0, next_at=func.clock_timestamp(), error="")
@@ -209,17 +238,23 @@ async def again(s: AsyncSession, name: str = "", *, event_id: str = "", by: str)
     done = len((await s.execute(change.returning(OutboxEvent.id))).all())
     if event_id and not done:
         raise NotFound(f"There is no event “{event_id}”.", remedy="`backoffice webhook events` shows them.")
-    audit.note(s, f"os:{by}", "WEBHOOK_AGAIN", name or event_id, {"events": done})
+    audit.note(s, _who(by), "WEBHOOK_AGAIN", name or event_id, {"events": done})
     return done
 
 
-async def listed(s: AsyncSession, *, state: str = "", name: str = "", most: int = 100) -> list[tuple[OutboxEvent, str]]:
-    """Newest first, with the subscriber's name."""
+async def listed(
+    s: AsyncSession, *, state: str = "", name: str = "", most: int = 100, before: int | None = None, kind: str = ""
+) -> list[tuple[OutboxEvent, str]]:
+    """Newest first, with the subscriber's name. `before`: the number of an event, for the page after it."""
     query = select(OutboxEvent, Webhook.name).join(Webhook, Webhook.id == OutboxEvent.webhook_id)
     if state:
         query = query.where(OutboxEvent.state == state)
     if name:
         query = query.where(Webhook.name == name)
+    if kind:
+        query = query.where(OutboxEvent.kind == kind)
+    if before is not None:
+        query = query.where(OutboxEvent.id < before)
     rows = await s.execute(query.order_by(OutboxEvent.id.desc()).limit(most))
     return [(event, hook) for event, hook in rows]
 
@@ -230,7 +265,7 @@ async def test(s: AsyncSession, name: str, *, at: datetime, by: str) -> str:
     event_id = f"test-{new_key()}"
     s.add(OutboxEvent(webhook_id=hook.id, event_id=event_id, kind="test", subject=event_id, at=at, data={}))
     await s.flush()
-    audit.note(s, f"os:{by}", "WEBHOOK_TESTED", hook.name)
+    audit.note(s, _who(by), "WEBHOOK_TESTED", hook.name)
     return event_id
 
 

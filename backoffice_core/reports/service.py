@@ -1,12 +1,13 @@
 """All reports by name, what their filters may be, and one way to ask them."""
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.errors import NotFound
 from backoffice_core.reports import arms, calls, load, portfolio, promises, rolls, steps, tables
 from backoffice_core.reports.question import Question
 from backoffice_core.reports.tables import Family, Report
+from backoffice_core.strategy.models import StrategyVersion
 
 FAMILIES = {one.FAMILY.name: one.FAMILY for one in (portfolio, rolls, promises, arms, steps, load, calls)}
 
@@ -41,6 +42,22 @@ async def choices(s: AsyncSession) -> dict[str, dict[str, str]]:
         for n, name in enumerate(("portfolio", "branch", "product"))
     }
     return found | {"owner": {str(row.id): row.full_name for row in await s.execute(_OWNERS)}}
+
+
+async def strategy_words(s: AsyncSession) -> dict[str, set[str]]:
+    """What may be asked of strategies: their codes, versions as `strategy/number`, arms and segments of all versions."""
+    found: dict[str, set[str]] = {"strategy": set(), "version": set(), "arm": set(), "segment": set()}
+    t = StrategyVersion
+    for code, number, content in await s.execute(select(t.strategy, t.version, t.content)):
+        found["strategy"].add(code)
+        found["version"].add(f"{code}/{number}")
+        found["arm"] |= {str(one["code"]) for one in content.get("arms") or ()}
+        found["segment"] |= set(content.get("segments") or {})
+    return found
+
+
+async def currencies(s: AsyncSession) -> set[str]:
+    return set(await s.scalars(text("SELECT DISTINCT currency FROM loans")))
 
 
 async def ask(s: AsyncSession, question: Question) -> tuple[Report, list[arms.Comparison]]:

@@ -26,7 +26,9 @@ PERMISSIONS = MappingProxyType(
         # case_work: holds, plans, hand-overs, corrections of any case; an owner does it in his own without
         "supervisor": _VIEW | {"stop", "listen", "complete", "case_work", "announcements", "lines", "campaigns"},
         "manager": _VIEW | {"stop", "case_work", "announcements", "lines", "campaigns"},
-        "admin": frozenset({"floor", "stop", "users", "lines"}),  # keeps the house running, sees no borrower
+        "admin": frozenset(
+            {"floor", "stop", "users", "lines", "webhooks"}
+        ),  # keeps the house running, sees no borrower
     }
 )
 ROLES = tuple(PERMISSIONS)

@@ -14,7 +14,7 @@ from sqlalchemy import func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backoffice_core.cases import tasks
+from backoffice_core.cases import holds, tasks
 from backoffice_core.cases.models import Task
 from backoffice_core.cases.task_rules import rule_for
 from backoffice_core.config import Settings
@@ -92,6 +92,7 @@ async def run(
 ) -> dict[str, int]:  # fmt: skip
     """Counts: done, skipped, late, due (new ones), and of these skipped at once, with a task. `of`: persons from one to
     another."""
+    await holds.end_those_over(s, day, at=now, of=of)
     counts = await settle(s, day, now=now, zone=zone, of=of)
     counts |= {"due": 0, "skipped_at_once": 0, "tasks": 0}
     live = await service.live(s, day)

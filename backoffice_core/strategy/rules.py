@@ -40,6 +40,7 @@ _DAYS = ("dpd_min", "dpd_max", "broken_min", "broken_max")
 class Segment:
     """Conditions over a case's facts; all of them hold. An empty list or None asks nothing; bounds are included."""
 
+    stage: tuple[int, ...] = ()
     product: tuple[str, ...] = ()
     branch: tuple[str, ...] = ()
     currency: tuple[str, ...] = ()
@@ -130,8 +131,10 @@ def matches(segment: Segment, facts: Facts) -> bool:
         (segment.overdue_min, segment.overdue_max, facts.overdue), (segment.dpd_min, segment.dpd_max, facts.days_past_due),
         (segment.broken_min, segment.broken_max, facts.broken),
     )  # fmt: skip
-    listed = ((segment.product, facts.product), (segment.branch, facts.branch), (segment.currency, facts.currency),
-              (segment.language, facts.language))  # fmt: skip
+    listed: tuple[tuple[tuple[Any, ...], Any], ...] = (
+        (segment.stage, facts.stage), (segment.product, facts.product), (segment.branch, facts.branch),
+        (segment.currency, facts.currency), (segment.language, facts.language),
+    )  # fmt: skip
     return all(not some or value in some for some, value in listed) and all(
         (low is None or value >= low) and (high is None or value <= high) for low, high, value in bounds
     )
@@ -180,7 +183,7 @@ def judged(step: Step, on: date, facts: Facts) -> Due:
     if not obstacle:
         return Due(step=step, due_date=on, kind=step.kind)
     if step.fallback and obstacle in step.fallback_on:
-        quiet = facts.state == "ON_HOLD" and step.fallback not in CHANNEL  # work inside the house goes on during a hold
+        quiet = obstacle == "HOLD" and step.fallback not in CHANNEL  # work inside the house goes on during a hold
         if quiet or not _obstacle(step.fallback, facts)[0]:
             return Due(step=step, due_date=on, kind=step.fallback, fallback_of=step.kind, detail=obstacle)
     return Due(step=step, due_date=on, kind=step.kind, reason=obstacle, detail=detail)
@@ -257,9 +260,12 @@ def whole(value: Any, field: str, low: int, high: int) -> int:
 
 def read_segment(data: Mapping[str, Any]) -> Segment:
     """Raises BadInput naming the field."""
-    if unknown := set(data) - {*_LISTS, *_SUMS, *_DAYS}:
+    if unknown := set(data) - {"stage", *_LISTS, *_SUMS, *_DAYS}:
         raise _refuse(", ".join(sorted(unknown)), sorted(unknown)[0])
-    given: dict[str, Any] = {}
+    stages = data.get("stage") or ()
+    stages = stages.split(",") if isinstance(stages, str) else stages
+    read = {whole(one, "stage", STAGES[0], STAGES[-1]) for one in stages if str(one).strip()}
+    given: dict[str, Any] = {"stage": tuple(sorted(read))}
     for name in _LISTS:
         some = data.get(name) or ()
         given[name] = tuple(some.split(",") if isinstance(some, str) else some)

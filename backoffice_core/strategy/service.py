@@ -79,14 +79,17 @@ async def copy(s: AsyncSession, strategy: str, version: int, *, who: str, at: da
 
 
 async def change(
-    s: AsyncSession, strategy: str, version: int, content: Mapping[str, Any], *, who: str, at: datetime, what: str
-) -> StrategyVersion:
-    """The draft becomes this. Raises BadInput naming the field, Conflict when it is no draft any more."""
+    s: AsyncSession, strategy: str, version: int, content: Mapping[str, Any], *, who: str, at: datetime, what: str,
+    title: str = "",
+) -> StrategyVersion:  # fmt: skip
+    """The draft becomes this; without `title` it keeps its own. Raises BadInput naming the field, Conflict when it is no draft
+    any more."""
     one = await find(s, strategy, version, lock=True)
     if one.state != "DRAFT":
         raise Conflict("Only a draft is changed.", remedy="Make a new version from it.")
     rules.read(strategy, content)
     one.content, one.changed_at = dict(content), at
+    one.title = title or one.title
     if who not in one.editors:
         one.editors = [*one.editors, who]
     audit.note(s, who, "STRATEGY_CHANGED", f"{strategy}/{version}", {"what": what})

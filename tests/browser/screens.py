@@ -65,7 +65,9 @@ async def take(console: RunningConsole, look: Pictures) -> None:
         await tour.reports(page, console, look)
         await tour.case_work(page, console, look)
         await tour.aside(page, console, look)
-        await tour.api_docs(await visitor(), console, look)
+        page = await visitor()
+        await tour.api_docs(page, console, look)
+        await tour.webhooks(page, console, look)
         await browser.close()
 
 

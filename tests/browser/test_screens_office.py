@@ -18,3 +18,4 @@ async def test_strategies_reports_and_work_on_a_case(page: Page, console: Runnin
     await tour.aside(page, console, look)
     await page.context.clear_cookies()
     await tour.api_docs(page, console, look)
+    await tour.webhooks(page, console, look)

@@ -162,6 +162,7 @@ async def strategies(page: Page, console: RunningConsole, look: Look) -> None:
     for path, name, languages in (
         ("/strategies", "11-strategies", ("uk",)), ("/strategies/collection?v=2&step=s2", "11-strategy", ALL),
         ("/strategies/collection?v=2&edit=segment&name=bigger", "11-strategy-segment", ("uk",)),
+        ("/strategies/collection?v=2&edit=scope", "11-strategy-scope", ALL),
         ("/strategies/collection/2/preview?on=%2B0", "11-strategy-preview", ALL), ("/proof", "12-proof", ALL),
         ("/proof/rows?state=SKIPPED", "12-proof-rows", ALL), ("/dossier?phone=x", "12-dossier-find", ("uk",)),
         (f"/case/{number}/dossier?day={console.clock.today()}", "12-dossier", ALL),
@@ -225,3 +226,26 @@ async def api_docs(page: Page, console: RunningConsole, look: Look) -> None:
     await page.click("button.primary")
     await page.goto(f"{console.url}/api/docs")
     await look(page, "9-api-docs", languages=())
+
+
+async def webhooks(page: Page, console: RunningConsole, look: Look) -> None:
+    """After `api_docs`: the administrator's page of systems that are told; a form with a fault, a secret, attempts, none yet."""
+    await page.goto(f"{console.url}/webhooks")
+    await look(page, "16-webhooks-none", languages=("uk",))
+    await page.goto(f"{console.url}/webhooks?form=new")
+    await page.fill("[name=name]", "crm")
+    await page.fill("[name=url]", "https://evil.example/x")
+    await page.click("#hook-form .primary")
+    await page.wait_for_selector("#refused")
+    await look(page, "16-webhooks-refused", languages=())
+    dead = await world.webhooks(console)
+    await page.goto(f"{console.url}/webhooks")
+    await look(page, "16-webhooks")
+    await page.goto(f"{console.url}/webhooks?name=crm&event={dead}")
+    await look(page, "16-webhooks-event")
+    await page.goto(f"{console.url}/webhooks?name=crm")
+    await page.click("#hook details summary >> nth=0")
+    await look(page, "16-webhooks-one")
+    await page.click("#hook details[open] .btn")
+    await page.wait_for_selector("#secret")
+    await look(page, "16-webhooks-secret", languages=())

@@ -32,6 +32,8 @@ from backoffice_core.db import new_key
 from backoffice_core.loans import sources
 from backoffice_core.loans.models import Loan
 from backoffice_core.loans.sources import Source
+from backoffice_core.outbox import service as outbox
+from backoffice_core.outbox.models import OutboxEvent
 from backoffice_core.staff import units
 from backoffice_core.staff.models import User
 from backoffice_core.strategy import rules, service
@@ -386,3 +388,33 @@ async def strategy(console: RunningConsole) -> int:
             ))  # fmt: skip
         await cases.raise_task(s, found[0].case.id, "LETTER", today, at=clock.now(), owner_id=who.id)
     return found[0].case.number
+
+
+async def webhooks(console: RunningConsole) -> int:
+    """Two systems, one paused, with events waiting, heard and given up; the number of one that was given up."""
+    console.settings.webhook_hosts.append("crm.bank.ua")
+    now, wall, dead = console.clock.now(), console.clock.wall(), 0
+    async with console.database.begin() as s:
+        for name in ("crm", "core-abs"):
+            url = f"https://crm.bank.ua/{name}/events?token=8c1f"
+            await outbox.subscribe(s, console.settings, name, url, ["promise.*", "case.*"], wall=wall, by="test")
+        hook = await outbox.find(s, "crm")
+        for n in range(24):
+            state = "DEAD" if n in {5, 6} else "WAITING" if n > 20 else "SENT"
+            tries = {"DEAD": 15, "WAITING": 3 if n == 21 else 0, "SENT": 1}[state]
+            error = "no answer in time" if state == "DEAD" else "HTTP 503" if tries == 3 else ""
+            event = OutboxEvent(
+                webhook_id=hook.id, event_id=f"case-{900 + n}", kind=("promise.made", "case.held", "promise.kept")[n % 3],
+                subject=str(n), at=now - timedelta(minutes=60 - n), data={}, state=state, tries=tries, error=error, next_at=wall,
+                sent_at=wall if state == "SENT" else None,
+                answered={"SENT": 204, "DEAD": None}.get(state, 503 if error else None),
+            )  # fmt: skip
+            s.add(event)
+            await s.flush()
+            for k in range(min(tries, 4)):
+                outbox.note_try(
+                    s, event.id, ms=10_000 if error[:2] == "no" else 38 + k, status=event.answered, error=error
+                )
+            dead = event.id if state == "DEAD" else dead
+        await outbox.change(s, "core-abs", by="test", state="PAUSED")
+    return dead

@@ -1,5 +1,7 @@
 """Who gets in, and who does not."""
 
+import html
+import re
 from datetime import timedelta
 
 import pytest
@@ -82,6 +84,23 @@ async def test_a_login_leads_back_to_the_page_asked_for_and_to_no_other_site(con
         "evil",
     ):
         assert (await browser.post("/login", data=who | {"next": other})).headers["location"] == "/floor", other
+
+
+async def test_the_way_back_outlives_a_fragment_and_another_language(console: RunningConsole) -> None:
+    """FL-17: a fragment whose session is gone leads back to the page around it; the language of the login page keeps it."""
+    browser, back = await console.logged_in("boss", "supervisor"), "/tasks?list=all&kind=SMS"
+    browser.cookies.set("backoffice_login", "gone")
+    around = {"HX-Request": "true", "HX-Current-URL": f"{console.url}{back}"}
+    led = (await browser.get("/queue", headers=around)).headers["hx-redirect"]
+    assert led == "/login?expired=1&next=%2Ftasks%3Flist%3Dall%26kind%3DSMS"
+    form = (await browser.get(led)).text
+    link = re.search(r'lang="en" href="([^"]*)"', form)
+    assert link
+    english = await browser.get(html.unescape(link[1]))
+    assert english.headers["location"] == "/login?expired=1&next=%2Ftasks%3Flist%3Dall%26kind%3DSMS"
+    assert f'name="next" value="{html.escape(back)}"' in (await browser.get(english.headers["location"])).text
+    strange = await browser.get("/login/language?lang=ru&next=//evil.example")
+    assert strange.headers["location"] == "/login"
 
 
 async def test_logout_ends_the_cookie_and_the_seat(console: RunningConsole) -> None:

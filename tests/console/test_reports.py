@@ -1,6 +1,7 @@
 """The pages of reports: each figure opens as many rows, a wrong question is told at its field, files hold no formulas."""
 
 import html
+import json
 import re
 from datetime import date, timedelta
 from decimal import Decimal
@@ -112,6 +113,17 @@ async def test_a_wrong_question_is_told_at_its_field_and_nothing_is_left_out_in_
         ("/tasks?list=zz", "list"), ("/queue?show=not&reason=XX", "reason"), ("/queue?colour=red", "colour"),
     ):  # fmt: skip
         assert field in await text(boss, path, 422), path
+    for path, field in (
+        ("/proof?kind=HOUSE", "kind"), ("/proof?unit=moon", "unit"), ("/proof?person=1", "person"), ("/proof?arm=x", "arm"),
+        ("/proof?version=collection/99", "version"), ("/proof/rows?reason=BORED", "reason"), ("/proof?stage=12", "stage"),
+    ):  # fmt: skip
+        refused = await boss.get(path, headers={"Accept": "application/json"})
+        assert (refused.status_code, refused.json()["field"]) == (422, field), path
+    for path in ("arms/rows?arm=x", "arms/rows?strategy=y", "arms/rows?segment=z", "portfolio/rows?currency=XXX",
+                 "promises/rows?week=2026-W99", "promises/rows?week=soon", "steps/rows?version=collection/99"):  # fmt: skip
+        assert f"«{path.partition('?')[2]}»" in await text(boss, f"/reports/{path}", 422), path
+    toast = await boss.get("/proof?arm=x", headers={"HX-Request": "true"})
+    assert "arm" in json.loads(toast.headers["hx-trigger"])["toast"]["text"]
     short = (console.clock.today() - timedelta(days=2)).strftime("%d%m")
     assert date.fromisoformat(str(console.clock.today() - timedelta(days=2))).strftime("%d.%m.%Y") in await text(
         boss, f"/reports/portfolio?as_at={short}"

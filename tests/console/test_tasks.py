@@ -7,6 +7,7 @@ from openpyxl import load_workbook
 from sqlalchemy import select, update
 
 from backoffice_core.cases import service as cases
+from backoffice_core.cases import tasks
 from backoffice_core.cases.models import Case, Task
 from backoffice_core.staff.models import User
 from tests import house
@@ -67,10 +68,11 @@ async def test_a_manager_sees_all_filters_and_exports(console: RunningConsole) -
     assert (await boss.get("/tasks?list=all&when=overdue")).text.count("rowlink") == 1
     assert (await boss.get(f"/tasks?list=all&q={case.number}")).text.count("rowlink") == 1
     assert (await boss.get("/tasks?list=all&q=ковал")).text.count("rowlink") == 2
-    for odd in ("/tasks?task=1", "/tasks?after=1", "/tasks?person=1"):
-        assert (await boss.get(odd)).status_code == 200, odd
-    for odd in ("/tasks?on=x", "/tasks?month=x&view=calendar"):  # a wrong date would show another day's list unseen
-        assert (await boss.get(odd)).status_code == 422, odd
+    assert "Цієї задачі" in (await boss.get("/tasks?task=1")).text
+    wrong = ("on=x", "month=x&view=calendar", "after=1", "person=1", f"person={case.id}", "kind=HOUSE", "unit=moon")
+    for odd in wrong:  # an empty list, or another day's, would look like an answer
+        refused = await boss.get(f"/tasks?list=all&{odd}", headers={"Accept": "application/json"})
+        assert (refused.status_code, refused.json()["field"]) == (422, odd.partition("=")[0]), odd
     calendar = (await boss.get("/tasks?list=all&view=calendar")).text
     assert f"on={console.clock.today()}" in calendar
     book = load_workbook(io.BytesIO((await boss.get("/tasks/export.xlsx?list=all")).content))
@@ -97,3 +99,31 @@ async def test_cc05_a_task_by_hand_in_a_case(console: RunningConsole) -> None:
     assert [(t.kind, t.unit, t.control_date) for t in found] == [
         ("VISIT", "visits", console.clock.today() + timedelta(days=2))
     ]
+
+
+async def test_a_control_date_is_moved_with_a_reason_by_who_may(console: RunningConsole) -> None:
+    """Issue 6, work lists: the date moves with its reason, once; a late task only the head moves; history and list keep it."""
+    task, case = await a_task(console)
+    late, _ = await a_task(console, "VISIT", late=2)
+    call_back, _ = await a_task(console, "CALLBACK")
+    agent, boss = await console.logged_in("anna", "agent", extension=101), await console.logged_in("boss", "manager")
+    await in_unit(console, "anna", "letters")
+    to, today = f"/tasks/{task.id}/date?list=unit", console.clock.today()
+    for fields in ({"control_date": "+3", "note": ""}, {"control_date": "учора", "note": "x"},
+                   {"control_date": "01.01.2020", "note": "x"}, {"control_date": "+0", "note": "x"}):  # fmt: skip
+        bad = await agent.send_form(to, **fields)
+        assert bad.status_code == 422, fields
+        assert f'value="{fields["control_date"]}"' in bad.text
+    for _ in range(2):
+        assert (await agent.send_form(to, control_date="+3", note="у відпустці до п’ятниці")).status_code == 303
+    page = (await agent.get(f"/tasks?list=unit&task={task.id}")).text
+    assert page.count("у відпустці до п’ятниці") == 1
+    assert (await agent.send_form(f"/tasks/{late.id}/date", control_date="+3", note="x")).status_code == 403
+    assert (await boss.send_form(f"/tasks/{call_back.id}/date", control_date="+3", note="x")).status_code == 409
+    assert (await boss.send_form(f"/tasks/{late.id}/date?list=all", control_date="+1", note="авто")).status_code == 303
+    assert "у відпустці" in (await boss.get(f"/case/{case.number}")).text
+    async with console.database.begin() as s:
+        dates = {one: await s.scalar(select(Task.control_date).where(Task.id == one)) for one in (task.id, late.id)}
+        assert dates == {task.id: today + timedelta(days=3), late.id: today + timedelta(days=1)}
+        (moved,) = await tasks.dates_of(s, task.id)
+        assert (moved.from_date, moved.to_date) == (today, today + timedelta(days=3))

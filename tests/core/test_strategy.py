@@ -22,7 +22,7 @@ from backoffice_core.compliance.models import ComplianceDecision
 from backoffice_core.compliance.terms import Entry
 from backoffice_core.config import Settings
 from backoffice_core.db import Database, new_key
-from backoffice_core.errors import Conflict, NotAllowed
+from backoffice_core.errors import BadInput, Conflict, NotAllowed
 from backoffice_core.loans.models import Loan
 from backoffice_core.strategy import facts as reading
 from backoffice_core.strategy import preview, proof, rules, service
@@ -200,6 +200,49 @@ async def test_steps_are_skipped_with_their_reason(bank: Bank) -> None:
         ("SKIPPED", "PROMISE_OPEN", ""), ("SKIPPED", "CURED", ""), ("SKIPPED", "TASK_CANCELLED", "телефонував сам"),
         ("SKIPPED", "HOLD", ""), ("SKIPPED", "STAGE_CHANGED", ""),
     ]  # fmt: skip
+
+
+async def test_a_hold_of_messages_stops_messages_and_nothing_else(bank: Bank) -> None:
+    """Issue 6: holds with evidence, end and what they stop; the case is worked on, its SMS step is skipped with the reason, the
+    hold ends with its last day."""
+    await bank.file({"n": 1}, {"n": 2})
+    await go_live(bank, [STEPS[0], STEPS[1] | {"day": 0}, STEPS[2], {"key": "s2", "stage": 1, "day": 4, "kind": "SMS"}])
+    await bank.night()
+    case, actor = await bank.case(), new_key()
+    async with bank.database.begin() as s:
+        with pytest.raises(BadInput, match="Which channels"):
+            await holds.place(
+                s, case.id, "CHANNEL", evidence="лист 5", until=None, today=WEDNESDAY, at=bank.now, by=actor
+            )
+        until = WEDNESDAY + timedelta(days=2)
+        given = {"evidence": "лист 5", "until": until, "today": WEDNESDAY, "at": bank.now, "by": actor}
+        await holds.place(s, case.id, "CHANNEL", channels=["sms", "легкий"], **given)
+    for day in (1, 2):
+        bank.at(WEDNESDAY + timedelta(days=day))
+        await bank.file(*({"n": n, "days_past_due": 10 + day} for n in (1, 2)))
+        await bank.night()
+    async with bank.database.begin() as s:
+        found = {(d.case_id == case.id, d.step): (d.state, d.reason) for d in await s.scalars(select(StepDue))}
+    assert found[True, "sms"] == ("SKIPPED", "HOLD")
+    assert [found[mine, "call"][1] for mine in (True, False)] == ["", ""]
+    assert (found[True, "letter"], found[False, "sms"][1]) == (("OPEN", ""), "")
+    assert (await bank.case()).state == "ACTIVE", "calls go on"
+    bank.at(WEDNESDAY + timedelta(days=4))
+    await bank.file(*({"n": n, "days_past_due": 14} for n in (1, 2)))
+    await bank.night()
+    async with bank.database.begin() as s:
+        (hold,) = await cases.holds_of(s, case.id)
+        assert (hold.stops, hold.lifted_why) == (["sms"], "HOLD_ENDED")
+        assert [e.data["act"] for e in await cases.events(s, case.id) if e.kind == "hold"] == ["lifted", "placed"]
+        again = select(StepDue.reason).where(StepDue.case_id == case.id, StepDue.step == "s2")
+        assert (await s.scalars(again)).all() == [""], "the next message goes out"
+        await holds.place(s, case.id, "DISPUTE", evidence="лист 6", until=bank.now.date(), today=bank.now.date(), at=bank.now,
+                          by=actor)  # fmt: skip
+        await holds.place(s, case.id, "CHANNEL", evidence="лист 7", until=None, today=bank.now.date(), at=bank.now, by=actor,
+                          channels=["visit"])  # fmt: skip
+        dispute = next(one for one in await cases.holds_of(s, case.id) if one.kind == "DISPUTE")
+        assert await holds.lift(s, dispute.id, why="вирішено", at=bank.now, by=actor) == "ACTIVE", "visits stay stopped"
+        assert await cases.stopped(s, case.id, "visit", bank.now.date()) == "CHANNEL"
 
 
 async def test_cp02_an_unlawful_step_is_not_done_and_proves_it(bank: Bank) -> None:

@@ -58,6 +58,30 @@ def test_cp06_what_stands_in_the_way(change: dict[str, object], expected: tuple[
     assert kinds(one, replace(FACTS, **change), 0) == [expected]  # type: ignore[arg-type]
 
 
+def test_a_hold_of_one_channel_stops_that_channel_alone() -> None:
+    """Issue 6: holds say what they stop. A case that waits without such a hold is stopped whole."""
+    one = version(
+        {}, {"kind": "CALL"}, {"kind": "SPECIALIST"}, {"kind": "EMAIL", "fallback": "LETTER", "fallback_on": ["HOLD"]}
+    )
+    quiet = replace(FACTS, held=frozenset({"sms", "email"}))
+    assert kinds(one, quiet, 0) == [("SMS", "HOLD"), ("CALL", ""), ("SPECIALIST", ""), ("LETTER", "")]
+    waits = replace(FACTS, state="ON_HOLD", held=frozenset({"call"}))
+    assert kinds(one, waits, 0) == [("SMS", ""), ("CALL", "HOLD"), ("SPECIALIST", "HOLD"), ("EMAIL", "")]
+    assert {reason for _, reason in kinds(one, replace(FACTS, state="ON_HOLD"), 0)[:3]} == {"HOLD"}
+
+
+def test_a_scope_is_stages_and_segment() -> None:
+    one = version({}, {"stage": 2}, scope={"stage": ["1", "3"], "product": "CASH"})
+    cash = replace(FACTS, product="CASH")
+    assert [rules.governs(one, f) for f in (cash, FACTS, replace(cash, stage=2), replace(cash, stage=3))] == [
+        True, False, False, True,
+    ]  # fmt: skip
+    for wrong in (["x"], "1,10", [-1]):
+        with pytest.raises(BadInput) as refused:
+            version({}, scope={"stage": wrong})
+        assert refused.value.details["field"] == "stage"
+
+
 def test_work_inside_the_house_goes_on_during_a_hold() -> None:
     one = version({"fallback": "SPECIALIST", "fallback_on": ["HOLD"]})
     assert kinds(one, replace(FACTS, state="ON_HOLD"), 0) == [("SPECIALIST", "")]

@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from agent_console.console import Console
 from agent_console.deps import console_of
+from agent_console.pages.api.faults import fault
 from backoffice_core.db import unfit
 from backoffice_core.errors import BadInput, NotAllowed, NotFound, Refused
 from backoffice_core.events import News
@@ -71,9 +72,10 @@ class _Route(APIRoute):
                 return await inner(request)
             except RequestValidationError as error:
                 first = error.errors()[0]
-                where = ".".join(str(part) for part in first["loc"] if part not in {"body", "query"})
-                remedy = "Compare with /api/docs."
-                return _refusal(422, "BAD_INPUT", f"{where or 'The body'}: {first['msg']}.", remedy, where)
+                json_is_wrong = first["type"] == "json_invalid"
+                where = "" if json_is_wrong else ".".join(str(p) for p in first["loc"] if p not in {"body", "query"})
+                message, remedy = fault(first)
+                return _refusal(422, "BAD_INPUT", f"{where or 'The body'} {message}.", remedy, where)
             except Refused as refused:
                 status = next((code for kind, code in _STATUS if isinstance(refused, kind)), 409)
                 where = str(refused.details.get("field") or "")

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from agent_console.pages.api.access import MOST, ClientWork, Refusal, client, new_router
+from agent_console.pages.api.faults import fault
 from agent_console.pages.api.rows import UNSTORABLE, unstorable
 from backoffice_core.compliance import elsewhere
 from backoffice_core.days import meant_moment
@@ -75,7 +76,7 @@ async def _take(work: ClientWork, body: Contacts) -> ContactsTaken:
             row = ContactRow.model_validate(raw)
         except ValueError as error:
             first = error.errors()[0]  # type: ignore[attr-defined]
-            raise ValueError(first["msg"], ".".join(map(str, first["loc"]))) from None
+            raise ValueError(fault(first, ContactRow)[0], ".".join(map(str, first["loc"]))) from None
         said = row.model_dump() | {"at": row.at.isoformat()}
         return elsewhere.read_row(said, source, country=settings.jurisdiction, zone=zone, now=work.now)
 

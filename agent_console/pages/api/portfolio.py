@@ -68,7 +68,10 @@ class _Owed(BaseModel):
 
 
 class BalanceIn(_Owed):
-    """What a loan that is known owes, as at a moment."""
+    """What a loan that is known owes, as at a moment.
+
+    One later in the day with the same `as_at` and other sums takes the place of the former: the last word of your core counts,
+    and what it had said stays in the loan's history. In one post a contract stands once; its second row is refused."""
 
 
 class LoanIn(_Owed):

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, Field, ValidationError
 
 from agent_console.pages.api.access import MOST, Refusal
+from agent_console.pages.api.faults import fault
 
 UNSTORABLE = "Text with a NUL or a lone surrogate cannot be stored"
 Row = TypeVar("Row", bound=BaseModel)
@@ -31,9 +32,17 @@ def read(rows: Sequence[Mapping[str, Any]], kind: type[Row]) -> tuple[list[Row],
             good.append(kind.model_validate(raw))
             where.append(index)
         except ValidationError as error:
-            first = error.errors()[0]
-            refused.append(Refusal(index=index, field=".".join(map(str, first["loc"])), message=first["msg"]))
+            refused.append(refusal(index, error.errors()[0], kind))
     return good, where, refused
+
+
+def refusal(index: int, first: Mapping[str, Any], kind: type[BaseModel]) -> Refusal:
+    """What is wrong with a row, in words."""
+    message, remedy = fault(first, kind)
+    return Refusal(
+        index=index, field=".".join(map(str, first["loc"])), message=message,
+        remedy=f"{remedy} Then send this row again; the others count.",
+    )  # fmt: skip
 
 
 def unstorable(value: Any, where: str = "") -> str:
@@ -54,13 +63,6 @@ def unstorable(value: Any, where: str = "") -> str:
 def unfit(text: str) -> bool:
     """NUL, or half of a pair of UTF-16."""
     return any(sign == "\0" or "\ud800" <= sign <= "\udfff" for sign in text)
-
-
-def storable(text: str) -> str:
-    """For fields of a body that stands or falls whole. Raises ValueError."""
-    if unfit(text):
-        raise ValueError(UNSTORABLE)
-    return text
 
 
 def joined(unreadable: list[Refusal], later: Sequence[Any], where: Sequence[int]) -> list[Refusal]:

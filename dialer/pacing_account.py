@@ -13,12 +13,17 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from dialer.pacing_shift import HOUR_S, ShiftClock
+
 LEAST = 1e-5  # threshold when nothing more may be spent: practically no risk
-HOUR_S = 3600.0
 HOUR_PARTS = 12  # the last hour is kept in as many parts
 SLACK = 3.0  # calls by which the promise of an hour may be passed in a sixty minutes that begin anywhere
-SURE = 0.85  # share of the answers to come until the shift ends that is counted on; of those of an hour, all are
+SURE = (
+    0.65  # share of the answers until the shift ends that is counted on: fewer may answer. Of those of an hour, all are
+)
 KEPT = 2.5  # calls kept back, as abandoned calls come in bursts of two and three
+BURST_S = 20.0  # seconds' answers that are kept back for a step of the answer rate
+HOUR_EASE = 0.03  # share that may be abandoned in an hour with one call left and one answer to come
 
 
 @dataclass(frozen=True)
@@ -43,9 +48,15 @@ def pace(left: float, answers: float, kept: float = KEPT) -> float:
     return min(max(left - kept, left / 4) / max(answers, 1.0), 0.005 * 4 ** min(left - kept, 6.0))
 
 
-def _kept(bears: float) -> float:
-    """Calls kept back in an hour that bears so many: larger teams have larger bursts."""
-    return 2.0 + min(max(0.2 * (bears - 4.5), 0.0), 2.5)
+def hour_pace(left: float, answers: float, bears: float) -> float:
+    """The same for an hour that bears so many calls in all. An hour is short and a team small: most are lost by chance, so that
+    it may go on a little while one call is left, and freely while there are three. Found by dynamic programming as well, at
+    one hour in a hundred that passes its limit. Larger teams have larger bursts, for which more is kept back.
+    """
+    if left < 1:
+        return 0.0
+    kept = 0.2 + min(max(0.2 * (bears - 4.5), 0.0), 2.5)
+    return HOUR_EASE * max(left - kept, 0.0) ** 1.4 / math.sqrt(max(answers, 1.0))
 
 
 class Account:
@@ -66,9 +77,8 @@ class Account:
         # people hung up on at the moment at which a machine was: misjudged
         self.judged_live, self.judged_people = m.get("judged", (150.0, 0.0))
         self.last: list[list[float]] = [list(x) for x in m.get("last", [[0.0, 0, 0]])]
-        # seconds left of the shift, and the most that were; live and abandoned in it, and in its hours counted from its
-        # beginning and from its end
-        self.left, self.length = m.get("shift", (None, 0.0))
+        # live and abandoned of the shift, and of its hours counted from its beginning and from its end
+        self.clock = ShiftClock(m.get("clock"))
         self.of_shift: list[int] = list(m.get("of_shift", (0, 0)))
         self.of_hours: list[list[int]] = [list(x) for x in m.get("of_hours", ([0, 0, 0], [0, 0, 0]))]
         self.aim: float = m.get("aim", 0.0)
@@ -79,13 +89,14 @@ class Account:
             "speed": [self.speed_live, self.speed_s], "ratio": self.ratio, "foretold": self.foretold,
             "mean_risk": self.mean_risk, "spent": self.spent, "calm": [self.calm_live, self.calm_abandoned],
             "judged": [self.judged_live, self.judged_people],
-            "last": [list(x) for x in self.last], "shift": [self.left, self.length], "of_shift": list(self.of_shift),
+            "last": [list(x) for x in self.last], "clock": self.clock.memory(), "of_shift": list(self.of_shift),
             "of_hours": [list(x) for x in self.of_hours], "aim": self.aim,
         }  # fmt: skip
 
     def count(self, t: float, left: float, live: int, abandoned: int, machines: int = 0) -> None:
         """`left`: seconds to the end of the shift. `machines`: calls just ended as such."""
-        dt = self._passed(t, left)
+        known = self._passed(t, left)
+        dt = known or 0.0
         self.t = t
         if self.live0 is None:
             self.live0, self.abandoned0 = live, abandoned
@@ -107,29 +118,28 @@ class Account:
         self.judged_people += min(lost, machines)
         self.foretold += self.mean_risk * more
         self.live, self.abandoned = live, abandoned
-        self._count_hours(dt, max(left, 0.0), more, lost)
+        if self.clock.passed(known, left, more):
+            self.of_shift = [0, 0]
+        self._count_hours(dt, more, lost)
 
-    def _passed(self, t: float, left: float) -> float:
+    def _passed(self, t: float, left: float) -> float | None:
         """Seconds since the last count. Another leader's t has another zero: only where the shift's rest shrank alike is
-        a long time believed."""
+        a long time believed, and None says that it is not known."""
         if self.t is None:
             return 0.0
-        dt = max(t - self.t, 0.0)
-        alike = self.left is not None and abs(self.left - max(left, 0.0) - dt) < 5
-        return dt if alike else min(dt, 60.0)
+        dt, was = t - self.t, self.clock.left
+        alike = was is not None and abs(was - max(left, 0.0) - dt) < 5
+        return max(dt, 0.0) if alike or 0 <= dt <= 60 else None
 
-    def _count_hours(self, dt: float, left: float, more: int, lost: int) -> None:
+    def _count_hours(self, dt: float, more: int, lost: int) -> None:
         part = self.last[-1]
         part[0] += dt
         part[1] += more
         part[2] += lost
         if part[0] >= HOUR_S / HOUR_PARTS:
             self.last = [*self.last[-HOUR_PARTS:], [0.0, 0, 0]]
-        if self.left is None or left > self.left + HOUR_S:  # another shift
-            self.length, self.of_shift = left, [0, 0]
-        self.left = left
         self.of_shift = [self.of_shift[0] + more, self.of_shift[1] + lost]
-        numbers = (int((self.length - left + 1e-6) / HOUR_S), math.ceil(left / HOUR_S - 1e-9))
+        numbers = (self.clock.hour()[0], self.clock.hour_from_end()[0])
         for hour, number in zip(self.of_hours, numbers, strict=True):
             hour[1] += more
             hour[2] += lost
@@ -143,15 +153,19 @@ class Account:
     def steer(self, in_flight: float) -> Steer:
         """`in_flight`: answers still to come from calls placed."""
         budget = self.target * self.live - self.abandoned
-        ahead, risked = SURE * self.to_come(self.left or 0.0), 0.05 * in_flight
+        ahead, risked = SURE * self.to_come(self.clock.ahead()), 0.05 * in_flight
+        # many more may answer at once than ever before: a large team loses more in the seconds until that is seen
+        kept = KEPT + min(max(BURST_S * self.speed_live / self.speed_s - 0.6, 0.0), 8.0)
         paces = [
-            self._pace(self.target, live, lost, ahead, risked, KEPT)
+            pace(self._left(self.target, live, lost, ahead, risked), ahead, kept)
             for live, lost in ((self.live, self.abandoned), self.of_shift)
         ]
         if self.worst_hour is not None:
             paces += [
-                self._pace(
-                    self.worst_hour, live, lost, coming, 0.03 * in_flight, _kept(self.worst_hour * (live + coming))
+                hour_pace(
+                    self._left(self.worst_hour, live, lost, coming, 0.03 * in_flight),
+                    coming,
+                    self.worst_hour * (live + coming),
                 )
                 for live, lost, coming in self._hours()
             ]
@@ -159,28 +173,28 @@ class Account:
         spent = allowed < 0.02 * self.target
         # more are abandoned than foretold, as later calls may be answered before earlier ones: by how much is learned
         trust = (self.foretold + 7) / (self.abandoned - (self.abandoned0 or 0) + 12)
-        self.aim = allowed * min(max(trust, 0.3), 1.3)
+        self.aim = allowed * min(max(trust, 0.05), 1.3)
         threshold = max(min(math.exp(self.ratio) * self.aim, 0.6), LEAST)
         self.spent = spent
         return Steer(threshold, allowed, budget, spent)
 
-    def _pace(self, share: float, live: float, lost: float, coming: float, risked: float, kept: float) -> float:
+    def _left(self, share: float, live: float, lost: float, coming: float, risked: float) -> float:
+        """Calls that a promise of that share can still bear, with what the answers to come earn."""
         unavoidable = max(self.calm_abandoned / self.calm_live, self.judged_people / self.judged_live)
-        return pace((share - unavoidable) * coming + share * live - lost - risked, coming, kept)
+        return (share - unavoidable) * coming + share * live - lost - risked
 
     def _hours(self) -> list[tuple[float, float, float]]:
         """Live, abandoned and answers to come, of the hours of the shift that this moment belongs to, and of sixty minutes
         that began somewhat earlier."""
-        left = self.left or 0.0
-        from_start, to_end = self.of_hours
+        clock, (from_start, to_end) = self.clock, self.of_hours
         found: list[tuple[float, float, float]] = [
-            (from_start[1], from_start[2], self.to_come(min((from_start[0] + 1) * HOUR_S - self.length + left, left))),
-            (to_end[1], to_end[2], self.to_come(left - (to_end[0] - 1) * HOUR_S)),
+            (from_start[1], from_start[2], self.to_come(clock.hour()[1])),
+            (to_end[1], to_end[2], self.to_come(clock.hour_from_end()[1])),
         ]
         seconds = live = abandoned = 0.0
         for part in reversed(self.last):
             seconds, live, abandoned = seconds + part[0], live + part[1], abandoned + part[2]
-            found.append((live, abandoned - SLACK, self.to_come(min(HOUR_S - seconds, left))))
+            found.append((live, abandoned - SLACK, self.to_come(clock.within(HOUR_S - seconds))))
         return found
 
     def placed(self, rate: float, calls: int, risk: float) -> None:

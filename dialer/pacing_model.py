@@ -12,7 +12,8 @@ from dialer.pacing_tables import RING_BINS, RING_STEP, TALK_STEP, Beliefs, Q, Ri
 
 RELEARN_S = (20.0, 180.0)  # tables are made again that often: at first, later
 SILENCE = 15.0  # due answers that did not come; chance does that once in three million times
-MEMORY_S = (120.0, 500.0, 2400.0)
+MEMORY_S = (15.0, 60.0, 300.0, 2400.0)  # the shortest ones for steps, believed as soon as they explain more than chance
+YOUNG = 1.5  # ring timeouts: before so long nobody knows of how many the late answers are still to come
 
 
 class AnswerRate:
@@ -25,9 +26,10 @@ class AnswerRate:
     EVERY_S = 5.0
 
     def __init__(self, memory: dict[str, Any], start: float) -> None:
-        self.beliefs: list[list[float]] = [list(b) for b in memory.get("beliefs", ())] or [
-            [1.5, 1.5 / start, 1 / 3] for _ in MEMORY_S
-        ]
+        kept = memory.get("beliefs", ())
+        if len(kept) != len(MEMORY_S):
+            kept = [[1.5, 1.5 / start, 1 / len(MEMORY_S)] for _ in MEMORY_S]
+        self.beliefs: list[list[float]] = [list(b) for b in kept]
         self.answers, self.exposure, self.span = memory.get("open", (0.0, 0.0, 0.0))
         self.age, self.usual = memory.get("usual", (0.0, math.log(start)))
         # answers that were due, as usual, since the last one came; after a silence no chance explains: answers that are
@@ -123,7 +125,13 @@ class Model:
             self.coming = Tables(basis, start)
             while self.coming.steps < steps:
                 self.coming.step()
-        self._weigh(memory.get("weighed", self.rate.safe))
+        self._weigh(memory.get("weighed", self.p))
+
+    @property
+    def p(self) -> float:
+        """The chance that a dial is answered, as a decision reckons with it."""
+        young = self.age < YOUNG * self.ring.timeout
+        return max(self.rate.safe, self.start.answer_rate) if young else self.rate.safe
 
     def _basis(self) -> dict[str, Any]:
         return {
@@ -142,6 +150,9 @@ class Model:
     def learn(self, o: Observation) -> None:
         dt = 0.0 if self.t is None else min(max(o.t - self.t, 0.0), 5.0)
         self.t = o.t
+        if self.ring.expect(o.ring_timeout):
+            self.tables, self.coming = Tables(self._basis(), self.start).finished(), None
+            self._weigh(self.p)
         answers = 0
         for outcome, seconds in o.attempts:
             if outcome == "answer":
@@ -170,14 +181,14 @@ class Model:
         if self.coming:
             if not self.coming.step():
                 self.tables, self.coming = self.coming, None
-                self._weigh(self.rate.safe)
+                self._weigh(self.p)
         elif self.limit != self.tables.basis["limit"] or self.since_tables > min(
             max(self.age / 8, RELEARN_S[0]), RELEARN_S[1]
         ):
             self.coming = Tables(self._basis(), self.start)
             self.since_tables = 0.0
-        if abs(self.rate.safe - self.weighed) > 0.02 * self.rate.safe:
-            self._weigh(self.rate.safe)
+        if abs(self.p - self.weighed) > 0.02 * self.p:
+            self._weigh(self.p)
 
     def _weigh(self, p: float) -> None:
         """Rows by age of a ringing call: chance of an answer by each moment, and its square; made again as p moves."""
@@ -203,9 +214,7 @@ class Model:
         in_time = sum(tau < left - 0.5 for tau in self.tables.ring.taus) / Q
         if left < o.ring_timeout and in_time < 1:
             in_time = 0.0
-        net = Net(
-            len(o.free) - len(o.waiting), self.rate.safe, self.rate.cv2, answers[2 * Q], releases[Q // 2], in_time
-        )
+        net = Net(len(o.free) - len(o.waiting), self.p, self.rate.cv2, answers[2 * Q], releases[Q // 2], in_time)
         net.moments = [
             ((q + 0.5) / Q, answers[q], answers[q] - answers[Q + q], releases[q], releases[q] - releases[Q + q])
             for q in range(Q)

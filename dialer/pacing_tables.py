@@ -9,6 +9,7 @@ from typing import Any
 
 Q = 5  # moments at which the answer of a new call is imagined: the middles of Q equally likely parts
 RING_STEP, RING_BINS = 0.5, 150
+USUAL_TIMEOUT_S = 25.0
 TALK_STEP, TALK_BINS = 2.0, 450
 WRAP_STEP, WRAP_BINS = 1.0, 240
 
@@ -46,15 +47,33 @@ class Ringing:
     """Time to an answer (Fa) and to any other end (Fo), both since Originate, on a grid of RING_STEP."""
 
     def __init__(self, memory: dict[str, Any], answer_after: float) -> None:
-        answered = gamma_masses(answer_after, 3, RING_STEP, RING_BINS)
-        other = [0.2 / RING_BINS] * RING_BINS
-        for i in range(46, 56):
-            other[i] += 0.08
-        self.answers = Bins([30 * m for m in answered], 1500, memory.get("answers"))
-        self.others = Bins([10 * m for m in other], 1500, memory.get("others"))
+        self.answer_after = answer_after
+        self.answers = Bins([0.0] * RING_BINS, 1500, memory.get("answers"))
+        self.others = Bins([0.0] * RING_BINS, 1500, memory.get("others"))
+        self.timeout = 0.0
+        self.expect(memory.get("timeout", USUAL_TIMEOUT_S))
 
     def memory(self) -> dict[str, Any]:
-        return {"answers": list(self.answers.count), "others": list(self.others.count)}
+        return {"answers": list(self.answers.count), "others": list(self.others.count), "timeout": self.timeout}
+
+    def expect(self, timeout: float) -> bool:
+        """First beliefs by the seconds after which nobody rings any longer; whether they have changed. The longer people
+        are let ring, the less is believed to be known of when they answer."""
+        timeout = max(timeout, 1.0)
+        if abs(timeout - self.timeout) < RING_STEP:
+            return False
+        self.timeout = timeout
+        last = min(max(int(timeout / RING_STEP), 4), RING_BINS - 7)
+        usual = gamma_masses(self.answer_after, 3, RING_STEP, RING_BINS)[:last]
+        any_time = max(1 - USUAL_TIMEOUT_S / timeout, 0.0)
+        total = sum(usual)
+        answered = [(1 - any_time) * m / total + any_time / last for m in usual]
+        self.answers.prior = [30 * m for m in answered] + [0.3 / RING_BINS] * (RING_BINS - last)
+        other = [0.2 / RING_BINS] * RING_BINS
+        for i in range(last - 4, last + 6):
+            other[i] += 0.08
+        self.others.prior = [10 * m for m in other]
+        return True
 
     def learn(self) -> None:
         self.fa = self._cdf(self.answers)

@@ -5,6 +5,7 @@ one did not. `--seeds 1,2` or `--fresh 2`; `--only blackout` takes worlds whose 
 
 import argparse
 import json
+import math
 import os
 import random
 import secrets
@@ -73,6 +74,15 @@ def worlds() -> dict[str, Floor]:
         of("zero of time far off", 8, zero=8.2e6), of("limit 1 s", 12, limit=1.0), of("restless agents", 10, 0.2,
            pause_every=900.0, pause=240.0),
         of("few lines", 12, 0.15, lines=30), of("half a shift", 8, 0.2, hours=4.5), of("one hour", 15, 0.25, hours=1.0),
+        of("the end is not known", 12, told=lambda t, end: math.inf),
+        of("the end is not known, 5 agents", 5, told=lambda t, end: math.inf),
+        of("the end is far off", 12, told=lambda t, end: 30 * 86_400.0),
+        of("the end moves along", 12, told=lambda t, end: t + 3600.0),
+        of("the end is told too late", 12, told=lambda t, end: end + 2.5 * H),
+        of("the end flips", 12, told=lambda t, end: end + (2 * H if t // 60 % 2 else 0)),
+        of("two hours", 10, 0.2, hours=2.0), of("two hours, 5 agents", 5, 0.15, hours=2.0),
+        of("p .10 to .45 in two hours", 10, steps((0, 0.1), (0.7, 0.45), (1.4, 0.1)), hours=2.0),
+        of("p .10 to .45 near the end", 10, steps((0, 0.1), (1.5, 0.45)), hours=2.0),
         of("target 1 %", 15, 0.25, settings=target(target_abandon=0.01)),
         of("target 1 %, 5 agents", 5, 0.25, settings=target(target_abandon=0.01)),
         of("target 0", 10, 0.25, settings=target(target_abandon=0.0)),

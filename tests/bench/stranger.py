@@ -46,6 +46,7 @@ class Floor:
     handovers: tuple[float, ...] = ()
     lines: int = 10_000
     before: tuple[int, int] = (0, 0)  # live and abandoned of the window so far
+    told: Callable[[float, float], float] = lambda t, end: end  # the horizon that the pacer is told
     settings: PacingSettings = field(default_factory=PacingSettings)
 
 
@@ -224,7 +225,7 @@ class Play:
         lines = max(w.lines - len(self.ringing) - len(self.waiting) - len(ages["talk"]), 0)
         calls = self.pacer.decide(
             Observation(
-                t=t + self.offset, horizon=self.out.length + self.offset, free=ages["free"], talking=ages["talk"],
+                t=t + self.offset, horizon=w.told(t, self.out.length) + self.offset, free=ages["free"], talking=ages["talk"],
                 wrapping=ages["wrap"], ringing=tuple(t - at for at in self.ringing.values()),
                 waiting=tuple(t - at for at in self.waiting.values()), on_break=states.count("pause"),
                 logged_in=len(states) - states.count("gone"), trunks_free=lines, attempts=tuple(self.attempts),

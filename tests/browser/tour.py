@@ -177,6 +177,7 @@ async def reports(page: Page, console: RunningConsole, look: Look) -> None:
     for path, name, languages in (
         ("/portfolio", "13-report-portfolio", ALL), ("/rolls", "13-report-rolls", ("ru",)),
         ("/promises", "13-report-promises", ("uk",)), ("/arms", "13-report-arms", ALL), ("/load", "13-report-load", ()),
+        ("/calls?by=hour", "13-report-calls", ALL),
         ("/portfolio/rows?bucket=1-30&figure=overdue", "13-report-rows", ("ru",)), ("/steps", "13-report-steps", ("uk",)),
         ("/promises?as_at=колись", "13-report-bad", ("uk",)),
     ):  # fmt: skip
@@ -200,6 +201,9 @@ async def case_work(page: Page, console: RunningConsole, look: Look) -> None:
     await page.click("[popovertarget^=accept-]")
     await look(page, "14-case-work-accepting", languages=())
     await page.keyboard.press("Escape")
+    await page.goto(f"{console.url}/case/{await world.court(console)}/work")
+    await page.click("#court details summary")
+    await look(page, "14-case-work-court", languages=())
     await page.goto(f"{console.url}/rules?country=UA&code=UA-MILITARY")
     await look(page, "15-rules")
     await page.goto(f"{console.url}/overdue")

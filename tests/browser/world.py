@@ -357,6 +357,18 @@ async def case_work(console: RunningConsole) -> int:
     return case.number
 
 
+async def court(console: RunningConsole) -> int:
+    """A case that the lawyers took over by an act: the claim may be noted."""
+    taker = await console.person("lesia", "supervisor", name="Гнатюк Леся Богданівна")
+    async with console.database.begin() as s:
+        one = await house.borrower(s, console.clock)
+        given = await hand_over.propose(
+            s, one.case.id, to_unit="legal", reason="91 день", at=console.clock.now(), by=None, to_owner=taker.id
+        )
+        await hand_over.accept(s, given.id, at=console.clock.now(), by=taker.id)
+    return one.case.number
+
+
 async def strategy(console: RunningConsole) -> int:
     """The shipped strategy in force, a draft beside it, and steps of a month in all states; the number of a case."""
     clock, today, dice = console.clock, console.clock.today(), Random(12)

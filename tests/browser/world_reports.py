@@ -6,12 +6,14 @@ from random import Random
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backoffice_core.borrowers.models import Person
+from backoffice_core.borrowers.models import ContactPoint, Person
+from backoffice_core.call_centre.models import CallAttempt
 from backoffice_core.cases.models import Case, CaseEvent, Task
 from backoffice_core.clock import Clock
 from backoffice_core.collection.models import Promise, StageMove
 from backoffice_core.db import new_key
 from backoffice_core.loans.models import Loan, LoanBalance, Payment
+from backoffice_core.reports import costs
 from backoffice_core.staff.models import User
 from backoffice_core.strategy import rules
 from backoffice_core.strategy.models import StrategyVersion
@@ -30,6 +32,8 @@ async def reported(console: RunningConsole) -> None:
             id=new_key(), strategy="a_arms", version=1, title="Дві гілки", state="APPROVED", content=ARMS,
             changed_at=clock.now(), live_from=clock.today() - timedelta(days=60), submitted_by="os:a", decided_by="os:b",
         ))  # fmt: skip
+        for kind, amount in (("attempt", "0.05"), ("line_minute", "0.60"), ("agent_minute", "3.20")):
+            await costs.put(s, kind, "UAH", Decimal(amount), clock.today() - timedelta(days=90), by="test")
         for n in range(LOANS):
             await _loan(s, clock, dice, n, people)
 
@@ -74,6 +78,7 @@ async def _case(s: AsyncSession, clock: Clock, dice: Random, loan: Loan, people:
         case_id=case.id, kind="stage", before="", after=str(1 + dice.randrange(2)), as_at=opened.date(), why="OPENED",
         days_past_due=5, version=1, recorded_at=opened,
     ))  # fmt: skip
+    await _calls(s, dice, case, people)
     better = rules.arm_of(rules.read("a_arms", ARMS), case.number) == "challenger"
     if dice.random() < (0.75 if better else 0.45):
         s.add(CaseEvent(case_id=case.id, at=opened + timedelta(hours=30), kind="outcome", data={"rpc": True}))
@@ -97,3 +102,28 @@ async def _case(s: AsyncSession, clock: Clock, dice: Random, loan: Loan, people:
         state="DONE" if done else "OPEN", unit=dice.choice(("letters", "legal", "messages")), owner_id=owner.id,
         created_at=opened, closed_at=done, closed_by=dice.choice(people).id if done else None,
     ))  # fmt: skip
+
+
+async def _calls(s: AsyncSession, dice: Random, case: Case, people: list[User]) -> None:
+    """Some calls to a borrower of whom one number is known, at what they cost."""
+    phone = ContactPoint(
+        id=new_key(), person_id=case.person_id, kind="phone", value=f"+38050{case.number % 10_000_000:07}", owner_kind="self",
+        number_type="mobile", rank=0, state="UNVERIFIED",
+    )  # fmt: skip
+    s.add(phone)
+    await s.flush()
+    for n in range(dice.randrange(1, 4)):
+        at = case.opened_at + timedelta(hours=3 + 5 * n)
+        result = dice.choice(("ANSWERED_HUMAN", "ANSWERED_HUMAN", "NO_ANSWER", "BUSY", "ABANDONED"))
+        talked = result == "ANSWERED_HUMAN"
+        call = CallAttempt(
+            id=new_key(), case_id=case.id, person_id=case.person_id, contact_point_id=phone.id, number=phone.value, trunk="t",
+            campaign="collection", purpose="collection", caller_id="", language="uk", fence=1, state="ENDED", business_at=at,
+            claimed_at=at, answered_at=at if talked else None, bridged_at=at if talked else None, result=result,
+            ended_at=at + timedelta(seconds=90 if talked else 20), agent_id=dice.choice(people).id if talked else None,
+            abandoned=result == "ABANDONED",
+        )  # fmt: skip
+        s.add(call)
+        if talked:
+            said = {"rpc": dice.random() < 0.7, "outcome": "REFUSE"}
+            s.add(CaseEvent(case_id=case.id, at=at, kind="outcome", call_id=call.id, data=said))

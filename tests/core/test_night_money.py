@@ -15,9 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backoffice_core import money_in, nightly
 from backoffice_core.borrowers.models import Person
 from backoffice_core.cases import service as cases
-from backoffice_core.cases.models import Case
-from backoffice_core.collection import matching, plans
+from backoffice_core.cases.models import Case, CaseEvent
+from backoffice_core.cases.rules import may_move
+from backoffice_core.collection import bands, matching, plans
 from backoffice_core.collection import service as collection
+from backoffice_core.collection.models import StageMove
+from backoffice_core.collection.rules import stage_of
 from backoffice_core.config import Settings
 from backoffice_core.db import Database
 from backoffice_core.errors import BadInput
@@ -67,6 +70,31 @@ def rows(dice: random.Random, day: int) -> list[dict[str, Any]]:
              "overdue_principal": late, "balance": balance, "currency": "UAH" if n <= 50 else "EUR"}
         )  # fmt: skip
     return out
+
+
+async def moved_only_as_listed(bank: Bank) -> None:
+    """Property: each line of a case's history goes on where the one before ended, by a move that domain.md 4.2 lists; stages and
+    buckets too, each by the days that it names."""
+    async with bank.database.begin() as s:
+        at: dict[UUID, str] = {}
+        lines = await s.execute(
+            select(CaseEvent.case_id, CaseEvent.data).where(CaseEvent.kind == "state").order_by(CaseEvent.id)
+        )
+        for case_id, data in lines:
+            before, to = data["from"], data["to"]
+            assert before == at.get(case_id, ""), data
+            assert may_move(before, to) or (before, to) in {("", "NEW"), ("ON_HOLD", "ON_HOLD")}, data
+            at[case_id] = to
+        assert at == {case_id: now for case_id, now in await s.execute(select(Case.id, Case.state))}
+        stood: dict[tuple[UUID, str], str] = {}
+        buckets = await bands.in_force(s, "bucket", WEDNESDAY)
+        for move in await s.scalars(select(StageMove).order_by(StageMove.id)):
+            assert move.before == stood.get((move.case_id, move.kind), ""), move
+            named = buckets.code(move.days_past_due) if move.kind == "bucket" else str(stage_of(move.days_past_due))
+            assert move.after == named
+            stood[move.case_id, move.kind] = move.after
+        for case in await s.scalars(select(Case)):
+            assert (stood[case.id, "stage"], stood[case.id, "bucket"]) == (str(case.stage), case.bucket)
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -130,6 +158,7 @@ async def test_dm09_the_night_and_one_borrower_at_a_time_give_the_same(bank: Ban
         together = await state(s)
     assert [one - two for one, two in zip(alone, together, strict=True)] == [Counter()] * len(STATE)
     assert alone == together
+    await moved_only_as_listed(bank)
     judged = report.counts("judge_promises")
     assert judged["kept"]
     assert judged["broken"]

@@ -41,6 +41,7 @@ bench: setup ## answer to bridge and card, 500 consoles, the listener's events, 
 	@$(PY) -m tests.bench.events
 	@$(PY) -m tests.bench.lists
 	@$(PY) -m tests.bench.requeue
+	@$(PY) -m tests.bench.hours
 	@$(PY) -m tests.bench.claim $(or $(CLAIM),--tasks 100000 --ledger 2000000)
 	@$(PY) -m tests.bench.pacing $(PACING)
 	@$(PY) -m tests.bench.pacing_stranger

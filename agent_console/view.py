@@ -52,6 +52,8 @@ def _why_now(words: Words, why: dict[str, Any]) -> list[str]:
     """The chance to reach him in this hour, his best one, and how many calls say so."""
     now, best = Decimal(str(why["reach"])), Decimal(str(why["best_reach"]))
     said = [words("why-reach", now=words.number(now * 100, 0))]
+    if why.get("pays") is False:
+        said.append(words("why-not-paid"))
     if best > now:
         hour = f"{int(why['best_hour']):02}:00"
         said.append(words("why-best-hour", hour=hour, chance=words.number(best * 100, 0)))

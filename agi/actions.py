@@ -12,7 +12,7 @@ import structlog
 from agi.ear import Ear
 from agi.session import AgiSession
 from backoffice_core.bus import Bus
-from backoffice_core.call_centre import attempts, call_backs, recording_room
+from backoffice_core.call_centre import attempts, call_backs, recording_room, robots
 from backoffice_core.clock import Clock
 from backoffice_core.config import Settings
 from backoffice_core.db import Database
@@ -58,14 +58,19 @@ class Connect:
         script = agi.env.get("agi_network_script")
         if script == "call-in":
             await self._who_calls(agi)
-        elif script in {"connect", "connect-in"}:
+        elif script in {"connect", "connect-in", "connect-asked", "machine"}:
             try:
-                call_id = UUID(agi.env["agi_uniqueid" if script == "connect" else "agi_arg_1"])
+                call_id = UUID(agi.env["agi_arg_1" if script in {"connect-in", "connect-asked"} else "agi_uniqueid"])
             except (KeyError, ValueError):
                 log.warning("AGI request without a call of ours")
                 return
-            within_s = await self._wait_of_caller() if script == "connect-in" else self.within_s - MARGIN_S
-            await self._connect(agi, call_id, within_s, came_in=script == "connect-in")
+            if script == "machine":
+                await self._is_machine(agi, call_id, self.within_s - MARGIN_S)
+                return
+            if script == "connect-asked" and not await self._asked(call_id):
+                return
+            within_s = self.within_s - MARGIN_S if script == "connect" else await self._wait_of_caller()
+            await self._connect(agi, call_id, within_s, came_in=script != "connect")
         elif script == "connect-again":
             await self._again(agi)
         else:
@@ -99,7 +104,7 @@ class Connect:
         async with self.database.begin() as s:
             loser = await attempts.line_died(s, call_id, line_id, self.clock.wall(), busy=busy)
             attempt = await s.get(attempts.CallAttempt, call_id)
-            came_in = attempt is not None and attempt.direction == "in"
+            came_in = attempt is not None and (attempt.direction == "in" or attempt.robot)
         log.warning("an agent's line died before the bridge", call_id=str(call_id), agent=str(loser), busy=busy)
         if loser is not None:
             await self.bus.publish(AgentChanged(agent_id=loser), CallChanged(call_id=call_id))
@@ -116,21 +121,16 @@ class Connect:
         now = asyncio.get_running_loop().time()
         deadline = now + within_s
         self._remember(call_id, deadline, now)
-        if (
-            self.ear is not None
-            and agi.env.get("agi_network_script") == "connect"
-            and agi.env.get("agi_arg_1") == "before"
-        ):
-            left = deadline - now - MARGIN_S
-            if await self.ear.is_machine(call_id, min(EAR_S, left)):
-                await agi.run(agi.set_variable, "BO_MACHINE", "1")
-                return
+        before = agi.env.get("agi_network_script") == "connect" and agi.env.get("agi_arg_1") == "before"
+        if before and await self._is_machine(agi, call_id, within_s):
+            return
         while within_s > 0:
             wall = self.clock.wall()
             async with self.database.begin() as s:
                 agent = await take(s, call_id, wall)
                 attempt = await s.get(attempts.CallAttempt, call_id)
-                if agent and attempt and attempt.notice_rule and self.settings.recording_notice == "prompt":
+                warns = self.settings.recording_notice == "prompt" and attempt is not None and not attempt.robot
+                if agent and attempt and attempt.notice_rule and warns:
                     attempt.notice, attempt.notice_language = (
                         "prompt",
                         attempt.language,
@@ -156,6 +156,20 @@ class Connect:
         if gone:
             log.info("nobody free in time", call_id=str(call_id), within_s=within_s, came_in=came_in)
             await self.bus.publish(CallChanged(call_id=call_id))
+
+    async def _is_machine(self, agi: AgiSession, call_id: UUID, within_s: float) -> bool:
+        """Sets BO_MACHINE when the ear is certain of it within these seconds."""
+        if self.ear is None or not await self.ear.is_machine(call_id, min(EAR_S, within_s - MARGIN_S)):
+            return False
+        await agi.run(agi.set_variable, "BO_MACHINE", "1")
+        return True
+
+    async def _asked(self, call_id: UUID) -> bool:
+        """Who heard a call without an agent wants one."""
+        async with self.database.begin() as s:
+            asked = await robots.asks_for_agent(s, call_id)
+        await self.bus.publish(CallChanged(call_id=call_id))
+        return asked
 
     async def _wait_of_caller(self) -> float:
         """Seconds; 0 = nobody will take this call. While it could not be recorded he hears the message and is called back."""

@@ -29,6 +29,9 @@ from ami_listener.heard import (
     NotOriginated,
     Party,
     Rang,
+    RobotAgent,
+    RobotStop,
+    RobotTold,
     Spoke,
 )
 from backoffice_core.call_centre.rules import CallFacts
@@ -185,7 +188,7 @@ class Stories:
                 story.note(Answered, heard)
             case Spoke():
                 return [LineHeard(heard.at, heard.who)] if isinstance(heard.who, Line) else []
-            case Began() | Rang() | MessagePlayed() | NotOriginated():
+            case Began() | Rang() | MessagePlayed() | NotOriginated() | RobotTold() | RobotAgent() | RobotStop():
                 story.note(type(heard), heard)
         return before + self._tell(heard.who, story)
 
@@ -328,7 +331,8 @@ class Stories:
             self.bridges.pop(bridge, None)
         facts = CallFacts(
             rang_at=story.at(Rang), answered_at=story.at(Answered), bridged_at=story.met_at,
-            message_at=story.at(MessagePlayed), ended_at=at, cause=end.cause if end else NO_ROUTE,
+            message_at=story.at(MessagePlayed), told_at=story.at(RobotTold), asked_at=story.at(RobotAgent),
+            stop_asked_at=story.at(RobotStop), ended_at=at, cause=end.cause if end else NO_ROUTE,
             sip_code=end.sip_code if end else None, far_side_hung_up=story.far_side_hung_up, heard=heard,
             estimated=estimated,
         )  # fmt: skip

@@ -72,6 +72,21 @@ class MessagePlayed(Heard):
 
 
 @dataclass(frozen=True)
+class RobotTold(Heard):
+    """The message of a call without an agent was heard to its end."""
+
+
+@dataclass(frozen=True)
+class RobotAgent(Heard):
+    """In such a call he pressed the key for an agent."""
+
+
+@dataclass(frozen=True)
+class RobotStop(Heard):
+    """In such a call he pressed the key not to be called any more."""
+
+
+@dataclass(frozen=True)
 class NotOriginated(Heard):
     """OriginateResponse Failure. For most failures HungUp comes too, before or after; for some it is all there is.
 
@@ -134,6 +149,13 @@ def _moment(stamp: str) -> datetime | None:
         return None
 
 
+_OF_DIALPLAN: dict[str, type[Heard]] = {  # its own events, the same names in AMI and in the CEL file
+    "BoMessage": MessagePlayed,
+    "BoCallIn": Began,
+    "BoRobotTold": RobotTold,
+    "BoRobotAgent": RobotAgent,
+    "BoRobotStop": RobotStop,
+}
 _BARE: dict[str, type[Heard]] = {
     "Newchannel": Began,
     "HangupRequest": FarSideHungUp,
@@ -162,10 +184,8 @@ def parse(event: Mapping[str, str]) -> Heard | None:
             return EnteredBridge(who, at, event.get("BridgeUniqueid", ""))
         case "BridgeLeave":
             return LeftBridge(who, at, event.get("BridgeUniqueid", ""))
-        case "UserEvent" if event.get("UserEvent") == "BoMessage":
-            return MessagePlayed(who, at)
-        case "UserEvent" if event.get("UserEvent") == "BoCallIn":
-            return Began(who, at)
+        case "UserEvent" if event.get("UserEvent") in _OF_DIALPLAN:
+            return _OF_DIALPLAN[event["UserEvent"]](who, at)
         case "OriginateResponse" if event.get("Response") == "Failure":
             return NotOriginated(who, at, _number(further) or 1)
         case "Hangup":
@@ -193,10 +213,8 @@ def parse_cel(row: Mapping[str, str]) -> Heard | None:
             extra = _extra(row)
             far_side = bool(row.get("channame")) and extra.get("hangupsource") == row.get("channame")
             return HungUp(who, at, _number(str(extra.get("hangupcause", ""))), None, far_side=far_side, cel=True)
-        case _ if row.get("userevent") == "BoMessage":
-            return MessagePlayed(who, at, cel=True)
-        case _ if row.get("userevent") == "BoCallIn":
-            return Began(who, at, cel=True)
+        case _ if row.get("userevent") in _OF_DIALPLAN:
+            return _OF_DIALPLAN[row["userevent"]](who, at, cel=True)
     return None
 
 
@@ -217,6 +235,9 @@ KINDS: dict[str, type[Heard]] = {
         LeftBridge,
         Spoke,
         MessagePlayed,
+        RobotTold,
+        RobotAgent,
+        RobotStop,
         NotOriginated,
         FarSideHungUp,
         HungUp,

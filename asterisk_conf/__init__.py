@@ -23,6 +23,8 @@ AMI_USERS = ("dialer", "listener", "console", "ear")
 TLS_PEM = "console.pem"  # certificate and key of browser phones' wss, in the folder of the configuration
 AGENTS_TRIED = 4  # for one call, while the rule's seconds last: each but the last had a line that died
 ECHO_S = 60  # the longest echo test of an agent's line
+ROBOT_S = 120  # the longest that a call without an agent lasts before a key
+ROBOT_KEY_S = 4  # so long a key is waited for after the message
 AGI_SILENCE_S = 2  # the longest that an answered borrower waits for Python: the seconds of the dialer_limit rules
 # the columns of the CEL file, in the order of templates/cel_custom.conf.j2; times are seconds.microseconds UTC
 CEL_COLUMNS = (
@@ -163,6 +165,8 @@ def _values(settings: Settings, install: AsteriskInstall, phones: list[Phone], t
         "agi_seconds": AGI_SILENCE_S,
         "echo_seconds": ECHO_S,
         "agents_tried": AGENTS_TRIED,
+        "robot_seconds": ROBOT_S,
+        "key_seconds": ROBOT_KEY_S,
         "calls_in_seconds": settings.calls_in_wait_s + AGI_SILENCE_S,
         "language": settings.language,
         "agent_hears": f"{settings.language}/recorded" if settings.recording_notice == "prompt" else "tone",

@@ -217,7 +217,7 @@ def caller_id_list(as_json: Json = False) -> None:
     async def work(house: House) -> list[dict[str, Any]]:
         query = select(CallerId).order_by(CallerId.position, CallerId.number)
         names = ("number", "owner", "purpose", "trunks", "campaigns", "position", "declared_on", "valid_from", "valid_to",
-                 "state", "state_since", "source")  # fmt: skip
+                 "state", "state_since", "rests_since", "source")  # fmt: skip
         async with house.database.begin() as s:
             return [fields_of(row, *names) for row in (await s.execute(query)).scalars()]
 
@@ -225,9 +225,9 @@ def caller_id_list(as_json: Json = False) -> None:
     if as_json:
         say_json(rows)
         return
-    head = ("number", "state", "owner", "trunks", "campaigns", "#", "declared", "from", "to")
+    head = ("number", "state", "rests since", "owner", "trunks", "campaigns", "#", "declared", "from", "to")
     table("caller ids", head, [
-        (r["number"], r["state"], r["owner"], ", ".join(r["trunks"]), ", ".join(r["campaigns"]), r["position"],
+        (r["number"], r["state"], r["rests_since"], r["owner"], ", ".join(r["trunks"]), ", ".join(r["campaigns"]), r["position"],
          r["declared_on"], r["valid_from"], r["valid_to"]) for r in rows
     ])  # fmt: skip
 

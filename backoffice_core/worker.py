@@ -15,7 +15,7 @@ from backoffice_core import clock as clocks
 from backoffice_core import config
 from backoffice_core.audit import service as audit
 from backoffice_core.bus import Bus
-from backoffice_core.call_centre import call_backs, caller_ids, live_order, queue, requeue, wrap_up
+from backoffice_core.call_centre import call_backs, caller_ids, hour_order, queue, requeue, wrap_up
 from backoffice_core.clock import Clock
 from backoffice_core.compliance import elsewhere
 from backoffice_core.config import Settings
@@ -159,14 +159,22 @@ class Worker:
         """At the beginning of each hour cases find their places by what was learned of the hours that are left (CC-11)."""
         while True:
             try:
-                async with self.database.begin() as s:
-                    now, today = self.clock.now(), self.clock.today()
-                    placed = await live_order.new_hour(s, self.settings, now=now, today=today, zone=self.clock.zone)
-                if placed is not None:
-                    log.info("the hour is planned", cases=placed)
+                if (hour := await self.plan_hour()) is not None:
+                    log.info("the hour is planned", cases=hour.cases, moved=len(hour.moves), judged=len(hour.judged))
+                    await self.bus.publish(QueueChanged())
             except AWAY as error:
                 log.warning("the plan of the hour waits", error=type(error).__name__)
             await asyncio.sleep(NEW_HOUR_LOOK_S)
+
+    async def plan_hour(self) -> hour_order.Hour | None:
+        """None when there is nothing to plan. Raises what the database raises; then it is planned by the next look."""
+        now, today = self.clock.now(), self.clock.today()
+        async with self.database.begin() as s:
+            hour = await hour_order.new_hour(s, now=now, today=today, zone=self.clock.zone)
+            for part in hour.parts if hour is not None else ():
+                async with self.database.begin() as one:
+                    await hour_order.move(one, part)
+        return hour
 
     async def _review_caller_ids(self) -> None:
         """Numbers that show the operators' signs of blocking leave the pool (FL-03)."""

@@ -15,11 +15,11 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from asterisk_conf import prompts
 from backoffice_core import leases
 from backoffice_core.bus import Bus
-from backoffice_core.call_centre import agents, attempts, legs, pacing_book, pacing_view, shelter, trunks
+from backoffice_core.call_centre import attempts, legs, pacing_book, pacing_view, shelter, trunks
 from backoffice_core.call_centre.campaign_models import Campaign
 from backoffice_core.call_centre.models import CallAttempt
 from backoffice_core.call_centre.stop import draining, stopped
-from backoffice_core.call_centre.trunk_rules import Spacing, Standing, in_order
+from backoffice_core.call_centre.trunk_rules import Standing, in_order
 from backoffice_core.clock import Clock
 from backoffice_core.config import Settings
 from backoffice_core.db import Database
@@ -39,6 +39,7 @@ from backoffice_core.leases import Held, LeaseLost
 from backoffice_core.parts.ready import mark_ready
 from backoffice_core.pbx.ami import Ami
 from backoffice_core.pbx.frames import ActionRefused, ActionUnknown, Event, LinkDown
+from dialer.agentless import Agentless, of_agents
 from dialer.clock_watch import ClockWatch
 from dialer.ears import Ears
 from dialer.journal import Journal
@@ -46,6 +47,7 @@ from dialer.legs import Legs
 from dialer.line_watch import LineWatch
 from dialer.machines import MachineWatch
 from dialer.originate import Caller
+from dialer.placing import NO_AGENT, Placer
 from dialer.pool import Heard, Plan, Pool, name_of, pools
 from dialer.previewed import Previewed
 from dialer.stop_list import StopListWatch
@@ -103,7 +105,8 @@ class Dialer:
         self.swept = 0.0  # when lines were last compared, monotonic
         self._paced = (1.0, 0.0)  # the factor, and until when it holds (monotonic)
         self.machines = MachineWatch(database, self.ami)
-        self.spacing = {trunk.name: Spacing(trunk.calls_per_second) for trunk in settings.trunks}
+        self.placer = Placer(settings, database, bus, clock, self.caller)
+        self.agentless = Agentless(self.placer, self._may_place)
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -228,17 +231,10 @@ class Dialer:
                 await leases.confirm(s, self.lease)
             taken = await legs.take_wanted(s, self.settings, self.clock.wall())
         for placing in taken:
-            await self._space(placing.trunk.name)
+            await self.placer.space(placing.trunk.name)
             log.info("another trunk is tried", call_id=str(placing.call_id), leg=placing.leg, trunk=placing.trunk.name)
             if await self.caller.place(placing, began):
                 await self.bus.publish(CallChanged(call_id=placing.call_id))
-
-    async def _space(self, trunk: str) -> None:
-        """Waits until this trunk takes another call: never more in any second than its limit."""
-        clock, spacing = asyncio.get_running_loop().time, self.spacing[trunk]
-        if wait := spacing.wait_s(clock()):
-            await asyncio.sleep(wait)
-        spacing.take(clock())
 
     async def step(self) -> list[Plan]:
         """One observation, one decision a pool, and the calls it leads to. Long lists are looked at anew on the way."""
@@ -247,7 +243,7 @@ class Dialer:
         pace = await self._pace()
         lines = {one.name: one.lines_free(self.clock.wall()) for one in look.standings}
         plans = []
-        found = pools(look.terms.campaigns, look.terms)
+        found = pools(of_agents(look.terms.campaigns), look.terms)
         current = {name_of(rows): await self._pool(rows) for rows in found}
         self.pools = current
         for rows in found:
@@ -260,6 +256,10 @@ class Dialer:
             self._told[pool.name] = (placed, bound)
             self.journal.note(pool.name, plan, placed, bound, self.clock.wall())
             plans.append(plan)
+        for done in await self.agentless.step(look.floor, look.terms, lines, self.lease, pace=pace):
+            name = next(iter(done.plan.given))
+            self.journal.note(name, done.plan, done.placed, done.bound, self.clock.wall())
+            plans.append(done.plan)
         await self.journal.write(self.pools, self.clock.wall())
         return plans
 
@@ -309,23 +309,14 @@ class Dialer:
         for campaign, calls in plan.given.items():
             left = calls
             while left > 0 and self._may_place():
-                ways = [self.settings.trunk(name) for name, free in lines.items() if free > 0]
-                if not ways:
+                if not any(free > 0 for free in lines.values()):
                     return placed, "lines"
                 if clock() > until or passed >= MAX_PASSED:
                     self.wake.set()
                     return placed, why
-                if wait := self.spacing[ways[0].name].wait_s(clock()):
-                    await asyncio.sleep(wait)
-                began = clock()
-                async with self.database.begin() as s:
-                    agent = await agents.longest_waiting(s, campaign=campaign) if campaign in plan.in_hand else None
-                    if agent is None and campaign in plan.in_hand:
-                        break  # who was free has a call meanwhile
-                    taken = await attempts.claim(
-                        s, self.settings, trunk=ways[0], others=ways[1:], now=self.clock.now(), today=self.clock.today(),
-                        wall=self.clock.wall(), lease=self.lease, campaign=campaign, agent=agent,
-                    )  # fmt: skip
+                taken = await self.placer.claim(campaign, lines, self.lease, in_hand=campaign in plan.in_hand)
+                if taken == NO_AGENT:
+                    break  # who was free has a call meanwhile
                 if taken is None:
                     why = await self._nothing_to_call(campaign, why)
                     break
@@ -337,11 +328,7 @@ class Dialer:
                 placed, left = placed + 1, left - 1
                 if taken.agent_id is None:  # who has his agent already is nobody's risk
                     pool.placed(taken.call_id, self.clock.wall(), campaign)
-                lines[taken.trunk.name] = lines.get(taken.trunk.name, 1) - 1
-                self.spacing[taken.trunk.name].take(clock())
-                if await self.caller.place(taken, began):
-                    held = [AgentChanged(agent_id=taken.agent_id)] if taken.agent_id else []
-                    await self.bus.publish(CallChanged(call_id=taken.call_id, agent_id=taken.agent_id), *held)
+                await self.placer.place(taken, lines)
         return placed, why
 
     async def _nothing_to_call(self, campaign: str, why: str) -> str:

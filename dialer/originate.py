@@ -6,6 +6,7 @@ from uuid import UUID
 
 import structlog
 
+from asterisk_conf.prompts import said_by_robot
 from backoffice_core.bus import Bus
 from backoffice_core.call_centre import settling
 from backoffice_core.call_centre.attempts import Placing
@@ -50,6 +51,7 @@ class Caller:
                     caller_id=placing.caller_id, extension=placing.extension, leg=placing.leg,
                     ring_timeout_s=self.settings.ring_timeout_s, recording=placing.recording, language=placing.language,
                     account=account_of(placing.task_id, placing.contact_point_id), listen=placing.machines,
+                    say=placing.says and said_by_robot(self.settings, placing.says, placing.language),
                 )  # fmt: skip
             except ActionUnknown:
                 log.warning("originate without an answer; the listener settles it", call_id=str(placing.call_id))

@@ -207,18 +207,23 @@ class Pool:
         return min(found, key=lambda one: one[2] * one[0] - one[1])
 
     def _room(self, row: Row, terms: Terms, to_come: float) -> float:
-        """Abandoned calls that the campaign, and each number it shows, may still bear, with what the answers to come earn."""
+        """Abandoned calls that the campaign, and each number it shows, may still bear, with what the answers to come earn. A
+        number that rests is not shown while another can be, and binds nobody then."""
         answers, lost, share_, _ = self.count(row, terms)
         room = share_ * (answers + to_come) - lost
-        running = terms.running.get(row.name)
-        for rule in running.limits.abandon_accounts if running is not None and running.limits is not None else ():
-            if "caller_id" not in rule.per:
-                continue
-            window = "day" if rule.window_days <= 1 else f"{rule.window_days}d"
-            for one in self._of(row, terms, window).values():
-                part = to_come * one.live / max(answers, 1)
-                room = min(room, float(rule.max_pct) / 100 * (one.live + part) - one.abandoned + 1)
+        own = sum(self._of(row, terms, "day").values(), Count()).live
+        for number in self._shown(row, terms):
+            if (one := terms.ids.get(number)) is not None:
+                of_it = self._of(row, terms, "day").get(number, Count()).live
+                room = min(room, one.spare + float(one.max_pct) / 100 * to_come * of_it / max(own, 1))
         return room - 1
+
+    @staticmethod
+    def _shown(row: Row, terms: Terms) -> list[str]:
+        """Numbers that its calls may show now: those that do not rest, else all."""
+        usable = [one for one in terms.shown if row.name in one.campaigns and one.state == "IN"]
+        awake = [one.number for one in usable if one.number not in terms.ids or not terms.ids[one.number].spent]
+        return awake or [one.number for one in usable]
 
     # --- deciding ------------------------------------------------------------------------------------------------
 

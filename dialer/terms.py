@@ -11,10 +11,13 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
+import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backoffice_core.call_centre import campaigns, machines, pacing_view
+from backoffice_core.call_centre import caller_id_accounts, caller_ids, campaigns, machines, pacing_view
+from backoffice_core.call_centre.caller_id_accounts import Standing, window_of
+from backoffice_core.call_centre.caller_id_rules import IdView
 from backoffice_core.call_centre.campaign_models import Campaign
 from backoffice_core.call_centre.campaign_rules import Running
 from backoffice_core.call_centre.pacing_view import Accounts, Counts
@@ -23,6 +26,7 @@ from backoffice_core.compliance import service as compliance
 from backoffice_core.config import Settings
 from backoffice_core.db import new_key
 
+log = structlog.get_logger()
 LOOK_S = 1.0
 DEAR_S = 60.0
 CLOSED_S = 5.0  # while nobody may be called
@@ -45,6 +49,8 @@ class Terms:
     inbound_per_s: float = 0.0
     windows: Mapping[str, datetime] = field(default_factory=dict)
     counts: Mapping[str, Counts] = field(default_factory=dict)  # by window
+    ids: Mapping[str, Standing] = field(default_factory=dict)  # accounts of the numbers that we show
+    shown: Sequence[IdView] = ()
     misjudged: Mapping[str, int] = field(default_factory=dict)  # by campaign: people taken for machines and hung up on
 
     def can_serve(self, user: UUID, campaign: Campaign) -> bool:
@@ -60,6 +66,7 @@ class TermsWatch:
         self._reach: dict[str, frozenset[str]] = {}
         self._shift: datetime | None = None
         self._accounts = Accounts()
+        self._spent: set[str] | None = None  # numbers that rest, as last written; None: by another leader
 
     async def look(self, s: AsyncSession) -> Terms:
         """The terms of this step; the account is of this moment."""
@@ -75,6 +82,7 @@ class TermsWatch:
             self.changed, self._looked = False, clock
             now.campaigns = [one for one in await campaigns.listed(s) if one.active]
             home = self.settings.jurisdiction
+            now.shown = await caller_ids.views(s)
             now.running = await campaigns.running(s, now.campaigns, self._reach, home, today)
             now.skills = await campaigns.skills_at_work(s)
             limits = [one.limits.connect_within_s for one in now.running.values() if one.limits]
@@ -82,10 +90,21 @@ class TermsWatch:
             now.answer_limit = min([DEFAULT_LIMIT_S, *said]) - OURS_S
             now.windows = self._windows(day_start)
         now.counts = await self._accounts.look(s, now.windows, day_start, wall)
+        await self._rest(s, wall, business)
         return now
 
+    async def _rest(self, s: AsyncSession, wall: datetime, business: datetime) -> None:
+        """Numbers whose account is spent rest while it is; what changed since the last look is written."""
+        rules = [rule for one in self.now.running.values() if one.limits for rule in one.limits.abandon_accounts]
+        self.now.ids = caller_id_accounts.standings(rules, self.now.counts)
+        spent = {number: (one.abandoned, one.answers) for number, one in self.now.ids.items() if one.spent}
+        if self._spent != set(spent):
+            if changed := await caller_ids.rest(s, spent, wall=wall, now=business):
+                log.warning("numbers rest, or rest no more, by their account", numbers=len(changed), resting=len(spent))
+            self._spent = set(spent)
+
     def _windows(self, day_start: datetime) -> dict[str, datetime]:
-        days = {f"{account.window_days}d" for one in self.now.running.values() if one.limits
+        days = {window_of(account) for one in self.now.running.values() if one.limits
                 for account in one.limits.abandon_accounts if account.window_days > 1}  # fmt: skip
         days |= {one.abandon_window for one in self.now.campaigns if one.abandon_window.endswith("d")}
         starts = {"day": day_start, "shift": self._shift or day_start}

@@ -28,6 +28,8 @@ from far_end.sip import Message, user_of
 VOICES = (SOUNDS / "borrower-uk.wav", SOUNDS / "borrower-ru.wav")
 ANSWER_AFTER = (0.0, 1.0, 4.0, 9.0)  # seconds, by the first of the three digits
 TALK = (None, 1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 20.0, 30.0, 60.0)  # seconds, by the second; None: until they hang up
+PRESSES = {970: "-", 971: "1", 979: "9"}  # numbers of people who listen, and press a key
+PRESS_AFTER = 3.0
 AT_ONCE = 0.2  # seconds between the answer and the BYE of a person who hangs up at once
 TUNE = "0997"  # the number whose announcement is a subscriber's tune
 AFTER_WORDS = 0.3  # seconds between the end of an announcement and the refusal
@@ -47,6 +49,7 @@ class Plan:
     early: bool = False
     answer_after: float | None = None
     talk: float | None = None
+    press: str = ""  # the key that a quiet person presses after PRESS_AFTER seconds; "-" = none
     once: int = 0  # a number of answers.NUMBERS: what it says, once, then its line's quiet
     person: bool = False  # the overrides of the command line apply
     voice: Path = VOICES[0]
@@ -68,6 +71,8 @@ def plan_for(number: str) -> Plan:
         return Plan(answer_after=0.5, talk=AT_ONCE) if second <= 4 else Plan(code=480)
     if first == 6:
         return Plan(code=(603, 603, 603, 404, 404, 404, 404, 410, 410, 484)[second])
+    if ending in PRESSES:
+        return Plan(answer_after=0.5, talk=60.0, press=PRESSES[ending])
     if ending in answers.NUMBERS:
         return Plan(answer_after=0.5, talk=12.0, once=ending)
     if ending == 989:
@@ -195,10 +200,18 @@ class Carrier(Endpoint):
                 call.lose()
 
     def _answer(self, call: Call, plan: Plan) -> None:
-        if plan.once:
+        if plan.press:
+            call.answer(None)
+            self.spawn(self._press(call, plan.press))
+        elif plan.once:
             call.answer(answers.write(plan.once, Path(self._announcements.name)), loop=False)
         else:
             call.answer(tones.borrower(call.number) if self._chords else plan.voice)
+
+    async def _press(self, call: Call, key: str) -> None:
+        if key != "-" and not await self._over_within(call, PRESS_AFTER) and call.stream:
+            call.stream.press(key)
+            self.log.call("PRESS", call, key=key)
 
     def _announce(self, call: Call) -> float:
         """183 with what this number's network says; how many seconds that takes."""

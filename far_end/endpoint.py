@@ -135,7 +135,9 @@ class Call:
         self.endpoint.ended(self)
 
     def _open(self, session: Session) -> Stream:
-        return self.endpoint.engine.open(session.remote, session.law, keep=self.endpoint.keep_heard)
+        stream = self.endpoint.engine.open(session.remote, session.law, keep=self.endpoint.keep_heard)
+        stream.events = session.events
+        return stream
 
     def hear_from(self, body: str) -> None:
         """Take the other side's new description (re-INVITE, UPDATE, or the answer in ACK); ValueError if unusable."""

@@ -111,6 +111,7 @@ def _read(path: Path) -> array.array[int]:
 
 
 KEYS = "0123456789*#ABCD"
+KEY_PACKETS = 8  # of 20 ms
 
 
 class Stream:
@@ -128,6 +129,8 @@ class Stream:
         self.first_sound: float | None = None
         self.digits = ""  # keys heard as telephone-events (RFC 4733)
         self._key_began = -1
+        self.events: int | None = None  # payload type of telephone-event, when the other side takes keys
+        self._pressed: tuple[int, int, int] | None = None  # key, its timestamp, packets sent of it
         self._frames: tuple[bytes, ...] = ()
         self._at, self._loop = 0, False
         self._sequence, self._timestamp = random.randrange(1 << 15), random.randrange(1 << 31)
@@ -147,7 +150,25 @@ class Stream:
         sound = [DECODE[law][code] for at, law, payload in tuple(self._recent) if at > since for code in payload]
         return tones.heard(sound)
 
+    def press(self, key: str) -> None:
+        """Press a key for 160 ms (RFC 4733), in place of the voice. ValueError for no key, or when the other side takes none."""
+        if self.events is None or len(key) != 1 or key not in KEYS:
+            raise ValueError(key)
+        self._pressed = KEYS.index(key), self._timestamp & 0xFFFFFFFF, 0
+
+    def _key_packet(self, key: int, began: int, n: int) -> bytes:
+        """The n-th of eight that grow, and three of the end."""
+        header = struct.pack(
+            "!BBHII", 0x80, (self.events or 0) | (0 if n else 0x80), self._sequence & 0xFFFF, began, self._ssrc
+        )
+        over = n >= KEY_PACKETS
+        self._pressed = (key, began, n + 1) if n < KEY_PACKETS + 2 else None
+        self._sequence, self._timestamp, self._marker = self._sequence + 1, self._timestamp + FRAME, 0x80
+        return header + struct.pack("!BBH", key, 0x8A if over else 0x0A, FRAME * min(n + 1, KEY_PACKETS))
+
     def next_packet(self) -> bytes:
+        if self._pressed is not None:
+            return self._key_packet(*self._pressed)
         payload, spoken = SILENCE[self.law], self._frames
         if self._at < len(spoken):
             payload = spoken[self._at]

@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from agent_console.deps import FloorWork, LinesWork, Work
 from agent_console.view import page
-from backoffice_core.call_centre import caller_ids, trunks
+from backoffice_core.call_centre import caller_id_accounts, caller_ids, trunks
 from backoffice_core.errors import BadInput
 from backoffice_core.events import TrunksChanged
 
@@ -25,6 +25,9 @@ async def _page(work: Work, *, status: int = 200, bad: str = "") -> HTMLResponse
         work, "lines.html", status=status, bad=bad,
         trunks=await trunks.health(work.s, settings, wall=work.wall, day_start=start),
         ids=await caller_ids.health(work.s, settings, now=work.now, wall=work.wall),
+        accounts=await caller_id_accounts.of_today(
+            work.s, {settings.jurisdiction}, clock.today(), {"day": start - clock.offset}, work.wall
+        ),
         retired=await caller_ids.retired(work.s),
         limits={trunk.name: trunk.calls_per_second for trunk in settings.trunks},
     )  # fmt: skip

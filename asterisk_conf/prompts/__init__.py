@@ -56,7 +56,8 @@ class Prompt:
 
 def wanted(settings: Settings) -> list[Prompt]:
     """Each prompt in each language that is offered."""
-    return [_choose(settings, language, name) for language in languages(settings) for name in names()]
+    everything = dict.fromkeys((*names(), *robot_messages(settings)))
+    return [_choose(settings, language, name) for language in languages(settings) for name in everything]
 
 
 def _choose(settings: Settings, language: str, name: str) -> Prompt:
@@ -71,6 +72,23 @@ def _choose(settings: Settings, language: str, name: str) -> Prompt:
                 return Prompt(language, name, "SHIPPED", text, shipped.with_suffix(".wav"))
             return Prompt(language, name, origin, text, None)
     return Prompt(language, name, "MISSING", "", None)
+
+
+ROBOT = "robot"  # what calls without an agent say
+
+
+def robot_messages(settings: Settings) -> list[str]:
+    """What a call without an agent may say: the shipped message and the bank's own ones, `robot-<name>` in the folder of
+    every language."""
+    folders = [settings.own_prompts / language for language in languages(settings)]
+    own = [{file.stem for ending in ("txt", "wav") for file in one.glob(f"robot-*.{ending}")} for one in folders]
+    everywhere = set.intersection(*own) if own else set()
+    return [ROBOT, *sorted(name for name in everywhere - set(names()) if re.fullmatch("[a-z0-9-]{1,40}", name))]
+
+
+def said_by_robot(settings: Settings, name: str, language: str) -> str:
+    """`name` where there is such a sound in this language, else the shipped message."""
+    return name if (sounds_dir(settings) / language / f"{name}.wav").exists() else ROBOT
 
 
 def missing(settings: Settings) -> list[str]:

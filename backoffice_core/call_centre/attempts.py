@@ -29,6 +29,7 @@ CALLS_US_RECHECK = timedelta(minutes=1)
 UNDIALABLE = {"DEAD", "UNREACHABLE", "WRONG_PARTY"}
 CALLER_ID_RETRY = timedelta(minutes=5)  # business time
 SHELTER_RECHECK = timedelta(minutes=5)  # business time
+ROBOT_RECHECK = timedelta(hours=1)  # business time
 FOR_AN_AGENT = {"AGENT_FIRST": timedelta(seconds=30), "PROMISED_AGENT": timedelta(seconds=20)}  # business time
 HIS_FOR = timedelta(minutes=15)  # business time: so long after its hour a call back waits for who promised it
 
@@ -50,6 +51,7 @@ class Placing:
     leg: int = 1  # the n-th trunk that this call tries
     agent_id: UUID | None = None  # reserved before the dial and held for this call; his card shows it
     machines: str = ""  # how it is heard whether a machine answers: beside, before, "" = not at all
+    says: str = ""  # the prompt that a call without an agent says; "" = an agent speaks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,19 +75,22 @@ async def claim(
     campaign: str = "collection",
     task_id: UUID | None = None,
     agent: AgentSession | None = None,
+    robot: bool = False,
 ) -> Placing | Passed | None:
     """Takes the next callable task of `today` and this campaign. None = nothing is callable now. `now` is business time.
 
     `task_id`: this task and no other, although it waits (a preview). `agent`: the seat, locked, of who is reserved for it
     from now on, while it rings. A person whom we abandoned before is dialed only so, and where a rule says so one whose
     machine answered today: a free agent is taken here for him, and without one the task waits. A call back that an agent
-    promised goes to him alone while he is at work, for HIS_FOR after its hour.
+    promised goes to him alone while he is at work, for HIS_FOR after its hour. `robot`: a call without an agent;
+    None for a campaign that has another mode by now, as without it for one that is agentless.
 
     It goes by `trunk`, or by the first of `others` where that one may not call this number. A demo borrower is refused
     on a trunk that leads off this machine. `lease`: the dialer's own; raises LeaseLost when another leads. Only tests and
     tools, which place no call, go without.
     """
-    terms: dict[str, Any] = {"today": today, "now": now, "campaign": campaign, "lease": "", "holder": "", "fence": 0}
+    terms: dict[str, Any] = {"today": today, "now": now, "campaign": campaign, "robot": robot}
+    terms |= {"lease": "", "holder": "", "fence": 0}
     if lease is not None:
         terms |= {"lease": lease.name, "holder": lease.holder, "fence": lease.fence}
     task = await _take(s, terms, task_id, now)
@@ -103,15 +108,17 @@ async def claim(
         return await _wait(s, task.id, "SHELTER", now + SHELTER_RECHECK)
     if task.calls_us:
         return await _wait(s, task.id, "RETRY_WAIT", now + CALLS_US_RECHECK)
-    agent, waits_for = await _in_hand(s, task, agent, now, chosen=task_id is not None)
+    says = task.says if robot and task.says else ""
+    agent, waits_for = await _in_hand(s, task, agent, now, chosen=task_id is not None, robot=bool(says))
     if waits_for:
-        return await _wait(s, task.id, waits_for, now + FOR_AN_AGENT[waits_for])
+        return await _wait(s, task.id, waits_for, now + (FOR_AN_AGENT[waits_for] if not says else ROBOT_RECHECK))
+    says = says if agent is None else ""  # a call back that an agent promised is his, whatever the mode
     call_id = new_key()
     contact = call_contact(
         settings, Person(id=task.person_id, jurisdiction=task.jurisdiction, time_zone=task.time_zone),
         ContactPoint(value=task.number, number_type=task.number_type, owner_kind=task.owner_kind), flags,
         purpose=task.purpose, campaign=task.campaign, stage=task.stage, caller_id=way.caller_id, declared=way.declared,
-        agent_guaranteed=agent is not None,
+        agent_guaranteed=agent is not None, robot=bool(says),
     )  # fmt: skip
     decision, slot = await compliance.ask_slot(
         s, contact, call_id, now, guard_minutes=settings.guard_minutes, gated=True
@@ -127,7 +134,7 @@ async def claim(
         "wall": wall, "recording": recording, "notice_rule": notice_rule(decision), "leg": 1,
         "rate": trunks.rate_of(way, task.number), "agent_id": agent and agent.user_id,
         "agent_session_id": agent and agent.id, "reserved_at": wall if agent else None,
-        "held": agent is not None, "machine_mode": task.machines,
+        "held": agent is not None, "machine_mode": task.machines, "robot": bool(says),
     }  # fmt: skip
     await _INTENT.rows(s, slot | intent)
     if agent is not None:
@@ -137,21 +144,21 @@ async def claim(
     return Placing(
         call_id=call_id, task_id=task.id, case_id=task.case_id, contact_point_id=task.contact_point_id,
         number=task.number, extension=task.extension, trunk=way.trunk, caller_id=way.caller_id, language=task.language,
-        recording=recording, agent_id=agent.user_id if agent else None, machines=task.machines,
+        recording=recording, agent_id=agent.user_id if agent else None, machines=task.machines, says=says,
     )  # fmt: skip
 
 
 async def _in_hand(
-    s: AsyncSession, task: Any, agent: AgentSession | None, now: datetime, *, chosen: bool
+    s: AsyncSession, task: Any, agent: AgentSession | None, now: datetime, *, chosen: bool, robot: bool
 ) -> tuple[AgentSession | None, str]:
     """The agent who is reserved before the dial, if it must be one; or the reason why the task waits for him. `chosen`: by
-    the agent himself."""
+    the agent himself. A call without an agent (`robot`) takes none for whom the rules want one in hand: it waits."""
     if not chosen and task.promised_by is not None and (agent is None or agent.user_id != task.promised_by):
         his = await agents.if_free(s, task.promised_by)
         return his, "" if his else "PROMISED_AGENT"
-    been = task.abandoned_at, task.machine_at
+    been = (None if robot else task.abandoned_at), task.machine_at  # no message abandons anybody
     if agent is None and await abandoned.needs_agent(s, task.jurisdiction, *been, now, task.time_zone):
-        agent = await agents.longest_waiting(s, campaign=task.campaign)
+        agent = None if robot else await agents.longest_waiting(s, campaign=task.campaign)
         return agent, "" if agent else "AGENT_FIRST"
     return agent, ""
 
@@ -171,9 +178,10 @@ async def _take(s: AsyncSession, terms: dict[str, Any], task_id: UUID | None, no
 
 # The next task, locked, with all that decides whether it may be dialed, in one question; and the locks behind which one
 # live attempt per person and number is decided. A task that waits for its hour is not looked at (see `wake_due`).
-# of a campaign in preview mode nothing is dialed but what its agent has seen
+# of a campaign in preview mode nothing is dialed but what its agent has seen, of an agentless one nothing for an agent
 _FIRST = """t.campaign = :campaign AND t.earliest_at IS NULL
-              AND NOT EXISTS (SELECT FROM campaigns c WHERE c.name = :campaign AND c.mode = 'preview')
+              AND CASE (SELECT c.mode FROM campaigns c WHERE c.name = :campaign) WHEN 'preview' THEN false
+                       WHEN 'agentless' THEN :robot ELSE NOT :robot END
         ORDER BY t.position LIMIT 1 FOR UPDATE SKIP LOCKED"""
 
 
@@ -210,6 +218,8 @@ def _question(which: str) -> str:
            {abandoned.LAST_SQL} AS abandoned_at, {abandoned.MACHINE_SQL} AS machine_at, {_PROMISED_NOW} AS promised_by,
            {shelter.OF_PERSON_SQL} AS sheltered,
            coalesce((SELECT c.machines FROM campaigns c WHERE c.name = next.campaign AND c.machines <> 'off'), '') AS machines,
+           (SELECT coalesce(c.robot ->> 'message', 'robot') FROM campaigns c
+            WHERE c.name = next.campaign AND c.mode = 'agentless') AS says,
            {caller_ids.VIEWS_SQL} AS caller_ids,
            ARRAY(SELECT trunk FROM trunk_states WHERE breaker <> 'CLOSED') AS trunks_out,
            slot_gate(next.person_id, c.value) AS gate,
@@ -225,7 +235,7 @@ _ATTEMPT = insert_sql(
     CallAttempt,
     ("task_id", "case_id", "person_id", "contact_point_id", "number", "campaign", "purpose", "trunk", "caller_id",
      "language", "fence", "decision_id", "recording", "notice_rule", "agent_id", "agent_session_id", "reserved_at",
-     "held", "machine_mode"),
+     "held", "machine_mode", "robot"),
     id="call_id", business_at="at", claimed_at="wall",
 )  # fmt: skip
 _LEG = insert_sql(CallLeg, ("call_id", "trunk", "caller_id", "rate"), n="leg", placed_at="wall")

@@ -7,13 +7,13 @@ whoever holds the phone learns the bank's name and its hours.
 from datetime import date, datetime, time
 from uuid import UUID
 
-from sqlalchemy import exists, func, select, update
+from sqlalchemy import and_, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.audit import service as audit
 from backoffice_core.borrowers.models import ContactPoint, Person
 from backoffice_core.borrowers.rules import read_phone
-from backoffice_core.call_centre import attempts, caller_ids, callers
+from backoffice_core.call_centre import attempts, caller_ids, callers, robots
 from backoffice_core.call_centre.callers import Caller
 from backoffice_core.call_centre.contacts import call_contact, flags_of, notice_rule
 from backoffice_core.call_centre.models import AgentSession, CallAttempt, CallTask, Recording, UnknownCaller
@@ -106,11 +106,15 @@ async def connect(s: AsyncSession, call_id: UUID, wall: datetime) -> AgentSessio
     return await attempts.connect(s, call_id, wall, prefer=await s.scalar(last))
 
 
+_MISSED = and_(CallAttempt.direction == "in", CallAttempt.result == MISSED)
+
+
 async def follow_missed(s: AsyncSession, settings: Settings, now: datetime, limit: int = 20) -> list[UUID]:
-    """What follows for callers whom nobody took, once for each call; their calls' ids. `now`: business time, bank's zone."""
+    """What follows for callers whom nobody took, and for those who asked a message for an agent in vain, once for each call;
+    their calls' ids. `now`: business time, bank's zone."""
     query = (
         select(CallAttempt)
-        .where(CallAttempt.direction == "in", CallAttempt.result == MISSED, CallAttempt.outcome.is_(None))
+        .where(CallAttempt.outcome.is_(None), or_(_MISSED, robots.ASKED_IN_VAIN))
         .order_by(CallAttempt.claimed_at)
         .limit(limit)
         .with_for_update(skip_locked=True)

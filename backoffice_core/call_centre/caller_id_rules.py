@@ -2,7 +2,8 @@
 
 The pool of a campaign is what was assigned to it. Calls are never spread over it: the first usable id in the order of
 assignment is shown, so that no id stays under the operators' thresholds by being hidden among others; and an id that
-left the pool is followed only by one that had been assigned to the campaign before.
+left the pool is followed only by one that had been assigned to the campaign before. An id whose account of abandoned calls is
+spent rests, and the next one is shown, until its window lets it back: that is the limit per caller id, not a way around signs.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,6 +30,7 @@ class IdView:
     valid_from: date | None = None
     valid_to: date | None = None
     state: str = "IN"
+    rests: bool = False  # its account of abandoned calls is spent
 
     def valid(self, day: date) -> bool:
         return (self.valid_from is None or self.valid_from <= day) and (self.valid_to is None or day <= self.valid_to)
@@ -46,8 +48,11 @@ _REFUSALS = (
 
 
 def choose(ids: Iterable[IdView], trunk: str, campaign: str, day: date) -> IdView | str:
-    """The id to show for this campaign on this trunk, or why there is none: a code of the family `reason`."""
-    nearest = 0
+    """The id to show for this campaign on this trunk, or why there is none: a code of the family `reason`.
+
+    One that rests is shown only while no other can be: then it is dialed without risk (`dialer.pool`).
+    """
+    nearest, resting = 0, list[IdView]()
     pool = (one for one in ids if campaign in one.campaigns and one.state != "RETIRED")
     for one in sorted(pool, key=lambda i: (i.position, i.number)):
         if one.state != "IN":
@@ -56,9 +61,11 @@ def choose(ids: Iterable[IdView], trunk: str, campaign: str, day: date) -> IdVie
             nearest = max(nearest, 2)
         elif trunk not in one.trunks:
             nearest = max(nearest, 3)
+        elif one.rests:
+            resting.append(one)
         else:
             return one
-    return _REFUSALS[nearest]
+    return resting[0] if resting else _REFUSALS[nearest]
 
 
 # --- health ------------------------------------------------------------------------------------------------------

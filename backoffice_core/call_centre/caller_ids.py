@@ -1,14 +1,14 @@
 """The table of the numbers that we show: kept by people, taken out of the pool by the operators' signs (FL-03)."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import func, select, text
+from sqlalchemy import func, or_, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -41,7 +41,7 @@ async def views(s: AsyncSession) -> list[IdView]:
 
 
 VIEWS_SQL = """(SELECT coalesce(jsonb_agg(jsonb_build_array(
-    number, trunks, campaigns, position, declared_on, valid_from, valid_to, state)), '[]')::text
+    number, trunks, campaigns, position, declared_on, valid_from, valid_to, state, rests_since IS NOT NULL)), '[]')::text
     FROM caller_ids WHERE state <> 'RETIRED')"""
 """The same inside a query that asks more; `views_of` reads it."""
 
@@ -51,9 +51,9 @@ def views_of(said: str) -> tuple[IdView, ...]:
     return tuple(
         IdView(
             number=number, trunks=frozenset(trunks), campaigns=frozenset(campaigns), position=position,
-            declared_on=_day(declared), valid_from=_day(since), valid_to=_day(until), state=state,
+            declared_on=_day(declared), valid_from=_day(since), valid_to=_day(until), state=state, rests=rests,
         )
-        for number, trunks, campaigns, position, declared, since, until, state in json.loads(said)
+        for number, trunks, campaigns, position, declared, since, until, state, rests in json.loads(said)
     )  # fmt: skip
 
 
@@ -65,6 +65,7 @@ def view_of(row: CallerId) -> IdView:
     return IdView(
         number=row.number, trunks=frozenset(row.trunks), campaigns=frozenset(row.campaigns), position=row.position,
         declared_on=row.declared_on, valid_from=row.valid_from, valid_to=row.valid_to, state=row.state,
+        rests=row.rests_since is not None,
     )  # fmt: skip
 
 
@@ -231,6 +232,27 @@ async def out(s: AsyncSession) -> list[tuple[str, list[str]]]:
     )
     rows = await s.execute(select(CallerId.number, last).where(CallerId.state == "OUT").order_by(CallerId.number))
     return [(number, list((data or {}).get("signs", []))) for number, data in rows.all()]
+
+
+async def rest(s: AsyncSession, spent: Mapping[str, tuple[int, int]], *, wall: datetime, now: datetime) -> list[str]:
+    """These ids rest from now on, and no other; `spent`: abandoned and answered of their accounts, kept with the event. Returns
+    those whose rest begins or ends."""
+    changed = []
+    rows = await s.scalars(
+        select(CallerId)
+        .where(or_(CallerId.number.in_(list(spent)), CallerId.rests_since.is_not(None)))
+        .with_for_update()
+    )
+    for row in rows:
+        if (row.number in spent) == (row.rests_since is not None):
+            continue
+        row.rests_since = wall if row.number in spent else None
+        abandoned, answered = spent.get(row.number, (0, 0))
+        data = {"abandoned": abandoned, "answered": answered} if row.number in spent else {}
+        kind = "RESTS" if row.number in spent else "RESTED"
+        s.add(CallerIdEvent(caller_id=row.id, at=now, kind=kind, by="account", data=data))
+        changed.append(row.number)
+    return changed
 
 
 # --- health ------------------------------------------------------------------------------------------------------

@@ -6,9 +6,11 @@ lists of one day. What no campaign takes is called by `collection`.
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, text
+from sqlalchemy import delete, func, select, text, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -28,6 +30,7 @@ class Owners:
     campaigns: tuple[tuple[str, Whom], ...] = ()
     given: Mapping[UUID, Collection[str]] = field(default_factory=dict)
     loans: Mapping[UUID, tuple[Collection[str], Collection[str]]] = field(default_factory=dict)
+    robots: frozenset[str] = frozenset()  # campaigns whose calls no agent speaks in
 
     def of(self, case_id: UUID, stage: int) -> str:
         for name, whom in self.campaigns:
@@ -45,11 +48,14 @@ _LOANS = """
 
 async def owners(s: AsyncSession, case_ids: Collection[UUID]) -> Owners:
     """Of these cases; one short query while no campaign has a list of its own."""
-    query = select(Campaign.name, Campaign.whom).where(Campaign.active, Campaign.purpose == REST, Campaign.name != REST)
-    found = await s.execute(query.order_by(Campaign.priority, Campaign.name))
-    campaigns = tuple((name, rule) for name, said in found if not (rule := campaign_terms.whom(said)).nobody)
+    query = select(Campaign.name, Campaign.whom, Campaign.mode).where(Campaign.active, Campaign.purpose == REST)
+    found = (await s.execute(query.order_by(Campaign.priority, Campaign.name))).all()
+    robots = frozenset(name for name, _, mode in found if mode == "agentless")
+    campaigns = tuple(
+        (name, rule) for name, said, _ in found if name != REST and not (rule := campaign_terms.whom(said)).nobody
+    )
     if not campaigns:
-        return Owners()
+        return Owners(robots=robots)
     given: dict[UUID, list[str]] = {}
     if any(rule.given for _, rule in campaigns):
         members = select(CampaignCase.case_id, CampaignCase.campaign).where(
@@ -60,7 +66,82 @@ async def owners(s: AsyncSession, case_ids: Collection[UUID]) -> Owners:
     loans = {}
     if any(rule.products or rule.portfolios for _, rule in campaigns):
         loans = {row[0]: (row[1], row[2]) for row in await fetch(s, _LOANS, list(case_ids))}
-    return Owners(campaigns, given, loans)
+    return Owners(campaigns, given, loans, robots)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Of open cases: those that fit, those of them that a more urgent campaign takes, and of the rest those that stand in
+    today's queue."""
+
+    fit: int
+    elsewhere: int
+    queued: int
+
+    @property
+    def cases(self) -> int:
+        return self.fit - self.elsewhere
+
+
+async def would_take(s: AsyncSession, name: str, whom: Whom, priority: int, day: date) -> Taken:
+    """What a campaign with this list would have, as things stand; reads all open cases once."""
+    query = select(Campaign.name, Campaign.whom).where(Campaign.active, Campaign.purpose == REST, Campaign.name != REST)
+    before = tuple_(Campaign.priority, Campaign.name) < tuple_(priority, name)
+    values: dict[str, Any] = {"day": day}
+    others = [
+        _fits(rule, other, f"o{n}", values)
+        for n, (other, said) in enumerate(await s.execute(query.where(before, Campaign.name != name)))
+        if not (rule := campaign_terms.whom(said)).nobody
+    ]
+    sooner = " OR ".join(others) or "false"
+    row = await s.execute(
+        text(f"""
+        -- would_take
+        SELECT count(*), count(*) FILTER (WHERE f.sooner), count(*) FILTER (WHERE NOT f.sooner AND EXISTS (
+            SELECT FROM call_tasks t WHERE t.case_id = f.id AND t.business_date = :day
+                AND t.state IN ('ELIGIBLE', 'RETRY_WAIT')))
+        FROM (SELECT c.id, ({sooner}) AS sooner FROM cases c
+              WHERE c.closed_at IS NULL AND {_fits(whom, name, "mine", values)}) f
+        """),  # noqa: S608 (no value in it)
+        values,
+    )
+    return Taken(*row.one())
+
+
+def _fits(whom: Whom, name: str, mark: str, values: dict[str, Any]) -> str:
+    """`Whom.fits` of a case `c` as SQL; its values go into `values`."""
+    parts = []
+    for column, said in (("product", whom.products), ("portfolio", whom.portfolios)):
+        if said:
+            values[f"{mark}_{column}"] = sorted(said)
+            of_his = f"SELECT FROM loans l WHERE l.person_id = c.person_id AND l.{column} = ANY(:{mark}_{column})"
+            parts.append(f"EXISTS ({of_his})")
+    if whom.stages:
+        values[f"{mark}_stages"] = sorted(whom.stages)
+        parts.append(f"c.stage = ANY(:{mark}_stages)")
+    if whom.given:
+        values[f"{mark}_name"] = name
+        parts.append(f"EXISTS (SELECT FROM campaign_cases g WHERE g.case_id = c.id AND g.campaign = :{mark}_name)")
+    return f"({' AND '.join(parts) or 'false'})"
+
+
+_SAID = text("""
+    -- said_of_loans: what a list may name
+    SELECT array(SELECT DISTINCT product FROM loans WHERE product <> '' ORDER BY 1),
+           array(SELECT DISTINCT portfolio FROM loans WHERE portfolio <> '' ORDER BY 1),
+           array(SELECT DISTINCT currency FROM loans ORDER BY 1)
+""")
+
+
+async def said_of_loans(s: AsyncSession) -> tuple[list[str], list[str], list[str]]:
+    """Products, portfolios and currencies that loans have."""
+    row = (await s.execute(_SAID)).one()
+    return list(row[0]), list(row[1]), list(row[2])
+
+
+async def given_count(s: AsyncSession, name: str) -> int:
+    """Cases of the list that was given to it."""
+    return await s.scalar(select(func.count()).where(CampaignCase.campaign == name)) or 0
 
 
 _FIND = text("""

@@ -29,8 +29,8 @@ OVERDIALS = frozenset({"power", "predictive"})  # more lines than agents: somebo
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
     """As what a campaign is dialed now. `why`: the code of what keeps it from its own mode, "" = nothing does: NO_LIMIT,
-    NO_CAPS (in `where`), AGENTLESS. `target_pct`: abandoned / answered by a person, percent, the strictest rule's or its own.
-    """
+    NO_CAPS, NO_ROBOT_CAPS (then not dialed at all), in `where`. `target_pct`: abandoned / answered by a person, percent, the
+    strictest rule's or its own."""
 
     mode: str
     target_pct: Decimal
@@ -43,12 +43,15 @@ def runs_as(
     mode: str, target_pct: Decimal, purpose: str, rules: RuleBook, places: Collection[str], day: date
 ) -> Running:
     """Modes that dial more lines than agents are locked until frequency caps and a `dialer_limit` row are in force in every
-    jurisdiction (`places`) that the campaign reaches into; until then it is dialed progressively."""
+    jurisdiction (`places`) that the campaign reaches into; until then it is dialed progressively. Calls without an agent
+    need caps of robots' calls, and no limit: they abandon nobody."""
     limits = dialer_limits(rules, places, day)
     if limits is not None and limits.max_abandon_pct is not None:
         target_pct = min(target_pct, limits.max_abandon_pct)
     if mode == "agentless":
-        return Running(mode="progressive", target_pct=target_pct, why="AGENTLESS", limits=limits)
+        place = next((one for one in sorted(places) if not _capped(rules, one, purpose, day, "robot")), "")
+        why = "NO_ROBOT_CAPS" if place else ""
+        return Running(mode=mode, target_pct=target_pct, why=why, where=place, limits=limits)
     if mode in OVERDIALS:
         for place in sorted(places):
             own = dialer_limits(rules, place, day)
@@ -59,12 +62,12 @@ def runs_as(
     return Running(mode=mode, target_pct=target_pct, limits=limits)
 
 
-def _capped(rules: RuleBook, place: str, purpose: str, day: date) -> bool:
+def _capped(rules: RuleBook, place: str, purpose: str, day: date, channel: str = "call") -> bool:
     return any(
         row.kind == "frequency_cap"
         and row.blocks
         and row.jurisdiction in {place, "*"}
-        and (not row.applies_to.channel or "call" in row.applies_to.channel)
+        and (not row.applies_to.channel or channel in row.applies_to.channel)
         and (not row.applies_to.purpose or purpose in row.applies_to.purpose)
         for row in rules.in_force(day)
     )

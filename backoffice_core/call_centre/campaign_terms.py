@@ -6,11 +6,13 @@ value only; wait: a case that is likelier reached at another hour of the day wai
 it only stands behind; off: what was learned of numbers and hours is not used).
 `whom`: whose cases it takes: `stages` (0–4), `products`, `portfolios`, `given` (true: those of the list that was given to
 it); a case must fit all that is said; nothing said takes none. `weight`: its part of the calls among campaigns of its priority.
+`robot` (agentless): `message` (the prompt), `lines` (calls at once), `per_second` (calls begun in any second).
 `retries`: `max_attempts` a day, and by result `after_minutes`, `backoff` (each further call waits so many times longer) and
 `next_number_minutes` (the borrower's other number is called after so long; without it no sooner than the same one). What
 the law allows is the evaluator's business, whatever stands here.
 """
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -117,6 +119,34 @@ def whom(said: Mapping[str, Any]) -> Whom:
 def weight(said: Mapping[str, Any]) -> float:
     """Its part of the calls among campaigns of one priority; 1 = as any other. Raises BadInput."""
     return float(_number(said.get("weight", 1), "whom", 0, 100))
+
+
+@dataclass(frozen=True, slots=True)
+class Robot:
+    message: str = "robot"
+    lines: int = 5
+    per_second: int = 1
+
+
+ROBOT = Robot()  # as shipped
+
+_MESSAGE = re.compile(r"robot(-[a-z0-9]+)*")
+
+
+def robot(said: Mapping[str, Any]) -> Robot:
+    """Raises BadInput naming the field."""
+    _known(said, ("message", "lines", "per_second"), "robot")
+    message = str(said.get("message", ROBOT.message))
+    if not _MESSAGE.fullmatch(message) or len(message) > 40:
+        raise BadInput(
+            f"There is no message “{message}”.",
+            remedy="robot, or one of the bank's own: robot-<name>.",
+            field="message",
+        )
+    return Robot(
+        message, int(_number(said.get("lines", ROBOT.lines), "lines", 1, 500)),
+        int(_number(said.get("per_second", ROBOT.per_second), "per_second", 1, 50)),
+    )  # fmt: skip
 
 
 def retries(said: Mapping[str, Any]) -> Retries:

@@ -1,6 +1,6 @@
 """Campaigns: reading them, changing them (audited), what they run as now, and who can serve them."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
@@ -23,9 +23,15 @@ from backoffice_core.staff.models import User
 
 FIELDS = (
     "purpose", "mode", "priority", "ratio", "target_abandon_pct", "abandon_window", "denominator", "skill", "machines",
-    "machine_sample_pct", "ordering", "retries", "whom", "active",
+    "machine_sample_pct", "ordering", "retries", "whom", "robot", "active",
 )  # fmt: skip
 """What `change` changes."""
+
+
+_TERMS: Mapping[str, Callable[[Mapping[str, Any]], object]] = {
+    "ordering": campaign_terms.strategy, "retries": campaign_terms.retries, "whom": campaign_terms.whom,
+    "robot": campaign_terms.robot,
+}  # fmt: skip
 
 
 async def listed(s: AsyncSession) -> list[Campaign]:
@@ -106,12 +112,10 @@ def _read(field: str, value: Any) -> Any:
                 field=field,
             )
         return skill
-    if field in {"ordering", "retries", "whom"}:
+    if field in _TERMS:
         if not isinstance(value, dict):
             raise BadInput(f"{field} must be a JSON object.", remedy="Write it as JSON, in braces.", field=field)
-        {"ordering": campaign_terms.strategy, "retries": campaign_terms.retries, "whom": campaign_terms.whom}[field](
-            value
-        )
+        _TERMS[field](value)
     return bool(value) if field == "active" else value
 
 
@@ -175,7 +179,8 @@ async def board(s: AsyncSession, day: date, home: str) -> list[Row]:
 
 _STILL = text("""
     -- campaigns_still: campaigns whose waiting tasks the dialer does not place by itself, and why
-    SELECT c.name, q.tasks, CASE WHEN NOT c.active THEN 'OFF' WHEN c.mode = 'preview' THEN 'PREVIEW'
+    SELECT c.name, q.tasks, CASE WHEN NOT c.active THEN 'OFF' WHEN c.mode = 'agentless' THEN ''
+        WHEN c.mode = 'preview' THEN 'PREVIEW'
         WHEN c.skill <> '' AND NOT EXISTS (SELECT FROM agent_skills k WHERE k.skill = c.skill) THEN 'NO_SKILL'
         WHEN c.skill <> '' AND NOT EXISTS (SELECT FROM agent_skills k JOIN agent_sessions a ON a.user_id = k.user_id
             AND a.ended_at IS NULL WHERE k.skill = c.skill) THEN 'NOBODY' ELSE '' END AS why, c.skill,

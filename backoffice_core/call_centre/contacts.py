@@ -69,10 +69,11 @@ def call_contact(
     caller_id: str,
     declared: bool,
     agent_guaranteed: bool = False,
+    robot: bool = False,
 ) -> Contact:
     """A call by the dialer to the person's own number. Strictest of the person's and the bank's jurisdiction applies.
 
-    `agent_guaranteed`: an agent is reserved before the dial and held for it."""
+    `agent_guaranteed`: an agent is reserved before the dial and held for it. `robot`: a message speaks, no agent."""
     jurisdictions = dict.fromkeys((person.jurisdiction, settings.jurisdiction))  # ordered, without doubles
     return Contact(
         person=PersonView(
@@ -81,8 +82,8 @@ def call_contact(
             zones=(person.time_zone,) if person.time_zone else (),
             flags=tuple(Flag(f.flag, f.valid_from, f.valid_to, bool(f.evidence)) for f in flags),
         ),
-        channel="call",
-        actor="dialer",
+        channel="robot" if robot else "call",
+        actor="robot" if robot else "dialer",
         purpose=purpose,
         address=Address(phone.value, phone.number_type if phone.number_type in {"mobile", "fixed"} else None),
         bound=settings.bound,

@@ -162,8 +162,10 @@ _FIGURES = text(
     """
     -- day_figures: one pass over the business day's attempts of one agent, or of all (:agent is null)
     SELECT count(*) FILTER (WHERE a.direction = 'out') AS dialed,
-           count(*) FILTER (WHERE a.direction = 'out' AND (a.result IN ('ANSWERED_HUMAN', 'SILENT', 'ABANDONED')
-                               OR (a.ended_at IS NULL AND a.answered_at IS NOT NULL))) AS answered,
+           -- for an agent: who heard a message alone was promised none
+           count(*) FILTER (WHERE a.direction = 'out' AND (NOT a.robot OR a.bridged_at IS NOT NULL)
+                              AND (a.result IN ('ANSWERED_HUMAN', 'SILENT', 'ABANDONED')
+                                   OR (a.ended_at IS NULL AND a.answered_at IS NOT NULL))) AS answered,
            count(*) FILTER (WHERE a.direction = 'out' AND a.bridged_at IS NOT NULL) AS connected,
            count(*) FILTER (WHERE a.abandoned) AS abandoned,
            count(*) FILTER (WHERE a.identity_confirmed_at IS NOT NULL) AS rpc,

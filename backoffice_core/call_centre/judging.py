@@ -364,9 +364,11 @@ def _question(one: Judged, material: _Material, terms: Terms, at: datetime) -> c
 
 
 def _contact(one: Judged, material: _Material, settings: Settings) -> Contact:
+    robots = material.owners.robots
     number, declared = material.shown.get(one.campaign, ("", False))
     return call_contact(
         settings, one.whom, one.phone or _NO_NUMBER, material.flags.get(one.whom.id, ()), purpose=PURPOSE,
         campaign=one.campaign, stage=one.whom.stage, caller_id=number or NO_ID_YET, declared=declared,
-        agent_guaranteed=True,  # whom we abandoned, the claim dials only so
+        agent_guaranteed=one.campaign not in robots,  # whom we abandoned, the claim dials only so
+        robot=one.campaign in robots,
     )  # fmt: skip

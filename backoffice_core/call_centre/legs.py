@@ -15,8 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core import bulk
 from backoffice_core.borrowers.models import ContactPoint, Person
-from backoffice_core.call_centre import trunks
+from backoffice_core.call_centre import campaign_terms, trunks
 from backoffice_core.call_centre.attempts import Placing
+from backoffice_core.call_centre.campaign_models import Campaign
 from backoffice_core.call_centre.models import CallAttempt, CallLeg, TrunkState
 from backoffice_core.call_centre.rules import CallFacts
 from backoffice_core.call_centre.stop import stopped
@@ -113,9 +114,10 @@ def _business_day(settings: Settings, now: datetime) -> tuple[date, datetime]:
 async def take_wanted(s: AsyncSession, settings: Settings, wall: datetime) -> list[Placing]:
     """Legs that wait for the dialer, marked as placed: after this commit they are placed now or never."""
     query = (
-        select(CallLeg, CallAttempt, ContactPoint.extension)
+        select(CallLeg, CallAttempt, ContactPoint.extension, Campaign.robot)
         .join(CallAttempt, CallAttempt.id == CallLeg.call_id)
         .join(ContactPoint, ContactPoint.id == CallAttempt.contact_point_id)
+        .outerjoin(Campaign, Campaign.name == CallAttempt.campaign)
         .where(
             CallLeg.placed_at.is_(None), CallLeg.ended_at.is_(None), CallLeg.wanted_until > wall,
             CallAttempt.ended_at.is_(None),
@@ -123,7 +125,7 @@ async def take_wanted(s: AsyncSession, settings: Settings, wall: datetime) -> li
         .with_for_update(skip_locked=True, of=CallLeg)
     )  # fmt: skip
     taken = []
-    for leg, attempt, extension in (await s.execute(query)).all():
+    for leg, attempt, extension, said in (await s.execute(query)).all():
         if attempt.task_id is None:
             continue  # a call to us has no legs of ours
         leg.placed_at = wall
@@ -133,6 +135,7 @@ async def take_wanted(s: AsyncSession, settings: Settings, wall: datetime) -> li
                 contact_point_id=attempt.whose.contact_point_id, number=attempt.number, extension=extension,
                 trunk=settings.trunk(leg.trunk), caller_id=leg.caller_id, language=attempt.language,
                 recording=attempt.recording, leg=leg.n, agent_id=attempt.agent_id, machines=attempt.machine_mode,
+                says=campaign_terms.robot(said or {}).message if attempt.robot else "",
             )
         )  # fmt: skip
     return taken

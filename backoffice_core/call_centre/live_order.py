@@ -2,18 +2,17 @@
 
 At night, and at the beginning of each hour, agents' time gets its price for every hour that is left, from all cases that may
 be called; a case is then placed by these prices alone, so that one judged anew during the day stands where the plan would
-have put it. While a campaign orders by value and enough calls have taught something; otherwise, and for cases that asked for
-a call or broke a promise, `ordering` places as it does without.
+have put it (`hour_order`: a new hour). While a campaign orders by value and enough calls have taught something; otherwise,
+and for cases that asked for a call or broke a promise, `ordering` places as it does without.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, time, timedelta
 from decimal import Decimal
 from statistics import median
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import numpy as np
 from sqlalchemy import text
@@ -25,10 +24,7 @@ from backoffice_core.call_centre.chances import HOURS, Floats
 from backoffice_core.call_centre.judging import Judged, Terms
 from backoffice_core.call_centre.learned import Learned
 from backoffice_core.call_centre.ordering import DayPlan, Norms, Planned, contact_worth
-from backoffice_core.call_centre.queue_models import QueueDay
-from backoffice_core.call_centre.queue_rules import BEST_HOUR
 from backoffice_core.compliance import service as compliance
-from backoffice_core.config import Settings
 from backoffice_core.db import fetch, new_key
 
 LIKELY_BUSY = 0.85  # of an agent's hour that calls fill
@@ -111,7 +107,7 @@ async def night(
     wanting, known = await _wanting(
         s, [one for one in judged if one.refused is None], replace(norms, plan=plan), terms, {}
     )
-    return replace(norms, plan=await _priced(s, plan, wanting, known, terms.at.astimezone(terms.zone)))
+    return replace(norms, plan=await priced(s, plan, wanting, known, terms.at.astimezone(terms.zone)))
 
 
 async def _begin(
@@ -150,7 +146,7 @@ async def _place(s: AsyncSession, place: str, zone: str, terms: Terms) -> tuple[
     return learned.offset_hours(zone, terms.at, terms.zone), closes, min(caps, default=99)
 
 
-async def _priced(
+async def priced(
     s: AsyncSession, plan: DayPlan, wanting: Sequence[Wanting], known: Learned, local: datetime
 ) -> DayPlan | None:
     usual, at_work = await _agents(s, local)
@@ -182,69 +178,6 @@ async def _agents(s: AsyncSession, local: datetime) -> tuple[int, int]:
     return int(usual), int(at_work)
 
 
-_OPEN = """
-    -- cases_of_the_plan: tasks of the day that may still be called, by the terms of their place
-    SELECT t.case_id, t.contact_point_id, t.why->>'currency', (t.why->>'contact_worth')::float8, t.why->>'days_past_due', c.rank,
-           p.jurisdiction, p.time_zone, t.attempts, t.earliest_at, t.state_reason
-    FROM call_tasks t JOIN contact_points c ON c.id = t.contact_point_id JOIN persons p ON p.id = t.person_id
-    WHERE t.business_date = $1 AND t.state IN ('ELIGIBLE','RETRY_WAIT') AND t.why ? 'contact_worth' AND t.campaign = $2
-"""
-_MARK = text("""
-    -- mark_hour: the tasks that the plan places
-    INSERT INTO queue_marks (case_id, why, bulk) SELECT case_id, 'hour', true FROM call_tasks
-    WHERE business_date = :day AND state IN ('ELIGIBLE','RETRY_WAIT') AND why ? 'contact_worth'
-""")
-
-
-async def new_hour(s: AsyncSession, settings: Settings, *, now: datetime, today: date, zone: ZoneInfo) -> int | None:
-    """At the beginning of each hour: prices of the hours that are left, and every case that the plan places is judged anew;
-    how many. None = this hour is planned already, or there is no plan."""
-    local = now.astimezone(zone)
-    day = await s.get(QueueDay, today, with_for_update={"skip_locked": True})
-    if day is None:
-        return None
-    norms = dict(day.norms)
-    own = {"collection": norms} | {name: dict(said) for name, said in norms.get("campaigns", {}).items()}
-    placed = None
-    for name, said in own.items():
-        if said.get("plan") and said["plan"]["hour"] < local.hour:
-            plan, cases = await _plan_hour(s, name, DayPlan.read(said["plan"]), today, local)
-            said["plan"], placed = plan.as_json(), (placed or 0) + cases
-    if placed is None:
-        return None
-    if "campaigns" in norms:
-        norms["campaigns"] = {name: said for name, said in own.items() if name != "collection"}
-    day.norms = norms
-    await s.execute(_MARK, {"day": today})
-    return placed
-
-
-async def _plan_hour(
-    s: AsyncSession, campaign: str, plan: DayPlan, today: date, local: datetime
-) -> tuple[DayPlan, int]:
-    rows = await fetch(s, _OPEN, today, campaign)
-    known = await learned.of_numbers(s, plan.groups, [row[1] for row in rows])
-    wanting = [one for row in rows if (one := _of_row(row, plan, known, local)) is not None]
-    return replace(await _priced(s, plan, wanting, known, local) or plan, hour=local.hour), len(rows)
-
-
-def _of_row(row: Any, plan: DayPlan, known: Learned, local: datetime) -> Wanting | None:
-    case_id, point, currency, worth, days, rank, jurisdiction, time_zone, attempts, earliest, reason = row
-    place = plan.places.get(f"{jurisdiction}|{time_zone}")
-    typical = float(plan.typical.get(currency) or 0)
-    if place is None or not typical:
-        return None
-    offset, closes, cap = place
-    opens = 0.0
-    if earliest is not None and reason != BEST_HOUR:
-        there = earliest.astimezone(local.tzinfo)
-        opens = there.hour + there.minute / 60 if there.date() <= local.date() else 24.0
-    return Wanting(
-        case_id=case_id, value=worth / typical, needs=0.0, points=[(point, known.row(point, int(days), rank))],
-        offset=offset, opens=opens, closes=closes, allowed=min(plan.attempts, cap) - attempts,
-    )  # fmt: skip
-
-
 # --- places --------------------------------------------------------------------------------------------------------
 
 
@@ -268,32 +201,42 @@ async def _places(
     wanting, known = await _wanting(s, callable_, norms, terms, attempts)
     if not wanting:
         return {}
-    local = terms.at.astimezone(terms.zone)
-    grid = _grid(wanting, known, plan, local.hour + local.minute / 60)
-    price = np.array((*plan.prices, *plan.prices))[grid.first : grid.first + grid.worth.shape[1]]
-    stands = planning.stand(grid.worth, grid.of.cost, grid.allowed, price)
     by_case = {one.view.case_id: one for one in callable_}
     found = {}
-    best, pays = np.where(grid.open, grid.of.best, 0.0), grid.worth.max(axis=1) > 0
-    waits = norms.strategy.hours == "wait" and price[0] == 0
-    for n, one in enumerate(wanting):
-        chosen = int(grid.of.chosen[n])
-        top = int(best[n].argmax())
-        wait = None
-        if waits and not stands.take[n] and stands.picked[n].any():
-            wait = _at_hour(terms, grid.first + int(stands.picked[n].argmax()))
-        found[one.case_id] = Planned(
-            score=float(stands.score[n]) if pays[n] else NOT_WORTH_IT, now=bool(stands.take[n]), waits_until=wait,
-            chance=float(grid.numbers_right[chosen, 0]), best_hour=(grid.first + top + one.offset) % HOURS,
-            best_chance=float(best[n, top]), tried=known.tried.get(grid.points[chosen], 0),
-        )  # fmt: skip
-        _choose(by_case[one.case_id], grid.points[chosen])
+    local, waits = terms.at.astimezone(terms.zone), norms.strategy.hours == "wait"
+    for one, planned, point in stand_by_plan(wanting, known, plan, local, waits=waits):
+        found[one.case_id] = planned
+        _choose(by_case[one.case_id], point)
     return found
 
 
-def _at_hour(terms: Terms, hour: int) -> datetime:
-    begins = datetime(terms.day.year, terms.day.month, terms.day.day, tzinfo=terms.zone)
-    return begins + timedelta(hours=hour)
+def stand_by_plan(
+    wanting: Sequence[Wanting], known: Learned, plan: DayPlan, local: datetime, *, waits: bool
+) -> Iterator[tuple[Wanting, Planned, UUID]]:
+    """Each case with its place and the number to call now. `waits`: who is likelier reached at a later hour waits for it while
+    agents have time now."""
+    grid = _grid(wanting, known, plan, local.hour + local.minute / 60)
+    price = np.array((*plan.prices, *plan.prices))[grid.first : grid.first + grid.worth.shape[1]]
+    stands = planning.stand(grid.worth, grid.of.cost, grid.allowed, price)
+    best, pays = np.where(grid.open, grid.of.best, 0.0), grid.worth.max(axis=1) > 0
+    waits = waits and price[0] == 0
+    top, later = best.argmax(axis=1), stands.picked.argmax(axis=1)
+    for n, one in enumerate(wanting):
+        chosen = int(grid.of.chosen[n])
+        wait = None
+        if waits and not stands.take[n] and stands.picked[n].any():
+            wait = at_hour(local, grid.first + int(later[n]))
+        planned = Planned(
+            score=float(stands.score[n]) if pays[n] else NOT_WORTH_IT, now=bool(stands.take[n]), waits_until=wait,
+            chance=float(grid.numbers_right[chosen, 0]), best_hour=(grid.first + int(top[n]) + one.offset) % HOURS,
+            best_chance=float(best[n, top[n]]), tried=known.tried.get(grid.points[chosen], 0), pays=bool(pays[n]),
+        )  # fmt: skip
+        yield one, planned, grid.points[chosen]
+
+
+def at_hour(local: datetime, hour: int) -> datetime:
+    """Of the day of `local`, in the bank's zone."""
+    return datetime.combine(local.date(), time(), local.tzinfo) + timedelta(hours=hour)
 
 
 def _choose(one: Judged, point: UUID) -> None:
@@ -301,7 +244,7 @@ def _choose(one: Judged, point: UUID) -> None:
         one.phone = next((phone for phone in one.phones if phone.id == point), one.phone)
 
 
-_MISSED = """
+MISSED = """
     SELECT contact_point_id, case_id, count(*) FROM call_attempts
     WHERE case_id = ANY($1) AND business_at >= $2 AND direction = 'out' AND answered_at IS NULL GROUP BY 1, 2
 """
@@ -318,7 +261,7 @@ async def _wanting(
     known = await learned.of_numbers(s, plan.groups, points)
     called = [one.view.case_id for one in judged if one.view.last_called is not None]
     missed: dict[UUID, dict[UUID, int]] = {}
-    for point, case_id, n in await fetch(s, _MISSED, called, _at_hour(terms, 0)) if called else ():
+    for point, case_id, n in await fetch(s, MISSED, called, terms.day_begins) if called else ():
         missed.setdefault(case_id, {})[point] = n
     found = []
     for one in judged:

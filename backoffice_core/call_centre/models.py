@@ -115,6 +115,7 @@ class CallAttempt(Base):
         Index("ix_call_attempts_live_in", "person_id", postgresql_where="ended_at IS NULL AND direction = 'in'"),
         Index("ix_call_attempts_live_in_number", "number", postgresql_where="ended_at IS NULL AND direction = 'in'"),
         Index("ix_call_attempts_abandoned", "business_at", postgresql_where="abandoned"),
+        Index("ix_call_attempts_asked", "claimed_at", postgresql_where="robot_key = '1' AND outcome IS NULL"),
         Index("ix_call_attempts_unknown", "claimed_at", postgresql_where="result = 'UNKNOWN' OR problem <> ''"),
         CheckConstraint(
             "state IN ('INTENT','RINGING','ANSWERED','CONNECTED','SETTLING','ENDED')",
@@ -162,6 +163,9 @@ class CallAttempt(Base):
     # who answers: beside, before, "" = nobody listens
     machine_mode: Mapped[str] = mapped_column(default="", server_default="")
     machine: Mapped[bool] = mapped_column(default=False, server_default=text("false"))  # and nobody was left with it
+    # without an agent (`robots`): a message was meant for him; and the key that he pressed
+    robot: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    robot_key: Mapped[str] = mapped_column(default="", server_default="")
     cancelled: Mapped[str] = mapped_column(default="")  # STOP_LIST: taken back by us before an answer
     cancelled_why: Mapped[str] = mapped_column(default="")  # the reason of that entry
     identity_matches: Mapped[Json] = mapped_column(default=dict)
@@ -284,12 +288,13 @@ class CallerId(Base):
     valid_to: Mapped[date | None]
     state: Mapped[str] = mapped_column(default="IN")
     state_since: Mapped[datetime]
+    rests_since: Mapped[datetime | None]  # its account of abandoned calls is spent (the machine's time)
     source: Mapped[str] = mapped_column(default="person")  # person, settings
     created_at: Mapped[datetime]
 
 
 class CallerIdEvent(Base):
-    """Append-only: ADDED, CHANGED, OUT, BACK, RETIRED, COMPLAINT, with who and, for OUT, the figures."""
+    """Append-only: ADDED, CHANGED, OUT, BACK, RETIRED, RESTS, RESTED, COMPLAINT, with who and, for OUT and RESTS, the figures."""
 
     __tablename__ = "caller_id_events"
     __table_args__ = (Index(None, "caller_id", "at"),)

@@ -141,6 +141,7 @@ class Planned:
     best_hour: int
     best_chance: float
     tried: int
+    pays: bool = True  # at some hour of the day it brings more than a call costs
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +224,8 @@ def place(case: CaseView, norms: Norms, today: date, zone: ZoneInfo, planned: Pl
         inside = _VALUES - 1 if at is None else min(max(int((at - begins).total_seconds()) // 2, 0), _VALUES - 2)
     elif planned is not None:
         inside = _by_score(planned)
-        why |= _learned(case, planned, norms.strategy)
+        why |= said_of(planned, case.overdue, why["bucket"])
+        why["contact_worth"] = str(contact_worth(case, norms.strategy).quantize(Decimal("0.01")))
         waits = planned.waits_until if group == "VALUE" else None
     else:
         inside = _behind(float(times))
@@ -241,14 +243,19 @@ def _by_score(planned: Planned) -> int:
     return int((1 - share) * (half - 1)) + (0 if planned.now else half)
 
 
-def _learned(case: CaseView, planned: Planned, strategy: Strategy) -> dict[str, Any]:
-    kept = _OF_CONTACT[bucket_of(case.days_past_due)]
-    share = Decimal(str(round(planned.chance, 4))) * kept
+def position_of(group: str, planned: Planned, before: int) -> int:
+    """Where a case stands by the plan; `before`: any position of it, for its number."""
+    return (GROUPS.index(group) * _VALUES + _by_score(planned)) * _NUMBERS + before % _NUMBERS
+
+
+def said_of(planned: Planned, overdue: Decimal, bucket: str) -> dict[str, Any]:
+    """What the plan adds to the terms of a place."""
+    share = Decimal(str(round(planned.chance, 4))) * _OF_CONTACT[bucket]
     return {
         "chance": str(share.quantize(Decimal("0.0001"))),
-        "expected": str((case.overdue * share).quantize(Decimal("0.01"))),
-        "contact_worth": str(contact_worth(case, strategy).quantize(Decimal("0.01"))),
-        "reach": f"{planned.chance:.2f}", "best_hour": planned.best_hour, "best_reach": f"{planned.best_chance:.2f}",
+        "expected": str((overdue * share).quantize(Decimal("0.01"))),
+        "pays": planned.pays, "reach": f"{planned.chance:.2f}", "best_hour": planned.best_hour,
+        "best_reach": f"{planned.best_chance:.2f}",
         "tried": planned.tried,
     }  # fmt: skip
 

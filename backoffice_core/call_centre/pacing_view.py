@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import and_, select, text
+from sqlalchemy import and_, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from backoffice_core.call_centre import robots
 from backoffice_core.call_centre.agents import FREE
 from backoffice_core.call_centre.models import AgentSession, CallAttempt
 
@@ -32,11 +33,12 @@ class Seat:
 class Call:
     id: UUID
     campaign: str
-    inbound: bool
+    inbound: bool  # he wants an agent: he called us, or asked a message for one
     claimed_at: datetime
     answered_at: datetime | None
     with_agent: bool
     abandoned: bool
+    out: bool = True  # we called him
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,14 @@ async def look(s: AsyncSession) -> Floor:
     a, g = CallAttempt, AgentSession
     calls = await s.execute(
         select(
-            a.id, a.campaign, a.direction == "in", a.claimed_at, a.answered_at, a.agent_id.is_not(None), a.abandoned
+            a.id,
+            a.campaign,
+            or_(a.direction == "in", a.robot_key == robots.AGENT),
+            a.claimed_at,
+            a.answered_at,
+            a.agent_id.is_not(None),
+            a.abandoned,
+            a.direction == "out",
         ).where(a.ended_at.is_(None))
     )
     seats = await s.execute(
@@ -77,7 +86,7 @@ async def ended(s: AsyncSession, ids: Collection[UUID]) -> dict[UUID, Ended]:
 
 _INBOUND = text("""
     -- calls_in: how many called us since a moment
-    SELECT count(*) FROM call_attempts WHERE direction = 'in' AND claimed_at >= :since
+    SELECT count(*) FROM call_attempts WHERE (direction = 'in' OR robot_key = '1') AND claimed_at >= :since
 """)
 
 
@@ -110,7 +119,8 @@ _COUNT = text("""
            count(*) FILTER (WHERE abandoned OR agent_id IS NOT NULL) AS queued,
            count(*) FILTER (WHERE abandoned) AS abandoned
       FROM call_attempts
-     WHERE claimed_at >= :since AND claimed_at < :until AND direction = 'out' AND (answered_at IS NOT NULL OR abandoned)
+     WHERE claimed_at >= :since AND claimed_at < :until AND direction = 'out' AND NOT robot
+           AND (answered_at IS NOT NULL OR abandoned)
      GROUP BY campaign, caller_id
 """)
 

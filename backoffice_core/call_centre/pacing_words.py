@@ -5,7 +5,7 @@ from typing import Any
 from backoffice_core.call_centre.campaign_models import PacingDecision
 from backoffice_core.catalogue import Words
 
-BOUNDS = ("agents", "lines", "legs", "account", "list", "clock", "caller_ids", "shift")
+BOUNDS = ("agents", "lines", "legs", "account", "list", "clock", "caller_ids", "shift", "campaign", "rules")
 """What may hold dialing back; with `agents` nothing does: every free agent has a call on its way."""
 
 
@@ -17,6 +17,9 @@ def decision(words: Words, row: PacingDecision) -> str:
     """As «12 placed: 4 free + 2.3 expected to be free; 3 expected answers in flight; budget 1.4», with what else led to it."""
     terms: dict[str, Any] = row.terms
     said = {"calls": row.calls, "free": words.number(terms.get("free", 0))}
+    if "lines" in terms:
+        robot = words("pacing-robot", live=words.number(terms["in_flight"]), lines=words.number(terms["lines"]))
+        return words("pacing-agentless", calls=row.calls, now=robot)
     if "budget" in terms:
         told = words(
             "pacing-ahead", **said, coming=words.number(terms["expected_free"], 1),
@@ -30,4 +33,4 @@ def decision(words: Words, row: PacingDecision) -> str:
 
 def slow(words: Words, row: PacingDecision) -> str:
     """Why no more calls go out; "" when every free agent has one on its way."""
-    return words.code("slow", row.bound) if row.bound != "agents" else ""
+    return words.code("slow", row.bound) if row.bound not in {"agents", "campaign"} else ""

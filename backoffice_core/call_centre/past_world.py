@@ -24,7 +24,7 @@ _FIGURES = text("""
     WITH calls AS (
         SELECT result, outcome, extract(epoch FROM answered_at - claimed_at) AS answered_after,
                extract(epoch FROM ended_at - bridged_at) AS talk, extract(epoch FROM outcome_at - ended_at) AS wrap
-        FROM call_attempts WHERE claimed_at >= :since AND direction = 'out' AND ended_at IS NOT NULL
+        FROM call_attempts WHERE claimed_at >= :since AND direction = 'out' AND NOT robot AND ended_at IS NOT NULL
          AND (CAST(:campaign AS text) = '' OR campaign = :campaign)
          AND result IN ('ANSWERED_HUMAN','SILENT','ABANDONED','ANSWERED_MACHINE','NO_ANSWER','BUSY','REJECTED','INVALID_NUMBER',
                         'ANNOUNCEMENT'))
@@ -42,7 +42,7 @@ _FIGURES = text("""
 _HOURS = text("""
     SELECT extract(hour FROM business_at AT TIME ZONE CAST(:zone AS text))::int AS hour, count(*) AS calls,
            count(*) FILTER (WHERE result IN ('ANSWERED_HUMAN','SILENT','ABANDONED')) AS people
-    FROM call_attempts WHERE claimed_at >= :since AND direction = 'out' AND ended_at IS NOT NULL
+    FROM call_attempts WHERE claimed_at >= :since AND direction = 'out' AND NOT robot AND ended_at IS NOT NULL
      AND (CAST(:campaign AS text) = '' OR campaign = :campaign)
     GROUP BY 1 ORDER BY 1
 """)

@@ -40,6 +40,9 @@ class CallFacts:
     answered_at: datetime | None = None
     bridged_at: datetime | None = None  # both voices in one bridge
     message_at: datetime | None = None  # the dialplan told the borrower that nobody is free
+    told_at: datetime | None = None  # a call without an agent: the message was heard to its end
+    asked_at: datetime | None = None  # 〃 he pressed the key for an agent
+    stop_asked_at: datetime | None = None  # 〃 he pressed the key not to be called any more
     ended_at: datetime
     cause: int | None = None  # Q.850
     sip_code: int | None = None  # empty after a catch-up from CEL
@@ -48,9 +51,9 @@ class CallFacts:
     estimated: bool = False  # nobody told the end: `ended_at` is the last instant for which there is evidence
 
 
-def telephony_result(facts: CallFacts, *, reserved: bool, machine: bool = False) -> str:
+def telephony_result(facts: CallFacts, *, reserved: bool, machine: bool = False, robot: bool = False) -> str:
     """The result code of one ended call. `reserved`: an agent had been written into the attempt; `machine`: it was heard
-    that an answering machine took it, and nobody was left with it.
+    that an answering machine took it, and nobody was left with it; `robot`: a call without an agent, which abandons nobody.
 
     An answer that the far side ends within 2 s is SILENT when an agent was with him or reserved for him, otherwise
     ABANDONED; an answer without a bridge is ABANDONED, whoever hung up first (domain.md 2.3 and 3.5).
@@ -60,6 +63,8 @@ def telephony_result(facts: CallFacts, *, reserved: bool, machine: bool = False)
     if facts.answered_at is not None:
         if machine:
             return "ANSWERED_MACHINE"
+        if robot:
+            return "ANSWERED_HUMAN"
         if facts.ended_at - facts.answered_at < SHORT_CALL and facts.far_side_hung_up and reserved:
             return "SILENT"
         return "ANSWERED_HUMAN" if facts.bridged_at else "ABANDONED"
@@ -72,6 +77,21 @@ def telephony_result(facts: CallFacts, *, reserved: bool, machine: bool = False)
 def is_abandoned(facts: CallFacts, result: str) -> bool:
     """Answered by a person and no agent with him within the rule's seconds, whoever hung up first (domain.md 3.5)."""
     return result == "ABANDONED" or (facts.message_at is not None and facts.bridged_at is None)
+
+
+ROBOT_TOLD, ROBOT_CUT, ROBOT_STOP = "ROBOT_TOLD", "ROBOT_CUT", "ROBOT_STOP"
+
+
+def robot_outcome(facts: CallFacts, result: str) -> str | None:
+    """What a call without an agent came to; None: nobody answered, an agent writes the result of his talk, or who asked for
+    one and found nobody is called back (`call_backs.follow_missed`)."""
+    if result != "ANSWERED_HUMAN" or facts.bridged_at is not None:
+        return None
+    if facts.stop_asked_at is not None:
+        return ROBOT_STOP
+    if facts.asked_at is not None:
+        return None
+    return ROBOT_TOLD if facts.told_at is not None else ROBOT_CUT
 
 
 def counts_as_contact(result: str) -> bool:

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core import bulk
 from backoffice_core.audit import service as audit
-from backoffice_core.call_centre import abandoned, agents, campaign_terms, legs, trunks
+from backoffice_core.call_centre import abandoned, agents, campaign_terms, legs, robots, trunks
 from backoffice_core.call_centre.campaign_models import Campaign
 from backoffice_core.call_centre.models import AgentSession, CallAttempt, CallTask, Recording
 from backoffice_core.call_centre.rules import (
@@ -30,6 +30,7 @@ from backoffice_core.call_centre.rules import (
     is_taken_back,
     is_trunks_own,
     rang,
+    robot_outcome,
     task_after_call,
     telephony_result,
 )
@@ -69,7 +70,9 @@ async def settle(s: AsyncSession, call_id: UUID, facts: CallFacts, now: datetime
     facts = _with_what_is_known(attempt, facts)
     if attempt.direction == "in":
         return await _settle_in(s, attempt, facts, now)
-    result = telephony_result(facts, reserved=attempt.agent_id is not None, machine=attempt.machine)
+    result = telephony_result(
+        facts, reserved=attempt.agent_id is not None, machine=attempt.machine, robot=attempt.robot
+    )
     if is_taken_back(result, facts, attempt.cancelled):
         result = "CANCELLED"
     attempt.state, attempt.ended_at, attempt.result = "ENDED", facts.ended_at, result
@@ -78,12 +81,14 @@ async def settle(s: AsyncSession, call_id: UUID, facts: CallFacts, now: datetime
     attempt.bridged_at, attempt.message_played = facts.bridged_at, facts.message_at is not None
     attempt.message_at = facts.message_at
     attempt.notice_at = attempt.notice_at or (facts.bridged_at if attempt.notice == "prompt" else None)
-    attempt.abandoned = is_abandoned(facts, result)
+    attempt.abandoned = is_abandoned(facts, result) and not attempt.robot
     seconds = (facts.ended_at - facts.answered_at).total_seconds() if facts.answered_at else 0.0
     await _settle_slot(s, attempt, result, facts)
     if facts.answered_at is None and result != "UNKNOWN":
         await _no_recording(s, call_id)
     await legs.close(s, attempt, facts.ended_at)
+    if attempt.robot and facts.answered_at is not None:
+        await robots.follow(s, attempt, robot_outcome(facts, result), facts, now)
     if attempt.machine and facts.bridged_at is not None:
         await _say_it_was_a_machine(s, attempt, facts.ended_at, now)
     sign = evidence(result, facts) or ("rings" if rang(result, facts) else "")
@@ -212,7 +217,8 @@ async def _count(s: AsyncSession, attempt: CallAttempt, result: str, minutes: De
         )  # fmt: skip
     except NotFound:
         entry = compliance.Entry(
-            at=attempt.business_at, channel="call", actor="dialer", purpose=attempt.purpose, conversation=talk,
+            at=attempt.business_at, channel="robot" if attempt.robot else "call",
+            actor="robot" if attempt.robot else "dialer", purpose=attempt.purpose, conversation=talk,
             machine_message=machine, abandoned=attempt.abandoned, uncertain=result == "UNKNOWN", minutes=minutes,
         )  # fmt: skip
         await compliance.record(
@@ -229,6 +235,9 @@ def _with_what_is_known(attempt: CallAttempt, facts: CallFacts) -> CallFacts:
         answered_at=facts.answered_at or attempt.answered_at,
         bridged_at=facts.bridged_at or attempt.bridged_at,
         message_at=facts.message_at or attempt.message_at or (facts.ended_at if attempt.message_played else None),
+        told_at=facts.told_at,
+        asked_at=facts.asked_at or (facts.ended_at if attempt.robot_key == robots.AGENT else None),
+        stop_asked_at=facts.stop_asked_at,
         ended_at=max(facts.ended_at, attempt.claimed_at),
         cause=facts.cause,
         sip_code=facts.sip_code,
@@ -275,6 +284,8 @@ async def write_history(s: AsyncSession, attempt: CallAttempt, *, seconds: float
     }  # fmt: skip
     if attempt.estimated:
         data["estimated"] = True
+    if attempt.robot:
+        data["robot"] = True
     if attempt.abandoned:
         data |= await abandoned.proof(s, attempt)
     if attempt.legs > 1:

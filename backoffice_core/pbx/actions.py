@@ -27,6 +27,7 @@ BANK_PBX = "bank-pbx"  # the trunk to the bank's own exchange, in pjsip.conf
 _LEG = re.compile(r"leg-[0-9A-Za-z]+(-[0-9A-Za-z]+)+")
 _TEST = re.compile(r"test-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _LISTEN = re.compile(r"beside|before")
+_PROMPT = re.compile(r"[a-z0-9-]{1,40}")
 _EXTENSION = re.compile(r"[0-9*#]{1,12}")
 _ACCOUNT = re.compile(r"[0-9a-f]{32}\.[0-9a-f]{32}")
 _FILE = re.compile(r"/[\w ./@+~-]*\.wav")
@@ -61,6 +62,7 @@ async def originate_borrower(
     account: str = "",
     leg: int = 1,
     listen: str = "",
+    say: str = "",
 ) -> None:
     """Ring a borrower; on answer the dialplan's `borrower` takes over. Returns when Asterisk has queued the call.
 
@@ -69,7 +71,7 @@ async def originate_borrower(
     wants them. `extension`: digits that are dialled by tones once the number has answered. `recording`: path below the
     recordings folder without extension, of hexadecimal digits, `-` and `/`. `account` stands in each line of the CEL file
     (`account_of`). `listen`: beside or before: the ear of
-    the AGI program hears who answers.
+    the AGI program hears who answers. `say`: the prompt that a call without an agent says.
 
     Whatever places a call to the telephone network comes through here: raises CallForbidden for a destination that the
     trunk may not call and for a hidden caller id, before anything is sent; ActionRefused when it was not queued.
@@ -87,6 +89,7 @@ async def originate_borrower(
             f"BO_LANG={_form(_LANGUAGE, language, 'a language')}",
             *([f"BO_EXT={_form(_EXTENSION, extension, 'an extension')}"] if extension else []),
             *([f"BO_HEAR={_form(_LISTEN, listen, 'a way to listen')}"] if listen else []),
+            *([f"BO_SAY={_form(_PROMPT, say, 'a prompt')}"] if say else []),
         ],
     )
 

@@ -127,6 +127,7 @@ async def lists(page: Page, console: RunningConsole, look: Look) -> None:
         ("/announcements", "8-announcements", ALL), ("/unknown", "7-unknown", ALL), ("/case?q=олена", "5-search", ALL),
         ("/case?q=нікогонема", "5-search-none", ("uk",)), ("/what-if", "6-what-if", ("uk",)), ("/campaigns", "6-campaigns", ALL),
         ("/decisions", "6-decisions", ALL),
+        ("/campaigns/reminders", "6-campaign", ALL), ("/campaigns/collection", "6-campaign-rest", ("uk",)),
     ):  # fmt: skip
         await page.goto(f"{console.url}{path}")
         await look(page, name, languages=languages)

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from backoffice_core.borrowers.models import ContactPoint, Person
-from backoffice_core.call_centre import announcements, pacing_book
+from backoffice_core.call_centre import announcements, campaigns, pacing_book
 from backoffice_core.call_centre.announcements import Sound
 from backoffice_core.call_centre.models import (
     AgentSession,
@@ -274,6 +274,8 @@ async def troubles(console: RunningConsole) -> None:
                             data={"signs": ["SHORT_TALKS", "NEW_NUMBERS"]}))  # fmt: skip
         s.add_all([UnknownCaller(at=now - timedelta(minutes=n), number=f"+38063222000{n}" if n else "",
                                  called="+380445550200") for n in range(3)])  # fmt: skip
+        said = {"mode": "agentless", "whom": {"given": True}, "robot": {"lines": 20}}
+        await campaigns.change(s, "reminders", said, who="os:test", by="test", wall=wall, new=True)
     await heard_announcements(console)
 
 

@@ -133,3 +133,62 @@ async def test_the_floor_says_that_no_dialer_leads(console: RunningConsole) -> N
     async with console.database.begin() as s:
         await leases.let_go(s, held)
     assert "жодна програма набору не веде" in (await boss.get("/floor")).text
+
+
+WHOLE = FORM | {
+    "mode": "agentless", "machine_sample_pct": "5", "weight": "3", "by": "amount", "hours": "off", "cost": "UAH 4,5",
+    "weight_1": "1.5", "max_attempts": "3", "after_BUSY": "15", "backoff_BUSY": "2", "next_BUSY": "5", "message": "robot",
+    "lines": "20", "per_second": "4", "stages": "1", "products": "",
+}  # fmt: skip
+
+
+async def test_all_terms_of_a_campaign_are_on_its_page(console: RunningConsole) -> None:
+    """Issue 5: whom, weight, order, retries, message and lines; how many cases the list would take before it is saved; a refusal
+    names the field, keeps what was typed and changes nothing."""
+    boss = await console.logged_in("boss", "supervisor")
+    async with console.database.begin() as s:
+        three = [await house.borrower(s, console.clock) for _ in range(3)]
+        three[2].case.stage = 2
+        numbers = [str(one.case.number) for one in three]
+    assert (await boss.send_form("/campaigns", name="Весна")).status_code == 422
+    made = await boss.send_form("/campaigns", name="reminders")
+    assert (made.status_code, made.headers["location"]) == (303, "/campaigns/reminders")
+    page = (await boss.get("/campaigns/reminders")).text
+    assert 'name="message"' in page
+    assert "автоматичний дзвінок" in page, "the words that will be said"
+    counted = (await boss.send_form("/campaigns/reminders/count", **WHOLE)).text
+    assert "Бере справ: 2" in counted
+    for wrong, field in (
+        ({"lines": "0"}, "lines"), ({"cost": "XXX 4"}, "cost"), ({"products": "boat"}, "products"),
+        ({"weight_1": "x"}, "weight_1"), ({"cost": "vier"}, "cost"),
+        ({"after_BUSY": "9999"}, "after_BUSY"), ({"message": "robot-x"}, "message"), ({"ratio": "99"}, "ratio"),
+    ):  # fmt: skip
+        refused = await boss.send_form("/campaigns/reminders", **WHOLE | wrong)
+        assert refused.status_code == 422
+        assert f'id="bad-{field}"' in refused.text, field
+        assert 'value="20"' in refused.text or field == "lines", "what was typed is kept"
+    saved = await boss.send_form("/campaigns/reminders", **WHOLE)
+    assert saved.status_code == 303
+    async with console.database.begin() as s:
+        one = await s.get_one(Campaign, "reminders")
+        assert (one.mode, one.whom, one.robot) == (
+            "agentless", {"stages": [1], "weight": "3"}, {"lines": 20, "per_second": 4},
+        )  # fmt: skip
+        assert one.ordering == {"by": "amount", "hours": "off", "cost": {"UAH": "4.5"}, "weights": {"1": "1.5"}}
+        assert one.retries == {
+            "BUSY": {"after_minutes": 15, "backoff": "2", "next_number_minutes": 5}, "max_attempts": 3,
+        }  # fmt: skip
+    page = (await boss.get("/campaigns/reminders")).text
+    for value in ('name="after_BUSY" value="15"', 'name="weight" value="3"', 'name="cost" value="UAH 4.5"'):
+        assert value in page
+    given = await boss.send_form("/campaigns/reminders/list", numbers="\n".join([numbers[0], "КД-немає", numbers[2]]))
+    assert given.headers["location"] == "/campaigns/reminders?given=2&strange=1"
+    assert "Справ у списку: 2" in (await boss.get(given.headers["location"])).text
+    assert (await boss.send_form("/campaigns/reminders/list", numbers=" ")).status_code == 422
+    counted = (
+        await boss.send_form("/campaigns/reminders/count", **WHOLE | {"cost": "", "given": "1", "stages": "2"})
+    ).text
+    assert "Бере справ: 1" in counted, "a case must fit all that is said"
+    assert (await boss.get("/campaigns/nobody")).status_code == 404
+    admin = await console.logged_in("root", "admin")
+    assert (await admin.get("/campaigns/reminders")).status_code == 403

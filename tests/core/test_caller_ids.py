@@ -366,3 +366,34 @@ async def test_a_forbidden_destination_is_refused_at_the_claim(
     placing = await claim(database, two_trunks, clock)
     assert isinstance(placing, Placing)
     assert placing.trunk.name == "backup"
+
+
+async def test_an_id_whose_account_is_spent_rests_and_the_next_is_shown(
+    database: Database, two_trunks: Settings, clock: Clock
+) -> None:
+    """Issue 5, limit per caller id: chosen by account, with an event that keeps the figures; back when its window allows."""
+    other = "+380445550101"
+    await bank(database, two_trunks, clock, borrowers=3)
+    async with database.begin() as s:
+        said = caller_ids.NewId(number=other, owner="bank", trunks=["far-end"], position=9, declared_on=clock.today())
+        await caller_ids.add(s, two_trunks, said, by="test", now=clock.now())
+        assert await caller_ids.rest(s, {OURS: (2, 30)}, wall=clock.wall(), now=clock.now()) == [OURS]
+    shown = await claim(database, two_trunks, clock)
+    assert isinstance(shown, Placing)
+    assert shown.caller_id == other
+    async with database.begin() as s:
+        assert await caller_ids.rest(s, {OURS: (2, 30)}, wall=clock.wall(), now=clock.now()) == [], "told once"
+        assert await caller_ids.rest(s, {OURS: (2, 30), other: (3, 40)}, wall=clock.wall(), now=clock.now()) == [other]
+    shown = await claim(database, two_trunks, clock)
+    assert isinstance(shown, Placing)
+    assert shown.caller_id == OURS, "all rest: the first, and the pacer takes no risk with it"
+    async with database.begin() as s:
+        assert set(await caller_ids.rest(s, {}, wall=clock.wall(), now=clock.now())) == {OURS, other}
+        kinds = [
+            (one.kind, one.data) for one in await s.scalars(select(CallerIdEvent).where(CallerIdEvent.by == "account"))
+        ]
+    assert kinds[0] == ("RESTS", {"abandoned": 2, "answered": 30})
+    assert [kind for kind, _ in kinds].count("RESTED") == 2
+    shown = await claim(database, two_trunks, clock)
+    assert isinstance(shown, Placing)
+    assert shown.caller_id == OURS

@@ -39,7 +39,8 @@ def _book(*, without: Collection[str]) -> RuleBook:
         ("power", _book(without={"dialer_limit"}), "collection", "progressive", "NO_LIMIT"),
         ("progressive", _book(without={"dialer_limit"}), "collection", "progressive", ""),
         ("preview", BOOK, "collection", "preview", ""),
-        ("agentless", BOOK, "collection", "progressive", "AGENTLESS"),
+        ("agentless", _book(without={"dialer_limit"}), "collection", "agentless", ""),  # it abandons nobody
+        ("agentless", _book(without={"frequency_cap"}), "collection", "agentless", "NO_ROBOT_CAPS"),
     ],
 )
 def test_overdialing_is_locked_until_caps_and_a_limit_are_in_force(

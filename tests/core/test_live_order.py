@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import insert, select
 
 from backoffice_core.borrowers.models import ContactPoint, Person
-from backoffice_core.call_centre import campaign_lists, campaigns, learned, live_order, requeue
+from backoffice_core.call_centre import campaign_lists, campaigns, hour_order, learned, requeue
 from backoffice_core.call_centre.campaign_terms import strategy
 from backoffice_core.call_centre.chance_models import ChancesLearned, NumberChance
 from backoffice_core.call_centre.models import CallAttempt, CallTask
@@ -92,10 +92,13 @@ async def hour(bank: Bank, at: float) -> int | None:
     bank.at(WEDNESDAY, at)
     terms: dict[str, Any] = {"now": bank.now, "today": WEDNESDAY, "zone": KYIV}
     async with bank.database.begin() as s:
-        planned = await live_order.new_hour(s, bank.settings, **terms)
+        planned = await hour_order.new_hour(s, **terms)
+        for part in planned.parts if planned is not None else ():
+            async with bank.database.begin() as one:
+                await hour_order.move(one, part)
     async with bank.database.begin() as s:
         await requeue.rejudge(s, bank.settings, **terms)
-    return planned
+    return planned and planned.cases
 
 
 async def test_too_few_calls_teach_nothing(bank: Bank) -> None:
@@ -186,6 +189,8 @@ async def test_what_an_attempt_costs_is_taken_from_what_it_brings(bank: Bank) ->
     await hour(bank, 10.01)
     last = (await bank.tasks())[-1]
     assert last.case_id == (await bank.case(12)).id
+    assert "brings less than a call costs" in _said(last)
+    assert "brings less" not in _said(await task(bank, MORNING))
     with pytest.raises(BadInput, match="ordering"):
         strategy({"hours": "whenever"})
 

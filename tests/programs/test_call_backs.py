@@ -6,17 +6,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select
+import soundfile
+from sqlalchemy import func, select, update
 
+from asterisk_conf import prompts
+from backoffice_core.call_centre import campaign_lists, campaigns, pacing_book, pacing_view
 from backoffice_core.call_centre import recordings as rows
-from backoffice_core.call_centre.models import CallAttempt, Recording, UnknownCaller
+from backoffice_core.call_centre.models import CallAttempt, CallerId, CallTask, Recording, UnknownCaller
 from backoffice_core.cases.models import CaseEvent, Task
 from backoffice_core.compliance.models import ContactLedger
+from backoffice_core.events import CampaignsChanged, QueueChanged
+from backoffice_core.loans import stop_list
 from far_end.endpoint import Call, Endpoint
 from far_end.media import SOUNDS, Engine
 from tests import house
 from tests.conftest import until
 from tests.core import talk_files
+from tests.real_asterisk.test_calls import likeness
 from tests.running import RunningHouse, running_house
 
 OURS = "380445550100"
@@ -201,3 +207,72 @@ async def test_whom_nobody_knows_and_whom_the_number_names_twice_meet_an_agent(
     assert recording.case_id == chosen.case_id
     assert strangers == []
     assert slots == 0
+
+
+async def test_a_campaign_without_agents_speaks_its_message_and_heeds_two_keys(running: RunningHouse) -> None:
+    """Issue 5, RB-05: a list is given to an agentless campaign; the far end answers, hears the shipped message whole in its
+    own language, presses 9 (its number is stopped) or 1 (an agent takes him; with nobody there he is called back). Lines are
+    the campaign's, caps and recording as of any call, no answer stands in the account of abandoned calls."""
+    await running.clear_queue()
+    clock, settings = running.clock, running.settings
+    async with running.database() as database, database.begin() as s:
+        said = {"mode": "agentless", "priority": 1, "whom": {"given": True}, "robot": {"lines": 2, "per_second": 2}}
+        await campaigns.change(s, "reminders", said, who="os:x", by="x", wall=clock.wall(), new=True)
+        await s.execute(update(CallerId).values(campaigns=["collection", "reminders"]))
+        numbers = {name: f"+3806722{n}{ending}" for n, (name, ending) in enumerate(
+            (("told", "0970"), ("stop", "0979"), ("in vain", "0971"), ("talk", "1971"))
+        )}  # fmt: skip
+        known = {name: await house.borrower(s, clock, number=number) for name, number in numbers.items()}
+        known["talk"].task.state = "CANCELLED"
+        await campaign_lists.give(
+            s, "reminders", [str(known[name].case.number) for name in ("told", "stop", "in vain")]
+        )
+    await running.news(CampaignsChanged(), QueueChanged())
+    calls = {name: await running.ended(known[name].task.id, 90) for name in ("told", "stop", "in vain")}
+    assert {name: (call.campaign, call.robot, call.result, call.outcome) for name, call in calls.items()} == {
+        "told": ("reminders", True, "ANSWERED_HUMAN", "ROBOT_TOLD"),
+        "stop": ("reminders", True, "ANSWERED_HUMAN", "ROBOT_STOP"),
+        "in vain": ("reminders", True, "ANSWERED_HUMAN", calls["in vain"].outcome),
+    }
+    begins, ends = {n: c.claimed_at for n, c in calls.items()}, {n: c.ended_at for n, c in calls.items()}
+    assert sum(begins[n] < min(e for e in ends.values() if e) for n in calls) <= 2, "two calls at once are all it may"
+    kept = f"*{numbers['told'].lstrip('+')}-*.wav"
+    file = await until(lambda: next(iter((settings.data / "heard").glob(kept)), None), 10, what="what he heard is kept")
+    heard, rate = soundfile.read(file)
+    spoken, _ = soundfile.read(prompts.sounds_dir(settings) / "uk" / "robot.wav")
+    assert rate == 8000
+    assert likeness(spoken[:24_000], heard) > 0.5, "the beginning: that it is an automatic call"
+    assert likeness(spoken[-24_000:], heard) > 0.5, "and the end"
+
+    async def called_back() -> list[Task]:
+        async with running.database() as database, database.begin() as s:
+            query = select(Task).where(Task.case_id == known["in vain"].case.id, Task.kind == "CALLBACK")
+            return list((await s.scalars(query)).all())
+
+    await until(called_back, 20, every=0.3, what="who asked in vain is called back")
+    async with running.robots(1, talk="3") as log:
+        async with running.database() as database, database.begin() as s:
+            await campaign_lists.give(s, "reminders", [str(known["talk"].case.number)])
+            task = await s.get_one(CallTask, known["talk"].task.id)
+            task.state, task.campaign = "ELIGIBLE", "reminders"
+        await running.news(QueueChanged())
+        talk = await running.ended(known["talk"].task.id, 60)
+        assert (talk.result, talk.robot_key) == ("ANSWERED_HUMAN", "1")
+        assert talk.bridged_at is not None
+        assert f'"CARD", "robot": "robot200", "call_id": "{talk.id}", "named": true' in log.read_text()
+    async with running.database() as database, database.begin() as s:
+        assert await stop_list.stopped(s, known["stop"].person.id, numbers["stop"], clock.today())
+        of_these = select(ContactLedger).where(ContactLedger.campaign == "reminders")
+        slots = (await s.scalars(of_these)).all()
+        assert {(one.channel, one.state, one.conversation, one.abandoned) for one in slots} == {
+            ("robot", "COMMITTED", True, False)
+        }
+        assert len(slots) == 4
+        begun = min(begins.values())
+        counts = await pacing_view.count(s, begun, clock.wall())
+        assert not any(campaign == "reminders" for campaign, _ in counts)
+        recorded = {one.call_id for one in await s.scalars(select(Recording).where(Recording.state != "NONE"))}
+        assert {call.id for call in calls.values()} | {talk.id} <= recorded
+        decisions = await pacing_book.decisions(s, 50, "reminders")
+        assert any(row.calls for row in decisions), "each step that placed calls can be read back"
+        await campaigns.change(s, "reminders", {"active": False}, who="os:x", by="x", wall=clock.wall())

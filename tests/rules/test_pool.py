@@ -8,6 +8,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from backoffice_core.call_centre.caller_id_accounts import Standing
+from backoffice_core.call_centre.caller_id_rules import IdView
 from backoffice_core.call_centre.campaign_models import Campaign
 from backoffice_core.call_centre.campaign_rules import Running
 from backoffice_core.call_centre.pacing_view import Call, Count, Ended, Floor, Seat
@@ -146,6 +148,18 @@ def test_predictive_overdials_only_while_its_account_bears_it() -> None:
     held.counts = {**held.counts, "30d": {("collection", "x"): Count(9000, 9000, 200)}}
     assert Pool([one]).count(one, held) == (9000, 200, 0.01, "30d")
     assert planned(floor, held).decision.calls == calls[-1]
+
+
+def test_a_number_that_rests_binds_nobody_while_another_is_shown() -> None:
+    """Issue 5, limit per caller id: its account counts over all campaigns; spent and alone it leaves only calls that are sure."""
+    one = row(mode="power", ratio=Decimal(3))
+    floor = Floor([], [seat() for _ in range(4)])
+    held = terms(one, counts={("collection", "+1"): Count(500, 500, 2), ("other", "+1"): Count(10, 10, 298)})
+    held.ids = {"+1": Standing(510, 300, Decimal(3), "day")}
+    held.shown = [IdView(number="+1", trunks=frozenset({"a"}), campaigns=frozenset({"collection"}))]
+    assert planned(floor, held).given == {"collection": 4}
+    held.shown = [*held.shown, IdView(number="+2", trunks=frozenset({"a"}), campaigns=frozenset({"collection"}))]
+    assert planned(floor, held).given == {"collection": 12}
 
 
 def test_people_taken_for_machines_count_as_abandoned() -> None:

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backoffice_core.call_centre.caller_id_accounts import standings
 from backoffice_core.call_centre.caller_id_rules import Figures, IdView, SignRow, choose, needed, signs_met
+from backoffice_core.call_centre.pacing_view import Count
 from backoffice_core.call_centre.trunk_rules import (
     BreakerState,
     BreakerTerms,
@@ -21,6 +23,7 @@ from backoffice_core.call_centre.trunk_rules import (
     leg_says,
     price,
 )
+from backoffice_core.compliance.dialer_limits import AbandonAccount
 from backoffice_core.config import Settings, Trunk
 from backoffice_core.numbering import FORMS, destination_refusal, longest, written
 
@@ -248,6 +251,32 @@ def test_calls_are_not_spread_over_the_pool() -> None:
     assert choose([out, second], "a", "collection", DAY) == second
     stranger = an_id("+380445550102", campaigns=frozenset({"survey"}))
     assert choose([out, stranger], "a", "collection", DAY) == "CALLER_ID_OUT"
+
+
+def test_an_id_whose_account_is_spent_rests_while_another_is_free() -> None:
+    """Issue 5, caller ids by account: the next of its pool is shown; where all rest, the first, and no reason is made of it."""
+    tired, fresh = an_id(position=1, rests=True), an_id("+380445550101", position=2)
+    assert choose([tired, fresh], "a", "collection", DAY) == fresh
+    assert choose([tired, an_id("+380445550101", position=2, rests=True)], "a", "collection", DAY) == tired
+    elsewhere = an_id("+380445550101", position=2, trunks=frozenset({"b"}))
+    assert choose([tired, elsewhere], "a", "collection", DAY) == tired, "not free on this trunk"
+    account = AbandonAccount(
+        rule_id="X",
+        max_pct=Decimal(3),
+        of="live_answers",
+        per=("campaign", "caller_id"),
+        window="calendar_day",
+        window_days=1,
+    )
+    counts = {"day": {("a", "1"): Count(20, 20, 1), ("b", "1"): Count(10, 10, 1), ("a", "2"): Count(40, 40, 2),
+                      ("a", "3"): Count(2, 2, 1)}}  # fmt: skip
+    found = standings([account], counts)
+    assert {number: one.spent for number, one in found.items()} == {"1": True, "2": False, "3": False}
+    assert (found["1"].answers, found["1"].abandoned) == (30, 2), "over all campaigns that show it; the first is borne"
+    of_campaigns = AbandonAccount(
+        rule_id="Y", max_pct=Decimal(1), of="live_answers", per=("campaign",), window="calendar_day", window_days=1
+    )
+    assert standings([of_campaigns], counts) == {}
 
 
 ROWS = [

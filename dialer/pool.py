@@ -261,7 +261,7 @@ class Pool:
         else:
             self.pacer.watch(seen)
             decision = progressive(free=free, in_flight=in_flight, lines_free=seen.trunks_free)
-        own = self._own_decisions([one for one in overdialing if one.name in narrow], parties, terms, counted_on, pace)
+        own = self._own_decisions(overdialing, parties, able, terms, counted_on, pace)
         to_come = 0.75 * self.pacer.account.to_come(o.horizon - o.t)
         rooms = {one.name: self._room(one, terms, to_come) for one in rows if modes[one.name] in OVERDIALS}
         self._spent = {one.name for one in overdialing if rooms[one.name] <= 0} if len(overdialing) > 1 else set()
@@ -317,27 +317,29 @@ class Pool:
         }
 
     def _own_decisions(
-        self,
-        rows: Sequence[Row],
-        parties: Mapping[str, Asking],
-        terms: Terms,
-        counted_on: Collection[UUID],
-        pace: float,
-    ) -> dict[str, Decision]:
-        """How many calls each of these may place by its own agents, calls and account."""
+        self, rows: Sequence[Row], parties: Mapping[str, Asking], able: Collection[str], terms: Terms,
+        counted_on: Collection[UUID], pace: float,
+    ) -> dict[str, Decision]:  # fmt: skip
+        """How many calls each of these may place by its own agents, calls and account, where not all of the pool's agents are
+        its own: only some serve it, or some are a more urgent campaign's while that has somebody to call."""
         assert self.sight is not None  # noqa: S101
-        self.narrow = {one.name: self.narrow.get(one.name) or self._apprentice() for one in rows}
-        found = {}
+        everybody = frozenset(seat.user_id for seat in self.sight.seats)
+        found, pacers = {}, {}
         for one in rows:
+            urgent = [parties[row.name].agents for row in rows if row.name in able and row.priority < one.priority]
+            theirs = frozenset().union(*(agents for agents in urgent if agents != everybody))
+            if parties[one.name].agents == everybody and not theirs:
+                continue
+            pacer = pacers[one.name] = self.narrow.get(one.name) or self._apprentice()
             answers, lost, limit, _ = self.count(one, terms)
-            pacer = self.narrow[one.name]
             pacer.aim(limit)
             found[one.name] = pacer.decide(
                 self.sight.of(
                     live=answers, abandoned=lost, agents=parties[one.name].agents, campaigns={one.name},
-                    counted_on=counted_on, part=pace,
+                    counted_on=frozenset(counted_on) - theirs, part=pace,
                 )
             )  # fmt: skip
+        self.narrow = pacers
         return found
 
     def _apprentice(self) -> Pacer:

@@ -2712,6 +2712,7 @@ abandoned-answered = Answered
 abandoned-message = Message
 abandoned-after = after { $s } s
 abandoned-gone = hung up before it
+abandoned-silent = no message for { $s } s
 abandoned-locked = Not without an agent until
 abandoned-again = Next call
 abandoned-held = agent reserved before

@@ -2723,6 +2723,7 @@ abandoned-answered = Ответил
 abandoned-message = Сообщение
 abandoned-after = через { $s } с
 abandoned-gone = положил трубку раньше
+abandoned-silent = { $s } с без сообщения
 abandoned-locked = Без агента не раньше
 abandoned-again = Следующий звонок
 abandoned-held = агент ждал заранее

@@ -2724,6 +2724,7 @@ abandoned-answered = Відповів
 abandoned-message = Повідомлення
 abandoned-after = через { $s } с
 abandoned-gone = поклав слухавку раніше
+abandoned-silent = { $s } с без повідомлення
 abandoned-locked = Без агента не раніше
 abandoned-again = Наступний дзвінок
 abandoned-held = агент чекав наперед

@@ -25,9 +25,9 @@ def test_specialists_are_called_for_beside_a_campaign_that_anybody_serves() -> N
     """Issue 5: by skill and priority. A campaign that eight of twenty serve is dialed ahead for those eight; nobody idles."""
     rows = row("any", mode="predictive"), row("mortgage", mode="predictive", skill="mortgage", priority=1)
     told = an_hour(*rows, skills=SPECIALISTS)
-    assert told.talks["mortgage"] > 9
+    assert told.talks["mortgage"] > 25, "urgent: its agents are first of all its own"
     assert told.talks["any"] > 40
-    assert told.use > 0.75
+    assert told.use > 0.7
     assert told.abandoned < 0.05
 
 

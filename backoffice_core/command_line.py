@@ -74,12 +74,17 @@ async def _house() -> AsyncIterator[House]:
         await database.close()
 
 
-def run(work: Callable[[House], Coroutine[Any, Any, T]]) -> T:
+def run(
+    work: Callable[[House], Coroutine[Any, Any, T]], loop: Callable[[], asyncio.AbstractEventLoop] | None = None
+) -> T:
+    """`loop` makes another event loop than Python's own: uvloop's pays for its import in long work alone."""
+
     async def inside() -> T:
         async with _house() as house:
             return await work(house)
 
-    return asyncio.run(inside())
+    with asyncio.Runner(loop_factory=loop) as runner:
+        return runner.run(inside())
 
 
 def noted(act: str, subject: str = "", data: Mapping[str, Any] | None = None) -> bool:

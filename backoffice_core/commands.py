@@ -35,6 +35,8 @@ Day = Annotated[str, typer.Option("--date", metavar="YYYY-MM-DD", help="business
 
 def nightly(day: Day = "", as_json: Json = False) -> None:
     """Run the night of a business date: cases, stages, promises, tasks, tonight's queue. Safe to repeat."""
+    import uvloop
+
     from backoffice_core.nightly import NightReport, run_night
     from backoffice_core.program import calm_collector
 
@@ -50,7 +52,7 @@ def nightly(day: Day = "", as_json: Json = False) -> None:
                 again=True,
             )
 
-    report = run(work)
+    report = run(work, uvloop.new_event_loop)
     if as_json:
         say_json(asdict(report))
         return

@@ -66,10 +66,11 @@ _RANGES = text(
     """
     -- night_ranges
     SELECT portfolio, min(CAST(person_id AS text))::uuid AS low, max(CAST(person_id AS text))::uuid AS high
-      FROM (SELECT person_id, portfolio,
-                   (row_number() OVER (PARTITION BY portfolio ORDER BY person_id) - 1) / CAST(:size AS int) AS n
+      FROM (SELECT person_id, portfolio, row_number() OVER (PARTITION BY portfolio ORDER BY person_id) - 1 AS n,
+                   count(*) OVER (PARTITION BY portfolio) - 1 AS last
               FROM (SELECT person_id, min(portfolio) AS portfolio FROM loans GROUP BY person_id) AS whose) AS numbered
-     GROUP BY portfolio, n ORDER BY portfolio, n
+     WHERE n % CAST(:size AS int) IN (0, CAST(:size AS int) - 1) OR n = last
+     GROUP BY portfolio, n / CAST(:size AS int) ORDER BY portfolio, n / CAST(:size AS int)
     """
 )
 

@@ -140,9 +140,11 @@ _STANDS = by_keys("""
 _DIALING = by_keys("""
     SELECT case_id FROM call_tasks WHERE business_date = $1 AND case_id = ANY($2) AND state IN ('DIALING','SETTLING')
 """)
-_REFUSED = by_keys(
-    "SELECT case_id, reason, until, rule FROM not_callable WHERE business_date = $1 AND case_id = ANY($2)"
-)
+# A join: of a day whose first rows are being written the planner knows nothing, and would look each up in all of the keys.
+_REFUSED = """
+    SELECT n.case_id, n.reason, n.until, n.rule FROM unnest($2::text::uuid[]) AS k(case_id) JOIN not_callable n USING (case_id)
+    WHERE n.business_date = $1
+"""
 
 
 async def _stands(session: AsyncSession, day: date, cases: str) -> tuple[dict[UUID, tuple[Stand, Said]], set[UUID]]:

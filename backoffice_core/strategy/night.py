@@ -6,11 +6,11 @@ For a range of persons at a time, in whole statements; run twice it changes noth
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import Table, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -25,6 +25,8 @@ from backoffice_core.strategy.facts import EVERYBODY, CaseFacts, Persons, day_be
 from backoffice_core.strategy.models import StepDue, StrategyVersion
 from backoffice_core.strategy.rules import CHANNEL, Due, Version
 
+# As tables: the ORM would insert rows one by one that differ in which columns are empty.
+_DUES, _TASKS = cast(Table, StepDue.__table__), cast(Table, Task.__table__)
 CATCH_UP = 7  # days: nights that were left out are made up for so far back
 CALLERS = "call_centre"  # the unit whose a call step is
 _WAITS = "d.done_on IS NULL AND d.skipped_on IS NULL AND d.person_id BETWEEN :low AND :high"
@@ -130,7 +132,7 @@ async def settle(
 async def _close_tasks(s: AsyncSession, ids: Iterable[UUID | None], state: str, at: datetime) -> None:
     """Of steps that have ended otherwise than by their task."""
     if some := [one for one in ids if one is not None]:
-        change = update(Task).where(Task.id.in_(some), Task.state == "OPEN")
+        change = update(Task).where(Task.id == func.any(some), Task.state == "OPEN")
         await s.execute(change.values(state=state, closed_at=at, result="DONE" if state == "DONE" else ""))
 
 
@@ -213,8 +215,8 @@ async def _make(
             "skipped_on": min(day, last) if due.reason else None,  # a night that was left out skips it in time
             "created_at": now,
         })  # fmt: skip
-    made = insert(StepDue).on_conflict_do_nothing(index_elements=["case_id", "version_id", "step", "since"])
-    new = set(await s.scalars(made.returning(StepDue.id), values))
+    made = insert(_DUES).on_conflict_do_nothing(index_elements=["case_id", "version_id", "step", "since"])
+    new = set(await s.scalars(made.returning(_DUES.c.id), values))
     open_ones = [
         (value, due.step) for value, (_, _, _, due, _) in zip(values, rows, strict=True)
         if value["id"] in new and value["state"] == "OPEN" and due.kind != "CALL"
@@ -269,7 +271,7 @@ async def _raise(s: AsyncSession, steps: list[tuple[dict[str, Any], rules.Step]]
          "escalate_days": step.escalate_days, "data": {"step": str(v["id"]), "note": step.note, "due": str(v["due_date"])}}
         for v, step in steps
     ]  # fmt: skip
-    await s.execute(insert(Task), values)
+    await s.execute(insert(_TASKS), values)
     joined = update(StepDue).where(StepDue.id == func.cast(Task.data["step"].astext, StepDue.id.type))
-    fresh = Task.id.in_([value["id"] for value in values])
+    fresh = Task.id == func.any([value["id"] for value in values])
     await s.execute(joined.where(fresh).values(task_id=Task.id))

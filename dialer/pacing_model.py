@@ -12,7 +12,7 @@ from dialer.pacing_tables import RING_BINS, RING_STEP, TALK_STEP, Beliefs, Q, Ri
 
 RELEARN_S = (20.0, 180.0)  # tables are made again that often: at first, later
 SILENCE = 15.0  # due answers that did not come; chance does that once in three million times
-MEMORY_S = (15.0, 60.0, 300.0, 2400.0)  # the shortest ones for steps, believed as soon as they explain more than chance
+MEMORY_S = (30.0, 120.0, 500.0, 2400.0)  # the shortest for steps: believed as soon as it explains more than chance
 YOUNG = 1.5  # ring timeouts: before so long nobody knows of how many the late answers are still to come
 
 

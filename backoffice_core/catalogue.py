@@ -230,5 +230,10 @@ def short_name(full_name: str) -> str:
     return NBSP.join([last, *(f"{name[0]}." for name in given)]) if given else last
 
 
+def masked(full_name: str) -> str:
+    """As a file has it that leaves the house: the name that tables show, the rest is looked up in the case (CP-05)."""
+    return short_name(full_name).replace(NBSP, " ") if full_name.strip() else ""
+
+
 def _minus(text: str) -> str:
     return text.replace("-", "\u2212")

@@ -82,11 +82,12 @@ async def _figures(s: Any, family: Any, question: Any) -> dict[str, Any]:
 
 
 async def _rows(s: Any, family: Any, question: Any) -> dict[str, Any]:
+    from backoffice_core.catalogue import masked
     from backoffice_core.reports import tables
 
     names = [one.name for one in family.columns]
     found = await tables.every_row(s, family, question)
-    lines = [[r["case_number"], r["borrower"], *(r[n] for n in names), r["currency"]] for r in found]
+    lines = [[r["case_number"], masked(r["borrower"]), *(r[n] for n in names), r["currency"]] for r in found]
     return _said(question, ["case", "borrower", *names, "currency"], lines)
 
 

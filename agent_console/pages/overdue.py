@@ -10,6 +10,7 @@ from agent_console.deps import ProofWork, Work
 from agent_console.forms import day as typed_day
 from agent_console.pages.tasks import sheet
 from agent_console.view import page
+from backoffice_core.catalogue import masked
 from backoffice_core.collection import overdue
 from backoffice_core.collection.overdue import Turned
 from backoffice_core.errors import BadInput
@@ -52,7 +53,17 @@ async def export(work: ProofWork, kind: Literal["csv", "xlsx"], day: str = "", b
     head = [w("overdue-branch"), w("contract"), w("borrower"), w("nav-case"), w("overdue-product"), w("col-days"), w("overdue"),
             w("cw-sum-balance"), w("overdue-currency")]  # fmt: skip
     lines: list[list[Any]] = [
-        [r.branch, r.contract_no, r.person, r.case_number, r.product, r.days_past_due, r.overdue, r.balance, r.currency]
+        [
+            r.branch,
+            r.contract_no,
+            masked(r.person),
+            r.case_number,
+            r.product,
+            r.days_past_due,
+            r.overdue,
+            r.balance,
+            r.currency,
+        ]
         for r in rows
     ]
     return sheet(kind, f"overdue-{on}", head, lines)

@@ -12,6 +12,7 @@ from agent_console.deps import ProofWork, Work
 from agent_console.forms import day as typed_day
 from agent_console.pages.tasks import sheet
 from agent_console.view import page
+from backoffice_core.catalogue import masked
 from backoffice_core.errors import BadInput
 from backoffice_core.reports import service as reports
 from backoffice_core.staff import units
@@ -111,7 +112,7 @@ async def export(work: ProofWork, kind: Literal["csv", "xlsx"]) -> Response:
         "proof-reason", "proof-done-on", "proof-evidence", "unit", "proof-person", "strategy-arms",
     )]  # fmt: skip
     lines = [
-        [r.case_number, r.person_name, w.code("task", r.due.kind), f"{r.strategy}/{r.version} {r.due.step}", r.due.stage,
+        [r.case_number, masked(r.person_name), w.code("task", r.due.kind), f"{r.strategy}/{r.version} {r.due.step}", r.due.stage,
          r.due.due_date, r.due.deadline, w.code("step-state", r.state),
          w.code("skip-reason", r.due.reason) if r.due.reason else "", r.due.done_on, r.due.evidence,
          more["units"].get(r.due.unit, r.due.unit), r.owner_name, r.due.arm] for r in found

@@ -19,7 +19,7 @@ from agent_console.forms import day as typed_day
 from agent_console.pages.tasks import sheet
 from agent_console.view import page
 from backoffice_core import chart
-from backoffice_core.catalogue import Words
+from backoffice_core.catalogue import Words, masked
 from backoffice_core.collection import bands
 from backoffice_core.errors import BadInput
 from backoffice_core.reports import arms, service, tables
@@ -263,7 +263,7 @@ def _rows_sheet(asked: Asked, found: Sequence[dict[str, Any]]) -> tuple[list[str
     w, columns = asked.words, asked.family.columns
     head = [w("nav-case"), w("borrower"), *(w(f"report-col-{c.name}") for c in columns), w("report-currency")]
     lines = [
-        [r["case_number"], r["borrower"], *(_file_value(asked, c, r) for c in columns), r["currency"]] for r in found
+        [r["case_number"], masked(r["borrower"]), *(_file_value(asked, c, r) for c in columns), r["currency"]] for r in found
     ]  # fmt: skip
     return head, lines
 

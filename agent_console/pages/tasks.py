@@ -19,6 +19,7 @@ from backoffice_core import sheets
 from backoffice_core.cases import tasks, work_lists
 from backoffice_core.cases.task_rules import BY_HAND, DATED_BY_OTHERS, RESULTS
 from backoffice_core.cases.work_lists import PAGE, Wish
+from backoffice_core.catalogue import masked
 from backoffice_core.days import meant
 from backoffice_core.errors import BadInput, Conflict, NotAllowed, Refused
 from backoffice_core.staff import units
@@ -194,8 +195,8 @@ async def export(work: TasksWork, kind: Literal["csv", "xlsx"]) -> Response:
         w("tasks-when-overdue"),
     ]
     lines = [
-        [r.case_number, r.person_name, w.code("task", r.task.kind), r.task.control_date, r.owner_name, names.get(r.unit, ""),
-         r.late_days] for r in rows
+        [r.case_number, masked(r.person_name), w.code("task", r.task.kind), r.task.control_date, r.owner_name,
+         names.get(r.unit, ""), r.late_days] for r in rows
     ]  # fmt: skip
     note_access(work.s, work.user.id, "TASKS_EXPORTED", work.wall, rows=len(lines), file=kind)
     return sheet(kind, "tasks", head, lines)

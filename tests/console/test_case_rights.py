@@ -73,6 +73,11 @@ async def test_cp05_a_login_of_a_branch_sees_its_cases_alone(console: RunningCon
     assert mine.loan.contract_no in rows
     assert foreign.loan.contract_no not in rows
     assert foreign.loan.contract_no not in (await boss.get("/reports/portfolio/rows.csv?branch=B")).text
+    file = (await boss.get("/reports/portfolio/rows.csv")).text
+    assert "Коваленко О. П." in file, (
+        "who it is stands in the case; a file that leaves the house has the name of tables"
+    )
+    assert "Олена" not in file
     for closed in ("/queue", "/proof", f"/case/{foreign.case.number}/dossier", "/tasks?list=all"):
         answer = await boss.get(closed)
         assert answer.status_code == 403 or str(foreign.case.number) not in answer.text, closed

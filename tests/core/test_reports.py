@@ -489,6 +489,43 @@ async def test_the_command_says_the_same(bank: Bank, monkeypatch: pytest.MonkeyP
     await asyncio.to_thread(all_of_it)
 
 
+async def test_costs_and_bands_are_dated_rows_set_by_command(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DM-02, DM-08: stages as dated data: a new version moves the cases from its day on and leaves the days before; a gap, a past
+    day and a cost of nothing known are refused by field."""
+    settings = bank.settings.model_copy(update={"now": bank.now, "data": bank.folder})
+    monkeypatch.setattr(config, "load", lambda: settings)
+    await bank.file({"n": 1, "days_past_due": 10})
+    await bank.night()
+    tomorrow = str(WEDNESDAY + DAY)
+
+    def run(*words: str) -> tuple[str, str]:
+        done = CliRunner().invoke(app, list(words))
+        refused = done.exception.details["field"] if isinstance(done.exception, BadInput) else ""
+        return done.stdout, str(refused)
+
+    def commands() -> None:
+        assert run("cost", "set", "letter", "18,30", "--from", tomorrow) == (f"The cost holds from {tomorrow}.\n", "")
+        (row,) = json.loads(run("cost", "list", "--json")[0])
+        assert (row["kind"], row["currency"], row["amount"]) == ("letter", "UAH", "18.3000")
+        assert run("cost", "set", "pigeon", "1")[1] == "kind"
+        new = ("0:0-0", "1:1-5", "2:6-60", "3:61-90", "4:91-")
+        assert run("bands", "set", "stage", *new, "--from", str(WEDNESDAY))[1] == "valid_from"
+        assert run("bands", "set", "stage", "0:0-0", "1:2-", "--from", tomorrow)[1] == "first"
+        assert run("bands", "set", "stage", *new, "--from", tomorrow) == (f"Version 2 holds from {tomorrow}.\n", "")
+        listed = json.loads(run("bands", "list", "--json")[0])
+        ends = {row["version"]: row["valid_to"] for row in listed if row["kind"] == "stage"}
+        assert ends == {1: str(WEDNESDAY), 2: None}
+
+    await asyncio.to_thread(commands)
+    bank.at(WEDNESDAY + DAY)
+    await bank.file({"n": 1, "days_past_due": 11})
+    await bank.night()
+    assert (await bank.case(1)).stage == 2
+    for day, stage in ((WEDNESDAY, "1"), (WEDNESDAY + DAY, "2")):
+        found = await figures(bank, asked("portfolio", day, by="stage"))
+        assert found[f"{stage} UAH"]["loans"] == 1, day
+
+
 async def _contacts_cost(bank: Bank, last: date, called: UUID, written_to: UUID) -> None:
     """DM-08, cost per arm, by hand: a call of 2 minutes on the line, 90 s with an agent and 30 s after it, a letter; each at the
     rate of its own day, in the currency of the debt, nothing where no rate holds."""

@@ -1,7 +1,7 @@
 """A new hour: the plan of the day finds new prices and writes the places that follow from them.
 
-No fact of a case has changed by it, so nobody is judged anew: 100,000 cases cost a tenth of that. Only where the plan has
-another number now is the case judged, because the law is asked of a number.
+No fact of a case has changed by it, so nobody is judged anew: that would cost three times as much (`tests.bench.hours`). Only
+where the plan has another number now is the case judged, because the law is asked of a number.
 """
 
 import json

@@ -36,7 +36,7 @@ from tests.bench.requeue import KYIV, NOW, TODAY, drained, fill, say
 from tests.conftest import fresh_settings, running
 
 AGENTS = 30
-GOAL = 0.25  # of the CPU that judging all of them costs
+GOAL = 0.5  # of the CPU that judging all of them costs
 
 
 async def teach(database: Database) -> None:

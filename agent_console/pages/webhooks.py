@@ -3,7 +3,7 @@
 A secret is shown once, in the answer to the form that made it: the page never fetches one.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
@@ -133,10 +133,21 @@ async def _set(work: Work, request: Request, name: str, *, new: bool) -> Webhook
             )
     except BadInput as error:
         sentence = " ".join(said(part, work.words.lang) for part in (error.message, error.remedy) if part)
+        if error.details.get("field") == "url":
+            sentence = _why_not(work.words, url, work.console.settings.webhook_hosts)
         query = {"form": "new"} if new else {"form": "change", "name": name}
         return await _page(
             work, query, status=422, typed=typed, bad=str(error.details.get("field", "")), refused=sentence
         )
+
+
+def _why_not(words: Words, url: str, hosts: Sequence[str]) -> str:
+    """What is wrong with an address, in the reader's language."""
+    why = rules.refusal(url, hosts)
+    for said_so, key in (("leads to", "host"), ("carries", "secret"), ("is not encrypted", "plain")):
+        if why.startswith(said_so):
+            return words(f"webhook-url-{key}")
+    return words("webhook-url-none")
 
 
 @router.post("")

@@ -1101,6 +1101,7 @@ said-the-day-of-this-task-is-the-borrower-s-word = The day of this task is the b
 said-close-it-and-record-a-new-one = Close it and record a new one.
 said-a-late-task-is-moved-by-the-head = A late task is moved by the head.
 said-ask-the-head-of-the-unit = Ask the head of the unit.
+tasks-date-why = Why it is moved
 
 ## Strategies and proof
 
@@ -3314,6 +3315,10 @@ report-col-outcome = Result of the talk
 event-court = Paper of the court
 task-APPROVE = Approve a plan or a correction
 task-TAKE_OVER = Take the case over by its act
+webhook-url-host = The setting webhook_hosts does not name this host: name it there
+webhook-url-secret = No name, password or # in the address: take them away
+webhook-url-plain = It is not encrypted: write https
+webhook-url-none = This is no address: write it as https://crm.bank.ua/events
 
 ## Errors
 

@@ -1110,6 +1110,7 @@ said-the-day-of-this-task-is-the-borrower-s-word = День этой задач�
 said-close-it-and-record-a-new-one = Закройте её и запишите новую.
 said-a-late-task-is-moved-by-the-head = Просроченную задачу переносит руководитель.
 said-ask-the-head-of-the-unit = Обратитесь к руководителю подразделения.
+tasks-date-why = Почему переносите
 
 ## Strategies and proof
 
@@ -3329,6 +3330,10 @@ report-col-outcome = Результат разговора
 event-court = Документ суда
 task-APPROVE = Одобрить план или исправление
 task-TAKE_OVER = Принять дело по акту
+webhook-url-host = Этого хоста нет в настройке webhook_hosts: назовите его там
+webhook-url-secret = Адрес без имени, пароля и #: уберите их
+webhook-url-plain = Без шифрования нельзя: напишите https
+webhook-url-none = Это не адрес: напишите, как https://crm.bank.ua/events
 
 ## Errors
 

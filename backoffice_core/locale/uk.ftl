@@ -1111,6 +1111,7 @@ said-the-day-of-this-task-is-the-borrower-s-word = День цієї задач�
 said-close-it-and-record-a-new-one = Закрийте її й запишіть нову.
 said-a-late-task-is-moved-by-the-head = Прострочену задачу переносить керівник.
 said-ask-the-head-of-the-unit = Зверніться до керівника підрозділу.
+tasks-date-why = Чому переносите
 
 ## Strategies and proof
 
@@ -3330,6 +3331,10 @@ report-col-outcome = Результат розмови
 event-court = Документ суду
 task-APPROVE = Погодити план або виправлення
 task-TAKE_OVER = Прийняти справу за актом
+webhook-url-host = Цього хоста немає в налаштуванні webhook_hosts: назвіть його там
+webhook-url-secret = Адреса без імені, пароля та #: приберіть їх
+webhook-url-plain = Без шифрування не можна: напишіть https
+webhook-url-none = Це не адреса: напишіть, як https://crm.bank.ua/events
 
 ## Errors
 

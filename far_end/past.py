@@ -34,13 +34,13 @@ from backoffice_core.strategy import service as strategies
 from backoffice_core.strategy.models import StepDue, StrategyVersion
 from far_end.portfolio import COLUMNS
 
-BACK = (30, 22, 15, 8)  # days before today on which a night is lived; a night makes up for seven days
+BACK = (30, 19, 8)  # days before today on which a night is lived; a night makes up for seven days
 LEFT_OUT = frozenset({"learn_chances", "build_queue"})  # nobody was called
 GATEWAYS = {
     "SMS": ("sms-gateway", "sms"),
     "LETTER": ("post", "letter"),
 }  # kind of step: source of contacts, its channel
-PROMISES, PAYERS, CLOSED = 30, 25, 40  # a night: people who promise, who pay unasked, tasks that are done
+PROMISES, PAYERS, CLOSED = 20, 10, 20  # a night: people who promise, who pay unasked, tasks that are done
 ARMS = [{"code": "champion", "share": 60}, {"code": "challenger", "share": 40}]
 SOONER = {
     "key": "c1",

@@ -22,6 +22,8 @@ SURE = (
     0.65  # share of the answers until the shift ends that is counted on: fewer may answer. Of those of an hour, all are
 )
 KEPT = 2.5  # calls kept back, as abandoned calls come in bursts of two and three
+MARK = 400  # answers: who counts at each so many of a shift, long before its end, finds its promise kept too
+KEPT_AT_MARK = 1.0
 BURST_S = 20.0  # seconds' answers that are kept back for a step of the answer rate
 HOUR_EASE = 0.03  # share that may be abandoned in an hour with one call left and one answer to come
 
@@ -160,6 +162,8 @@ class Account:
             pace(self._left(self.target, live, lost, ahead, risked), ahead, kept)
             for live, lost in ((self.live, self.abandoned), self.of_shift)
         ]
+        to_mark = float(MARK - self.of_shift[0] % MARK)
+        paces.append(pace(self._left(self.target, *self.of_shift, to_mark, risked), to_mark, KEPT_AT_MARK))
         if self.worst_hour is not None:
             paces += [
                 hour_pace(

@@ -85,20 +85,29 @@ def _sigma(low: float, high: float) -> float:
     return math.sqrt(math.log(1 + variance / mean**2))
 
 
-def simulated(agents: int, answers: int, lines: int, hours: float, runs: int = 50) -> dict[str, Any]:
-    """Utilisation and abandoned share of the same settings, seeds 0 … runs − 1."""
+def world_of(agents: int, lines: int, hours: float) -> World:
+    """The bench's settings, for the simulator."""
     ring, variance = sum(RING) / 2, (RING[1] - RING[0]) ** 2 / 12
-    world = World(
+    return World(
         name="bench", agents=agents, hours=hours, lines=lines, decide_every=0.5, answer_rate=ANSWER_RATE,
         post_dial=(0.05, 0.15), ring_mean=ring, ring_shape=ring**2 / variance, busy=OTHERS[2][1] + OTHERS[1][1], rejected=0,
         invalid=OTHERS[3][1], talk_mean=sum(TALK) / 2, talk_sigma=_sigma(*TALK), wrap_mean=sum(WRAP) / 2,
         wrap_sigma=_sigma(*WRAP), break_every=0, out_every=0,
     )  # fmt: skip
+
+
+def cut_off(world: World, seed: int, answers: int) -> dict[str, Any]:
+    shift = Until(world, named("ours"), seed)
+    shift.answers = answers
+    return shift.run()
+
+
+def simulated(agents: int, answers: int, lines: int, hours: float, runs: int = 50) -> dict[str, Any]:
+    """Utilisation and abandoned share of the same settings, seeds 0 … runs − 1."""
+    world = world_of(agents, lines, hours)
     used, lost = [], []
     for seed in range(runs):
-        shift = Until(world, named("ours"), seed)
-        shift.answers = answers
-        told = shift.run()
+        told = cut_off(world, seed, answers)
         used.append(told["utilisation"])
         lost.append(told["abandon_rate"])
     return {

@@ -9,6 +9,7 @@ import pytest
 from dialer.pacing import Observation, Pacer, PacingSettings
 from dialer.pacing_account import Account
 from dialer.pacing_shift import ShiftClock
+from tests.bench.predictive import cut_off, world_of
 from tests.bench.stranger import Floor, play
 
 H = 3600.0
@@ -89,3 +90,13 @@ def test_the_limit_holds_where_nobody_says_when_the_shift_ends(end: Callable[[fl
     played = play(world, 8)
     assert played.share <= 0.03
     assert played.utilisation > 0.7
+
+
+@pytest.mark.parametrize("seed", [1034, 4020, 1])
+def test_who_counts_after_the_first_400_answers_finds_the_promise_kept(seed: int) -> None:
+    """FL-17, issue 5: ten agents with talks of 15 s, a shift of ten hours that is looked at after twenty minutes. With the first
+    two seeds 15 and 14 of 400 were abandoned while only the shift's end counted."""
+    told = cut_off(world_of(agents=10, lines=125, hours=10), seed, 400)
+    assert told["live"] >= 400
+    assert told["abandon_rate"] <= 0.03
+    assert told["utilisation"] > 0.55

@@ -1,9 +1,11 @@
 """Holds, plans, hand-overs and corrections by people: rights, second persons, evidence, undo (issue 6, domain.md 4.2)."""
 
+import io
 from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
+from pypdf import PdfReader
 from sqlalchemy import select
 
 from backoffice_core.cases.models import Case, CaseEvent, HandOver, Hold
@@ -162,6 +164,10 @@ async def test_a_plan_lifts_the_hold_that_asked_for_it_and_no_dispute(
     assert await state_of(console.database, borrower) == "PLAN"
     page = (await second.get(f"{base}/work")).text
     assert "погоджено план погашення" in page
+    paper = await second.get(f"{base}/dossier.pdf")
+    text = "".join(one.extract_text() for one in PdfReader(io.BytesIO(paper.content)).pages)
+    assert "погоджено план погашення" in text
+    assert "PLAN_APPROVED" not in text
     assert "PLAN_APPROVED" not in page
 
 

@@ -58,6 +58,27 @@ async def test_ck25_a_strategy_is_edited_in_a_form_and_nothing_typed_is_lost(con
         assert (await agent.get(path)).status_code == 403, path
 
 
+async def test_a_second_strategy_is_begun_and_told_whom_it_is_for(console: RunningConsole) -> None:
+    """Issue 6: title and scope (stages × segment) on the page; what is refused is told at its field, as it was typed."""
+    olha, _ = await drafted(console)
+    for fields, words in (({"code": "a b", "title": "Суд"}, "a–z"), ({"code": "court", "title": ""}, "Потрібна назва"),
+                          ({"code": "collection", "title": "Ще одна"}, "a–z")):  # fmt: skip
+        bad = await olha.send_form("/strategies", **fields)
+        assert (bad.status_code, words in bad.text, f'value="{fields["code"]}"' in bad.text) == (422, True, True), (
+            fields
+        )
+    made = await olha.send_form("/strategies", code="court", title="Суд")
+    assert made.headers["location"] == "/strategies/court?v=1"
+    scope = {"title": "Суд і виконання", "stage": ["5", "6"], "product": "CASH"}
+    assert (await olha.send_form("/strategies/court/1/scope", **scope | {"title": " "})).status_code == 422
+    assert (await olha.send_form("/strategies/court/1/scope", **scope | {"stage": ["12"]})).status_code == 422
+    assert (await olha.send_form("/strategies/court/1/scope", **scope)).status_code == 303
+    async with console.database.begin() as s:
+        one = await service.find(s, "court", 1)
+        assert (one.title, one.content["scope"]) == ("Суд і виконання", {"stage": [5, 6], "product": ["CASH"]})
+    assert "Етап 5, 6 · Продукт CASH" in (await olha.get("/strategies")).text
+
+
 async def test_the_editor_may_not_approve_his_own(console: RunningConsole) -> None:
     olha, petro = await drafted(console)
     base = "/strategies/collection/1"

@@ -101,6 +101,8 @@ async def _do(
         )
     note_access(work.s, work.user.id, act, work.wall, case_id=file.case.id, object_id=str(number))
     work.news.append(QueueChanged())
+    if not work.may("case_any") and await reads.case_file(work.s, number, work.user, any_case=False) is None:
+        return RedirectResponse("/tasks", 303)  # it is another's now: he refused an act, or gave the case away
     return RedirectResponse(f"/case/{number}/work#{form.partition('-')[0]}", 303)
 
 
@@ -255,7 +257,8 @@ async def accept_hand_over(work: CaseWork, number: int, given_id: UUID) -> Respo
         people = {str(key): key for key, _, _ in await units.people(work.s)}
         if owner and owner not in people:
             raise BadInput("Who is to have the case?", remedy="Choose one of the list.", field="owner")
-        await hand_over.accept(work.s, given_id, at=work.now, by=work.user.id, owner=people.get(owner))
+        mine = None if work.may("case_any") else work.user.id  # who sees his own cases alone takes it for himself
+        await hand_over.accept(work.s, given_id, at=work.now, by=work.user.id, owner=people.get(owner) or mine)
 
     return await _do(work, number, "hand_over-decide", "HAND_OVER_ACCEPTED", deed, may=_receives(work, given_id))
 

@@ -8,7 +8,7 @@ import pytest
 from pypdf import PdfReader
 from sqlalchemy import select
 
-from backoffice_core.cases.models import Case, CaseEvent, HandOver, Hold
+from backoffice_core.cases.models import Case, CaseEvent, HandOver, Hold, Task
 from backoffice_core.collection import service as collection
 from backoffice_core.collection.models import PaymentPlan, Promise
 from backoffice_core.db import Database
@@ -253,8 +253,8 @@ async def test_dm01_the_court_is_noted_on_the_page_and_a_hand_over_waits_on_a_li
 ) -> None:
     """DM-01, DM-14: an act waits on the receiving unit's work list; accepted, the case is with the lawyers; claim and writ are
     forms of the case, a wrong one comes back with its field; the dossier has both."""
-    boss, other = await console.logged_in("boss", "supervisor"), await console.logged_in("olena", "supervisor")
-    lawyer, base = await console.logged_in("lawyer", "agent"), f"/case/{borrower.case.number}"
+    boss, lawyer = await console.logged_in("boss", "supervisor"), await console.logged_in("lawyer", "agent")
+    base = f"/case/{borrower.case.number}"
     async with console.database.begin() as s:
         await units.join(s, "lawyer", "legal", who="test")
     assert 'id="court"' not in (await boss.get(f"{base}/work")).text
@@ -265,8 +265,19 @@ async def test_dm01_the_court_is_noted_on_the_page_and_a_hand_over_waits_on_a_li
     assert "Прийняти справу за актом" in listed
     async with console.database.begin() as s:
         given = (await s.scalars(select(HandOver.id))).one()
-    await post(other, f"{base}/hand-over/{given}/accept")
+        waits = (await s.scalars(select(Task.id).where(Task.kind == "TAKE_OVER"))).one()
+    assert (await lawyer.get(f"{base}/work")).status_code == 403
+    await post(lawyer, f"/tasks/{waits}/take")
+    await post(lawyer, f"{base}/hand-over/{given}/refuse", why="no papers")
+    assert (await lawyer.get(base)).status_code == 403, "refused: it is not his"
+    await post(boss, f"{base}/hand-over", to_unit="legal", reason="with the papers")
+    async with console.database.begin() as s:
+        given = (await s.scalars(select(HandOver.id).where(HandOver.state == "PROPOSED"))).one()
+        waits = (await s.scalars(select(Task.id).where(Task.kind == "TAKE_OVER", Task.state == "OPEN"))).one()
+    await post(lawyer, f"/tasks/{waits}/take")
+    await post(lawyer, f"{base}/hand-over/{given}/accept")
     assert await state_of(console.database, borrower) == "PRE_LEGAL"
+    assert (await lawyer.get(f"{base}/work")).status_code == 200, "who accepts it for his unit and names nobody has it"
     assert "Прийняти справу за актом" not in (await lawyer.get("/tasks?list=unit")).text
     page = await post(boss, f"{base}/court", 422, act="CLAIM", court="", number="17/2027", on="+0", amount="100")
     assert 'value="17/2027"' in page

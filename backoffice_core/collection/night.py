@@ -17,14 +17,14 @@ from backoffice_core.cases.rules import CHECK_PROMISE, FOLLOW_UP, MOVES
 from backoffice_core.collection import bands, plans
 from backoffice_core.collection import service as one_by_one
 from backoffice_core.collection.models import PaymentPlan
-from backoffice_core.collection.rules import CURE_REOPENS
+from backoffice_core.collection.rules import CURE_REOPENS, EVENING
 from backoffice_core.db import typed_sql
 
 
 def _sql(sql: str) -> TextClause:
     return typed_sql(
         sql, stage_version="int", stage_firsts="int[]", stage_codes="text[]", bucket_version="int", bucket_firsts="int[]",
-        bucket_codes="text[]", cured_for="interval", check="text", follow_up="text", by_days="text[]",
+        bucket_codes="text[]", cured_for="interval", evening="interval", check="text", follow_up="text", by_days="text[]",
         may_be_paid_off="text[]", may_be_cured="text[]",
     )  # fmt: skip
 
@@ -155,11 +155,12 @@ _JUDGE = _sql(
         FROM debts d WINDOW his AS (PARTITION BY d.id)),
     seen AS (
       SELECT o.*, least(CAST(o.as_at AT TIME ZONE :zone AS date), :today) AS balance_day,
+             least(CAST((o.as_at AT TIME ZONE :zone) + :evening AS date), :today) AS known_day,
              greatest(o.matched, coalesce(o.overdue_when_made - o.before - o.overdue, 0)) AS paid,
              round(o.amount - o.amount * o.tolerance_pct / 100, 2) AS needed
         FROM owed o WHERE o.promised AND (:portfolio = '' OR o.mine = :portfolio)),
     judged AS MATERIALIZED (
-      SELECT id, case_id, state, case_state, owner_id, amount, due_date, worst, balance_day > due_date AS missed, CASE
+      SELECT id, case_id, state, case_state, owner_id, amount, due_date, worst, known_day > due_date AS missed, CASE
                WHEN paid >= needed OR overdue < 1.00 THEN 'KEPT'
                WHEN balance_day > due_date + grace_days THEN 'BROKEN'
                WHEN paid >= 1.00 OR state = 'PARTIAL' THEN 'PARTIAL' ELSE 'OPEN' END AS new_state
@@ -241,7 +242,7 @@ async def open_cases(session: AsyncSession, span: Span) -> dict[str, int]:
 
 async def judge_promises(session: AsyncSession, span: Span) -> dict[str, int]:
     given = _given(span, "low", "high", "portfolio", "at", "today", "zone")
-    given |= {"check": CHECK_PROMISE, "follow_up": FOLLOW_UP}
+    given |= {"check": CHECK_PROMISE, "follow_up": FOLLOW_UP, "evening": EVENING}
     counts = dict((await session.execute(_JUDGE, given)).mappings().one())
     planned = select(PaymentPlan.case_id).join(Case, Case.id == PaymentPlan.case_id)
     planned = planned.where(PaymentPlan.state == "ACTIVE", Case.person_id.between(span.low, span.high))

@@ -10,10 +10,12 @@ from backoffice_core.days import LAST, later
 from backoffice_core.loans.rules import TOLERANCE
 
 __all__ = [
-    "BANDS", "CURE_REOPENS", "PLAN_MOVES", "PROMISE_MOVES", "STOPPED_BY_PROMISE", "TOLERANCE", "Band", "Bands", "PromiseView",
+    "BANDS", "CURE_REOPENS", "EVENING",
+    "PLAN_MOVES", "PROMISE_MOVES", "STOPPED_BY_PROMISE", "TOLERANCE", "Band", "Bands", "PromiseView",
     "is_overdue", "judge_promise", "may", "missed_its_day", "needed", "stage_of",
 ]  # fmt: skip
 
+EVENING = timedelta(hours=4)  # before midnight: a bank's day is posted by then
 CURE_REOPENS = timedelta(days=90)  # a re-default within it reopens the cured case
 # What was queued for the borrower and is taken back when he promises (kinds of tasks).
 STOPPED_BY_PROMISE = ("SMS", "ROBOT_CALL", "LETTER", "EMAIL", "PUSH")
@@ -84,7 +86,8 @@ def is_overdue(overdue: Decimal, days_past_due: int) -> bool:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromiseView:
     """`overdue_when_made` None = not known; then only an overdue of nought keeps the promise. `balance_day`: the
-    business date of the balances that `overdue` comes from. `matched`: payments counted on it. `before`: sum of the earlier
+    business date of the balances that `overdue` comes from; `known_day`: the same, where those of the evening (EVENING) tell of
+    the whole day. `matched`: payments counted on it. `before`: sum of the earlier
     instalments of the same plan, which the fall of the overdue keeps first."""
 
     amount: Decimal
@@ -97,6 +100,7 @@ class PromiseView:
     tolerance_pct: Decimal = Decimal(0)
     before: Decimal = Decimal(0)
     state: str = "OPEN"
+    known_day: date | None = None
 
     @property
     def paid(self) -> Decimal:
@@ -126,8 +130,9 @@ def judge_promise(view: PromiseView) -> str:
 
 
 def missed_its_day(view: PromiseView) -> bool:
-    """The due date went by unpaid, though the grace may still run: time for a follow-up task (CC-14)."""
-    return view.balance_day > view.due_date
+    """The due date went by unpaid, though the grace may still run: time for a follow-up task (CC-14). Balances of that evening
+    are enough for it: a payment that they lack takes the task away again, while a broken promise is broken for ever."""
+    return (view.known_day or view.balance_day) > view.due_date
 
 
 # --- matching ------------------------------------------------------------------------------------------------------

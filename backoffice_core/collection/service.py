@@ -21,6 +21,7 @@ from backoffice_core.collection import bands
 from backoffice_core.collection.models import Promise, StageMove
 from backoffice_core.collection.rules import (
     CURE_REOPENS,
+    EVENING,
     PROMISE_MOVES,
     STOPPED_BY_PROMISE,
     TOLERANCE,
@@ -286,6 +287,7 @@ async def judge_promises(
             overdue_when_made=promise.overdue_when_made, overdue=here[0].overdue,
             balance_day=min(here[0].as_at.astimezone(zone).date(), today), matched=promise.matched,
             tolerance_pct=promise.tolerance_pct, before=await _before(session, promise), state=promise.state,
+            known_day=min((here[0].as_at.astimezone(zone).replace(tzinfo=None) + EVENING).date(), today),
         )  # fmt: skip
         worst = max(
             (d.days_past_due for d in debts[case.person_id] if is_overdue(d.overdue, d.days_past_due)), default=0

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import func, select, text
 
-from backoffice_core import nightly
+from backoffice_core import money_in, nightly
 from backoffice_core.cases import service as cases
 from backoffice_core.cases.models import Case, CaseEvent, Task
 from backoffice_core.collection import night as night_of
@@ -20,6 +20,7 @@ from backoffice_core.collection.models import Promise
 from backoffice_core.config import Settings
 from backoffice_core.db import Database
 from backoffice_core.errors import BadInput, Conflict
+from backoffice_core.loans.payments import PaymentRow
 from backoffice_core.loans.portfolio import import_file
 from backoffice_core.nightly import NightStep
 from far_end import portfolio as far_end
@@ -181,6 +182,39 @@ async def test_cc14_unpaid_on_its_day_raises_one_follow_up_and_breaks_after_the_
     assert {line["promise_id"] for line in lines} == {str(made.id)}
     assert await count(bank, Task, Task.kind == "FOLLOW_UP") == 1
     assert [task.why["group"] for task in await bank.tasks()] == ["BROKEN_PROMISE"]
+
+
+async def test_cc14_the_balances_of_the_evening_are_enough_for_a_follow_up_and_not_for_a_breach(bank: Bank) -> None:
+    """CC-14: a bank that sends its list as at 23:00 has the follow-up on the morning after the due date; broken is said only by
+    balances of a later day; a payment told late takes the task away."""
+    await bank.file({"n": 1}, {"n": 2})
+    await bank.night()
+    for n in (1, 2):
+        case = await bank.case(n)
+        async with bank.database.begin() as s:
+            await collection.make_promise(
+                s, case.id, amount=Decimal(500), currency="UAH", due_date=WEDNESDAY, at=bank.now, grace_days=0
+            )
+    bank.at(WEDNESDAY + timedelta(days=1))
+    evening = (bank.now - timedelta(hours=4)).isoformat()
+    await bank.file({"n": 1, "as_at": evening, "days_past_due": 11}, {"n": 2, "as_at": evening, "days_past_due": 11})
+    await bank.night()
+
+    async def seen() -> list[tuple[str, str]]:
+        async with bank.database.begin() as s:
+            tasks = select(Promise.state, Task.state).join(Task, Task.case_id == Promise.case_id)
+            return sorted((a, b) for a, b in await s.execute(tasks.where(Task.kind == "FOLLOW_UP")))
+
+    assert await seen() == [("OPEN", "OPEN"), ("OPEN", "OPEN")]
+    async with bank.database.begin() as s:
+        at = bank.now - timedelta(hours=3, minutes=30)
+        paid = PaymentRow(external_ref="A", contract_no="C1", paid_at=at, amount=Decimal(500))
+        await money_in.take(s, [paid], bank.settings, at=bank.now, today=bank.clock.today(), zone=KYIV, by="test")
+    assert await seen() == [("KEPT", "CANCELLED"), ("OPEN", "OPEN")]
+    bank.at(WEDNESDAY + timedelta(days=2))
+    await bank.file({"n": 1, "overdue_principal": 500, "days_past_due": 12}, {"n": 2, "days_past_due": 12})
+    await bank.night()
+    assert await seen() == [("BROKEN", "OPEN"), ("KEPT", "CANCELLED")]
 
 
 async def test_cc14_paid_on_its_day_is_kept_and_leaves_no_task(bank: Bank) -> None:

@@ -163,7 +163,8 @@ class Account:
             for live, lost in ((self.live, self.abandoned), self.of_shift)
         ]
         to_mark = float(MARK - self.of_shift[0] % MARK)
-        paces.append(pace(self._left(self.target, *self.of_shift, to_mark, risked), to_mark, KEPT_AT_MARK))
+        live, lost = self.of_shift
+        paces.append(pace(self._left(self.target, live, lost, to_mark, risked), to_mark, KEPT_AT_MARK))
         if self.worst_hour is not None:
             paces += [
                 hour_pace(

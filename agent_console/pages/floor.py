@@ -82,7 +82,11 @@ async def _context(work: Work) -> dict[str, Any]:
         "mode": next(
             (a["collection"]["mode"] for a in (one["accounts"] for one in pacing) if "collection" in a), "progressive"
         ),
-        "limit": min((a["limit_pct"] for one in pacing for a in one["accounts"].values()), default=ABANDON_LIMIT),
+        # a campaign without agents has no such account
+        "limit": min(
+            (a["limit_pct"] for one in pacing for a in one["accounts"].values() if "limit_pct" in a),
+            default=ABANDON_LIMIT,
+        ),
         "away": await _away(work),
         "long_pause_s": LONG_PAUSE_S,
     }

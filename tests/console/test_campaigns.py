@@ -122,6 +122,20 @@ async def test_every_decision_is_read_back_with_its_account(console: RunningCons
     assert (await agent.get("/decisions")).status_code == 403
 
 
+async def test_a_campaign_without_agents_stands_on_the_floor_and_among_decisions(console: RunningConsole) -> None:
+    """FL-17: it has lines and calls, but no account of abandoned ones; the pages say so, also when it has just been made."""
+    account = {"mode": "agentless", "lines": 3, "live": 1}
+    row = {"at": console.clock.wall(), "pool": "news", "calls": 0, "bound": "list", "given": {"news": 0},
+           "terms": {"lines": 3.0, "in_flight": 1.0, "accounts": {"news": account}}}  # fmt: skip
+    async with console.database.begin() as s:
+        await pacing_book.keep_decisions(s, [row])
+    boss = await console.logged_in("boss", "supervisor")
+    for path in ("/floor", "/decisions", "/decisions?pool=news"):
+        answer = await boss.get(path)
+        assert answer.status_code == 200, path
+        assert "дзвінків зараз 1 з 3" in answer.text, path
+
+
 async def test_the_floor_says_that_no_dialer_leads(console: RunningConsole) -> None:
     """FL-17: nothing is dialed because nobody dials, in one sentence."""
     boss = await console.logged_in("boss", "supervisor")

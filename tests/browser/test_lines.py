@@ -87,7 +87,7 @@ async def test_the_menu_leads_where_the_role_may_go(page: Page, console: Running
     wanted = {
         "supervisor": [*shared, "/unknown", "/announcements"],
         "manager": [*shared, "/announcements"],
-        "admin": ["/floor", "/campaigns", "/lines"],
+        "admin": ["/floor", "/campaigns", "/lines", "/webhooks"],
         "agent": ["/desk", "/tasks"],
     }
     for role, links in wanted.items():

@@ -166,7 +166,9 @@ class Dialer:
         self.lease = lease
         self.pools.clear()  # another may have led meanwhile: its memory is newer
         away = True
-        while True:
+        task = asyncio.current_task()
+        # a rollback under way when the lease is lost may swallow the cancellation: then it is seen here
+        while task is None or not task.cancelling():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.wake.wait(), TICK_S)
             await asyncio.sleep(GATHER_S)

@@ -42,6 +42,12 @@ def _warn(row: Any) -> None:
     elif row.running.why == "NO_ROBOT_CAPS":
         say(f"{row.campaign.name} is not dialed: no rule caps robots' calls in {row.running.where}. "
             "Load one with `backoffice rules load`.")  # fmt: skip
+    elif row.running.why == "NO_PURPOSE_CAPS":
+        say(f"{row.campaign.name} is not dialed: no rule caps calls of its purpose in {row.running.where}. "
+            "Load one with `backoffice rules load`.")  # fmt: skip
+    elif row.running.why == "NEEDS_CONSENT":
+        say(f"{row.campaign.name} is not dialed: a rule demands the person's consent in {row.running.where}, "
+            "and consents are not kept here.")  # fmt: skip
     if row.running.target_pct < row.campaign.target_abandon_pct:
         say(f"The rules in force allow {row.running.target_pct} % abandoned, not {row.campaign.target_abandon_pct} %.")
 
@@ -112,6 +118,7 @@ def campaign_set(
     retries: Annotated[str, typer.Option(help="JSON: delays of retries by result")] = "",
     whom: Annotated[str, typer.Option(help="JSON: whose cases it takes, and its weight among equals")] = "",
     robot: Annotated[str, typer.Option(help="JSON: agentless: message, lines, per_second")] = "",
+    script: Annotated[str, typer.Option(help="JSON: what agents say, by language")] = "",
     purpose: Annotated[str, typer.Option(help="collection, marketing, survey, service, verification")] = "",
     active: Annotated[bool | None, typer.Option("--active/--inactive", help="whether it is dialed at all")] = None,
     new: Annotated[bool, typer.Option("--new", help="make a campaign of this name")] = False,
@@ -128,7 +135,8 @@ def campaign_set(
     fields = {field: value for field, value in given.items() if value}
     if skill == "none":
         fields["skill"] = ""
-    for field, said in (("ordering", ordering), ("retries", retries), ("whom", whom), ("robot", robot)):
+    terms = {"ordering": ordering, "retries": retries, "whom": whom, "robot": robot, "script": script}
+    for field, said in terms.items():
         if said:
             fields[field] = _json(said, field)
     if active is not None:

@@ -10,13 +10,13 @@ from backoffice_core.call_centre import campaign_terms
 from backoffice_core.call_centre.campaign_lists import REST
 from backoffice_core.call_centre.campaign_models import Campaign
 from backoffice_core.call_centre.campaign_rules import CHOICES, NAME, RANGES
-from backoffice_core.call_centre.campaign_terms import BY, ONCE, USE_OF_HOURS
+from backoffice_core.call_centre.campaign_terms import BY, LANGUAGES, ONCE, SCRIPT_MOST, USE_OF_HOURS
 from backoffice_core.call_centre.rules import RETRY_AFTER
 from backoffice_core.errors import BadInput
 
 STAGES = ("0", "1", "2", "3", "4")
 RESULTS = tuple(RETRY_AFTER)  # of these the same number is called again, after ONCE only another one
-PLAIN = ("mode", "priority", "target_abandon_pct", "abandon_window", "denominator", "ratio", "skill", "machines",
+PLAIN = ("purpose", "mode", "priority", "target_abandon_pct", "abandon_window", "denominator", "ratio", "skill", "machines",
          "machine_sample_pct")  # fmt: skip
 Form = Mapping[str, Any]  # values as typed; a list where several may be chosen
 MOST = {"max_attempts": (1, 20), "weight": (0, 100), "lines": (1, 500), "per_second": (1, 50)}
@@ -53,6 +53,7 @@ def typed(one: Campaign) -> dict[str, Any]:
         "cost": ", ".join(f"{name} {_plain(value)}" for name, value in sorted(order.cost.items())),
         "message": robot.message, "lines": str(robot.lines), "per_second": str(robot.per_second),
     }  # fmt: skip
+    form |= {f"script_{language}": one.script.get(language, "") for language in LANGUAGES}
     form |= {f"weight_{n}": _plain(order.weights[int(n)]) if int(n) in order.weights else "" for n in STAGES}
     for result in (*RESULTS, *ONCE):
         terms = retry.by_result[result]
@@ -67,7 +68,7 @@ def typed(one: Campaign) -> dict[str, Any]:
 def label_of(field: str) -> str:
     """The stem of the field's words: those of one kind share them."""
     stem = field.partition("_")[0]
-    return {"after": "after", "backoff": "backoff", "next": "next", "weight": "weight-stage"}.get(
+    return {"after": "after", "backoff": "backoff", "next": "next", "weight": "weight-stage", "script": "script"}.get(
         stem if "_" in field else "", field
     )
 
@@ -91,10 +92,18 @@ def read(form: Form, name: str, known: Known) -> dict[str, Any]:
     for first, field, part in (
         ("weight", "whom", lambda: whom(form, name, known)), ("by", "ordering", lambda: _ordering(form, known)),
         ("max_attempts", "retries", lambda: _retries(form)), ("message", "robot", lambda: _robot(form, known)),
+        ("script_uk", "script", lambda: _script(form)),
     ):  # fmt: skip
         if first in form:
             fields[field] = part()
     return fields
+
+
+def _script(form: Form) -> dict[str, str]:
+    texts = {language: str(form.get(f"script_{language}", "")).strip() for language in LANGUAGES}
+    if long := next((language for language, text in texts.items() if len(text) > SCRIPT_MOST), None):
+        raise Refused(f"script_{long}", "campaign-bad-script", most=SCRIPT_MOST)
+    return {language: text for language, text in texts.items() if text}
 
 
 def whom(form: Form, name: str, known: Known) -> dict[str, Any]:

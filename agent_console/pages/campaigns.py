@@ -12,8 +12,8 @@ from agent_console.view import page
 from asterisk_conf import prompts
 from backoffice_core.audit import service as audit
 from backoffice_core.call_centre import campaign_lists, campaign_terms, campaigns, preview
-from backoffice_core.call_centre.campaign_rules import DENOMINATORS, MACHINES, MODES, WINDOWS
-from backoffice_core.call_centre.campaign_terms import BY, ONCE, USE_OF_HOURS
+from backoffice_core.call_centre.campaign_rules import CHOICES, DENOMINATORS, MACHINES, MODES, WINDOWS
+from backoffice_core.call_centre.campaign_terms import BY, LANGUAGES, ONCE, SCRIPT_MOST, USE_OF_HOURS
 from backoffice_core.errors import BadInput, NotFound
 from backoffice_core.events import CampaignsChanged
 
@@ -96,6 +96,7 @@ async def _one(
         label=label_of(str(refused.details["field"])) if refused else "", rest=campaign_lists.REST, texts=texts,
         listed=await campaign_lists.given_count(work.s, name), stages=STAGES, results=RESULTS, once=ONCE, modes=MODES,
         windows=WINDOWS, denominators=DENOMINATORS, machines=MACHINES, ways=BY, uses=USE_OF_HOURS,
+        purposes=CHOICES["purpose"], scripts=LANGUAGES,
     )  # fmt: skip
 
 
@@ -109,7 +110,9 @@ async def one(
 async def _typed(work: Work) -> dict[str, Any]:
     """The whole form. A box that is not ticked sends nothing."""
     sent = await work.request.form()
-    form: dict[str, Any] = {"active": "", "given": ""} | {key: str(value)[:1000] for key, value in sent.items()}
+    form: dict[str, Any] = {"active": "", "given": ""} | {
+        key: str(value).replace("\r\n", "\n")[: SCRIPT_MOST + 1] for key, value in sent.items()
+    }  # fmt: skip
     return form | {"stages": [str(value) for value in sent.getlist("stages")]}
 
 

@@ -17,7 +17,7 @@ from agent_console.forms import Typed, typed_result
 from agent_console.view import page
 from backoffice_core.call_centre import desk, preview, wrap_up
 from backoffice_core.call_centre.history import history
-from backoffice_core.call_centre.rules import OUTCOMES
+from backoffice_core.call_centre.rules import outcomes_of
 from backoffice_core.cases.task_rules import BY_HAND
 from backoffice_core.errors import BadInput
 from backoffice_core.events import CallChanged
@@ -67,7 +67,7 @@ async def show(
     no_result = await wrap_up.case_waits(work.s, file.case.id)
     return page(
         work, "case.html", status=status, no_result=no_result, file=file, rows=rows[:PAGE], more=len(rows) > PAGE, before=before,
-        waiting=waiting, looked_at=await preview.taken(work.s, file.case.id), outcomes=OUTCOMES, typed=typed or Typed(),
+        waiting=waiting, looked_at=await preview.taken(work.s, file.case.id), outcomes_of=outcomes_of, typed=typed or Typed(),
         too_old=file.older_than(work.now - work.console.settings.balance_max_age),
         new_task=new_task or {}, bad=bad, act="new", kinds=BY_HAND, people=await units.people(work.s),
         units={u.code: u.name for u in await units.listed(work.s)},

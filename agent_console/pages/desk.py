@@ -40,7 +40,7 @@ from agent_console.view import page, toast
 from backoffice_core.call_centre import agents, callers, desk, line_check, machines, preview, stop, wrap_up
 from backoffice_core.call_centre.history import day_figures, last_calls
 from backoffice_core.call_centre.models import AgentSession, CallAttempt
-from backoffice_core.call_centre.rules import OUTCOMES, STRANGER_OUTCOMES
+from backoffice_core.call_centre.rules import OUTCOMES, STRANGER_OUTCOMES, outcomes_of
 from backoffice_core.errors import BadInput, NotFound, Refused
 from backoffice_core.events import AgentChanged, CallChanged
 from backoffice_core.staff.service import note_access
@@ -67,7 +67,8 @@ async def _context(work: Work, typed: Typed | None = None) -> dict[str, Any]:
     age = work.console.settings.balance_max_age
     card = await desk.card(work.s, work.user.id, call.id, work.now, max_age=age) if call else None
     stranger = await callers.stranger(work.s, work.user.id, call.id, _local(work)) if call and card is None else None
-    context: dict[str, Any] = {"seat": seat, "card": card, "typed": typed or Typed(), "outcomes": OUTCOMES}
+    context: dict[str, Any] = {"seat": seat, "card": card, "typed": typed or Typed()}
+    context["outcomes"] = outcomes_of(call.purpose) if call else OUTCOMES
     context |= {"call": call, "stranger": stranger, "who": card.person.full_name if card else ""}
     context |= {"shown": None, "nothing": None, "refused": None}
     listened = call is not None and call.machine_mode
@@ -202,8 +203,9 @@ async def card(work: DeskWork, call_id: UUID | None = None) -> HTMLResponse:
     await _note_seen(work, found)
     prompt = work.console.catalogue.words(found.call.language or found.person.language)
     return page(
-        work, "desk_card.html", card=found, seat=seat, mode=_mode(found, seat), typed=Typed(), outcomes=OUTCOMES,
-        prompt=prompt, v=f"{work.user.language}:{_version(seat)}", case_waits=found.call.outcome is None,
+        work, "desk_card.html", card=found, seat=seat, mode=_mode(found, seat), typed=Typed(),
+        outcomes=outcomes_of(found.call.purpose), prompt=prompt, v=f"{work.user.language}:{_version(seat)}",
+        case_waits=found.call.outcome is None,
     )  # fmt: skip
 
 

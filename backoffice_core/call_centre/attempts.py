@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backoffice_core import bulk
 from backoffice_core.borrowers.models import ContactPoint, Person, PersonFlag
 from backoffice_core.call_centre import abandoned, agents, caller_ids, shelter, trunks
+from backoffice_core.call_centre.campaign_rules import DEBT, barred
 from backoffice_core.call_centre.contacts import call_contact, notice_rule
 from backoffice_core.call_centre.models import AgentSession, CallAttempt, CallLeg, CallTask, Recording
 from backoffice_core.call_centre.queue_rules import HOUSE_BLOCKS
@@ -104,6 +105,10 @@ async def claim(
         return await _wait(s, task.id, way.reason, now + CALLER_ID_RETRY if way.passing else None)
     if refused := _refused(task, flags, today):
         return await _cancel(s, task.id, refused)
+    if task.purpose != DEBT:  # the rules of its purpose may have ended since the queue was judged
+        places = {task.jurisdiction, settings.jurisdiction}
+        if barred(await compliance.rulebook(s), task.purpose, places, today, robot=bool(robot and task.says)):
+            return await _cancel(s, task.id, "NO_RULE")
     if task.sheltered:
         return await _wait(s, task.id, "SHELTER", now + SHELTER_RECHECK)
     if task.calls_us:

@@ -1,7 +1,8 @@
 """Which campaign calls a case today: by what a campaign says of whom it takes, or by a list that was given to it (TL-07).
 
 A case is in one campaign's list at a time, the most urgent one that takes it; a person has one open case, so nobody is in two
-lists of one day. What no campaign takes is called by `collection`.
+lists of one day. What no campaign takes is called by `collection`, and so is what a campaign of another purpose may not call
+today: a survey keeps nobody's debt from being called.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -16,11 +17,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.call_centre import campaign_terms
 from backoffice_core.call_centre.campaign_models import Campaign, CampaignCase
+from backoffice_core.call_centre.campaign_rules import DEBT
 from backoffice_core.call_centre.campaign_terms import Whom
 from backoffice_core.db import fetch
 from backoffice_core.errors import BadInput
 
-REST = "collection"  # and the purpose for which cases are called
+REST = "collection"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +33,16 @@ class Owners:
     given: Mapping[UUID, Collection[str]] = field(default_factory=dict)
     loans: Mapping[UUID, tuple[Collection[str], Collection[str]]] = field(default_factory=dict)
     robots: frozenset[str] = frozenset()  # campaigns whose calls no agent speaks in
+    purposes: Mapping[str, str] = field(default_factory=dict)  # by campaign, where it is not DEBT
 
-    def of(self, case_id: UUID, stage: int) -> str:
+    def purpose(self, name: str) -> str:
+        return self.purposes.get(name, DEBT)
+
+    def of(self, case_id: UUID, stage: int, *, debt: bool = False) -> str:
+        """`debt`: among campaigns that call about debts alone."""
         for name, whom in self.campaigns:
+            if debt and name in self.purposes:
+                continue
             products, portfolios = self.loans.get(case_id, ((), ()))
             if whom.fits(stage, products, portfolios, name in self.given.get(case_id, ())):
                 return name
@@ -48,11 +57,12 @@ _LOANS = """
 
 async def owners(s: AsyncSession, case_ids: Collection[UUID]) -> Owners:
     """Of these cases; one short query while no campaign has a list of its own."""
-    query = select(Campaign.name, Campaign.whom, Campaign.mode).where(Campaign.active, Campaign.purpose == REST)
+    query = select(Campaign.name, Campaign.whom, Campaign.mode, Campaign.purpose).where(Campaign.active)
     found = (await s.execute(query.order_by(Campaign.priority, Campaign.name))).all()
-    robots = frozenset(name for name, _, mode in found if mode == "agentless")
+    robots = frozenset(name for name, _, mode, _ in found if mode == "agentless")
+    purposes = {name: purpose for name, _, _, purpose in found if purpose != DEBT and name != REST}
     campaigns = tuple(
-        (name, rule) for name, said, _ in found if name != REST and not (rule := campaign_terms.whom(said)).nobody
+        (name, rule) for name, said, _, _ in found if name != REST and not (rule := campaign_terms.whom(said)).nobody
     )
     if not campaigns:
         return Owners(robots=robots)
@@ -66,7 +76,7 @@ async def owners(s: AsyncSession, case_ids: Collection[UUID]) -> Owners:
     loans = {}
     if any(rule.products or rule.portfolios for _, rule in campaigns):
         loans = {row[0]: (row[1], row[2]) for row in await fetch(s, _LOANS, list(case_ids))}
-    return Owners(campaigns, given, loans, robots)
+    return Owners(campaigns, given, loans, robots, purposes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +95,7 @@ class Taken:
 
 async def would_take(s: AsyncSession, name: str, whom: Whom, priority: int, day: date) -> Taken:
     """What a campaign with this list would have, as things stand; reads all open cases once."""
-    query = select(Campaign.name, Campaign.whom).where(Campaign.active, Campaign.purpose == REST, Campaign.name != REST)
+    query = select(Campaign.name, Campaign.whom).where(Campaign.active, Campaign.name != REST)
     before = tuple_(Campaign.priority, Campaign.name) < tuple_(priority, name)
     values: dict[str, Any] = {"day": day}
     others = [
@@ -123,6 +133,12 @@ def _fits(whom: Whom, name: str, mark: str, values: dict[str, Any]) -> str:
         values[f"{mark}_name"] = name
         parts.append(f"EXISTS (SELECT FROM campaign_cases g WHERE g.case_id = c.id AND g.campaign = :{mark}_name)")
     return f"({' AND '.join(parts) or 'false'})"
+
+
+async def purposes(s: AsyncSession) -> dict[str, str]:
+    """Of campaigns that call about something else than debts, by name."""
+    query = select(Campaign.name, Campaign.purpose).where(Campaign.purpose != DEBT, Campaign.name != REST)
+    return {name: purpose for name, purpose in await s.execute(query)}
 
 
 _SAID = text("""

@@ -43,6 +43,7 @@ class Campaign(Base):
     retries: Mapped[Json] = mapped_column(server_default=_EMPTY)  # delay and back-off by result
     whom: Mapped[Json] = mapped_column(server_default=_EMPTY)  # whose cases it takes, and its share of the calls
     robot: Mapped[Json] = mapped_column(server_default=_EMPTY)  # agentless: message, calls at once and a second
+    script: Mapped[Json] = mapped_column(server_default=_EMPTY)  # what its agents say, by language
     active: Mapped[bool] = mapped_column(default=True, server_default=text("true"))
     changed_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
     changed_by: Mapped[str] = mapped_column(default="", server_default="")

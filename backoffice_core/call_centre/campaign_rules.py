@@ -23,14 +23,15 @@ RANGES = {
     "machine_sample_pct": (Decimal(0), Decimal(100)),
 }
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
+DEBT = "collection"  # the purpose of calls about what is overdue
 OVERDIALS = frozenset({"power", "predictive"})  # more lines than agents: somebody may find nobody
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
-    """As what a campaign is dialed now. `why`: the code of what keeps it from its own mode, "" = nothing does: NO_LIMIT,
-    NO_CAPS, NO_ROBOT_CAPS (then not dialed at all), in `where`. `target_pct`: abandoned / answered by a person, percent, the
-    strictest rule's or its own."""
+    """As what a campaign is dialed now. `why`: the code of what keeps it from its own mode, "" = nothing does: NO_LIMIT, NO_CAPS
+    (both: progressive), NO_ROBOT_CAPS, NEEDS_CONSENT, NO_PURPOSE_CAPS (not dialed at all), in `where`. `target_pct`: abandoned
+    / answered by a person, percent, the strictest rule's or its own."""
 
     mode: str
     target_pct: Decimal
@@ -44,10 +45,13 @@ def runs_as(
 ) -> Running:
     """Modes that dial more lines than agents are locked until frequency caps and a `dialer_limit` row are in force in every
     jurisdiction (`places`) that the campaign reaches into; until then it is dialed progressively. Calls without an agent
-    need caps of robots' calls, and no limit: they abandon nobody."""
+    need caps of robots' calls, and no limit: they abandon nobody. Another purpose than DEBT needs what `barred` asks for."""
     limits = dialer_limits(rules, places, day)
     if limits is not None and limits.max_abandon_pct is not None:
         target_pct = min(target_pct, limits.max_abandon_pct)
+    if found := barred(rules, purpose, places, day, robot=mode == "agentless"):
+        still = "progressive" if mode in OVERDIALS else mode
+        return Running(mode=still, target_pct=target_pct, why=found[0], where=found[1], limits=limits)
     if mode == "agentless":
         place = next((one for one in sorted(places) if not _capped(rules, one, purpose, day, "robot")), "")
         why = "NO_ROBOT_CAPS" if place else ""
@@ -62,9 +66,31 @@ def runs_as(
     return Running(mode=mode, target_pct=target_pct, limits=limits)
 
 
+def barred(
+    rules: RuleBook, purpose: str, places: Collection[str], day: date, *, robot: bool = False
+) -> tuple[str, str] | None:
+    """Why nobody may be called for this purpose, and in which of these jurisdictions: a rule there demands a consent, which
+    nothing here keeps (NEEDS_CONSENT), or no rule caps such calls (NO_PURPOSE_CAPS). None for DEBT: the evaluator knows its
+    rules, those of other purposes only the bank."""
+    if purpose == DEBT:
+        return None
+    channel = "robot" if robot else "call"
+    for place in sorted(places):
+        if _rules(rules, "consent_needed", place, purpose, day, channel):
+            return "NEEDS_CONSENT", place
+        if not _capped(rules, place, purpose, day, channel):
+            return "NO_PURPOSE_CAPS", place
+    return None
+
+
 def _capped(rules: RuleBook, place: str, purpose: str, day: date, channel: str = "call") -> bool:
+    return _rules(rules, "frequency_cap", place, purpose, day, channel)
+
+
+def _rules(rules: RuleBook, kind: str, place: str, purpose: str, day: date, channel: str) -> bool:
+    """Whether a rule of this kind that blocks is in force on such calls."""
     return any(
-        row.kind == "frequency_cap"
+        row.kind == kind
         and row.blocks
         and row.jurisdiction in {place, "*"}
         and (not row.applies_to.channel or channel in row.applies_to.channel)

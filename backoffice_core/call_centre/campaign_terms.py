@@ -6,6 +6,7 @@ value only; wait: a case that is likelier reached at another hour of the day wai
 it only stands behind; off: what was learned of numbers and hours is not used).
 `whom`: whose cases it takes: `stages` (0–4), `products`, `portfolios`, `given` (true: those of the list that was given to
 it); a case must fit all that is said; nothing said takes none. `weight`: its part of the calls among campaigns of its priority.
+`script`: what its agents say once the right party is confirmed, by language.
 `robot` (agentless): `message` (the prompt), `lines` (calls at once), `per_second` (calls begun in any second).
 `retries`: `max_attempts` a day, and by result `after_minutes`, `backoff` (each further call waits so many times longer) and
 `next_number_minutes` (the borrower's other number is called after so long; without it no sooner than the same one). What
@@ -147,6 +148,28 @@ def robot(said: Mapping[str, Any]) -> Robot:
         message, int(_number(said.get("lines", ROBOT.lines), "lines", 1, 500)),
         int(_number(said.get("per_second", ROBOT.per_second), "per_second", 1, 50)),
     )  # fmt: skip
+
+
+LANGUAGES = ("uk", "ru", "en")
+SCRIPT_MOST = 4000  # characters
+
+
+def script(said: Mapping[str, Any]) -> dict[str, str]:
+    """Texts by language; a blank one is none. Raises BadInput naming the field."""
+    _known(said, LANGUAGES, "script")
+    for text in said.values():
+        if not isinstance(text, str) or len(text) > SCRIPT_MOST:
+            raise BadInput(
+                f"A script is a text of at most {SCRIPT_MOST} characters.",
+                remedy="Write it by language: uk, ru, en.", field="script",
+            )  # fmt: skip
+    return {language: text.strip() for language, text in said.items() if text.strip()}
+
+
+def spoken(said: Mapping[str, Any], *languages: str) -> tuple[str, str]:
+    """Text of a script and its language: the first of these that it has, else any; two blanks for none."""
+    texts = script(said)
+    return next(((texts[one], one) for one in (*languages, *LANGUAGES) if one in texts), ("", ""))
 
 
 def retries(said: Mapping[str, Any]) -> Retries:

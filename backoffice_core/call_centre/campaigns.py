@@ -14,8 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backoffice_core.audit import service as audit
 from backoffice_core.borrowers.models import Person
 from backoffice_core.call_centre import campaign_terms
+from backoffice_core.call_centre.campaign_lists import REST
 from backoffice_core.call_centre.campaign_models import AgentSkill, Campaign
-from backoffice_core.call_centre.campaign_rules import CHOICES, NAME, RANGES, Running, runs_as
+from backoffice_core.call_centre.campaign_rules import CHOICES, DEBT, NAME, RANGES, Running, runs_as
 from backoffice_core.call_centre.models import AgentSession, CallTask
 from backoffice_core.compliance import service as compliance
 from backoffice_core.errors import BadInput, NotFound
@@ -23,14 +24,14 @@ from backoffice_core.staff.models import User
 
 FIELDS = (
     "purpose", "mode", "priority", "ratio", "target_abandon_pct", "abandon_window", "denominator", "skill", "machines",
-    "machine_sample_pct", "ordering", "retries", "whom", "robot", "active",
+    "machine_sample_pct", "ordering", "retries", "whom", "robot", "script", "active",
 )  # fmt: skip
 """What `change` changes."""
 
 
 _TERMS: Mapping[str, Callable[[Mapping[str, Any]], object]] = {
     "ordering": campaign_terms.strategy, "retries": campaign_terms.retries, "whom": campaign_terms.whom,
-    "robot": campaign_terms.robot,
+    "robot": campaign_terms.robot, "script": campaign_terms.script,
 }  # fmt: skip
 
 
@@ -53,6 +54,10 @@ async def change(
     """Sets these of `FIELDS` of a campaign; one that is not there is made when `new`. Audited; a running dialer follows at
     the next step. Raises NotFound, BadInput naming the field."""
     meant = {field: _read(field, value) for field, value in fields.items()}
+    if name == REST and meant.get("purpose", DEBT) != DEBT:
+        raise BadInput(
+            f"{REST} calls about debts alone.", remedy="Make a campaign of its own for this purpose.", field="purpose"
+        )
     campaign = await s.get(Campaign, name, with_for_update=True)
     before: dict[str, Any] = {}
     if campaign is None:
@@ -115,7 +120,8 @@ def _read(field: str, value: Any) -> Any:
     if field in _TERMS:
         if not isinstance(value, dict):
             raise BadInput(f"{field} must be a JSON object.", remedy="Write it as JSON, in braces.", field=field)
-        _TERMS[field](value)
+        checked = _TERMS[field](value)
+        return checked if field == "script" else value
     return bool(value) if field == "active" else value
 
 

@@ -18,6 +18,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backoffice_core.borrowers import service as borrowers
 from backoffice_core.borrowers.models import ContactPoint, Person
 from backoffice_core.call_centre import agents
+from backoffice_core.call_centre.campaign_models import Campaign
+from backoffice_core.call_centre.campaign_rules import DEBT
+from backoffice_core.call_centre.campaign_terms import spoken
 from backoffice_core.call_centre.history import HistoryRow, history
 from backoffice_core.call_centre.models import AgentSession, CallAttempt, UnknownCaller
 from backoffice_core.call_centre.rules import (
@@ -31,6 +34,7 @@ from backoffice_core.call_centre.rules import (
     PROMISE_GRACE_DAYS,
     STRANGER_OUTCOMES,
     OutcomeRule,
+    outcomes_of,
 )
 from backoffice_core.cases import service as cases
 from backoffice_core.cases.models import Case
@@ -82,6 +86,12 @@ class Card:
     promises: list[Promise] = field(default_factory=list)
     history: list[HistoryRow] = field(default_factory=list)
     balance_too_old: bool = False
+    script: str = ""  # the campaign's own, in the language `script_language`
+    script_language: str = ""
+
+    @property
+    def about_debt(self) -> bool:
+        return self.call.purpose == DEBT
 
     @property
     def currency(self) -> str:
@@ -159,16 +169,17 @@ async def card(
     """The card of one of this agent's calls; None when it is not his, or nobody's yet (`callers.stranger`). `now` is
     business time; nothing is said from a balance older than `max_age`."""
     query = (
-        select(CallAttempt, Person, ContactPoint, Case)
+        select(CallAttempt, Person, ContactPoint, Case, Campaign.script)
         .join(Person, Person.id == CallAttempt.person_id)
         .outerjoin(ContactPoint, ContactPoint.id == CallAttempt.contact_point_id)
         .join(Case, Case.id == CallAttempt.case_id)
+        .outerjoin(Campaign, Campaign.name == CallAttempt.campaign)
         .where(CallAttempt.id == call_id, CallAttempt.agent_id == user_id)
     )
     found = (await s.execute(query)).one_or_none()
     if found is None:
         return None
-    call, person, contact, case = found
+    call, person, contact, case, script = found
     zone = ZoneInfo(person.time_zone or "UTC")
     contacts = await compliance.contacts_of_day(
         s, person.id, now, zone=person.time_zone, jurisdiction=person.jurisdiction
@@ -177,6 +188,7 @@ async def card(
     loans: list[Loan] = []
     promises: list[Promise] = []
     rows: list[HistoryRow] = []
+    says = spoken(script or {}, call.language, person.language) if confirmed else ("", "")
     if confirmed:
         loans = list(
             (await s.execute(select(Loan).where(Loan.person_id == person.id).order_by(Loan.contract_no))).scalars()
@@ -193,7 +205,7 @@ async def card(
         needed=IDENTITY_MATCHES, misses=call.identity_misses, locked=call.identity_misses >= IDENTITY_MISSES,
         local_time=now.astimezone(zone), contacts_today=contacts.count, contacts_max=contacts.limit,
         callable_until=contacts.until, loans=loans, promises=promises, history=rows,
-        balance_too_old=any(now - loan.as_at > max_age for loan in loans),
+        balance_too_old=any(now - loan.as_at > max_age for loan in loans), script=says[0], script_language=says[1],
     )  # fmt: skip
 
 
@@ -371,6 +383,8 @@ async def _save(
     wall: datetime,
 ) -> NextStep:  # fmt: skip
     """Outcome, what it sets in motion, and its line in the history. Of a call that is nobody's only the result stays."""
+    if result.outcome not in outcomes_of(call.purpose):
+        raise BadInput("Choose a result from the list.", field="outcome")
     if call.case_id is None and result.outcome not in STRANGER_OUTCOMES:
         raise CallerNotChosen
     if rule.rpc and call.identity_confirmed_at is None:

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.call_centre import caller_ids, campaign_lists
 from backoffice_core.call_centre.campaign_lists import Owners
+from backoffice_core.call_centre.campaign_rules import DEBT, barred
 from backoffice_core.call_centre.contacts import call_contact
 from backoffice_core.call_centre.queue_rules import (
     CaseView,
@@ -41,7 +42,7 @@ from backoffice_core.db import by_keys, driver, keys, passes
 from backoffice_core.loans import sources, stop_list
 
 log = structlog.get_logger()
-CAMPAIGN = PURPOSE = "collection"
+CAMPAIGN = campaign_lists.REST
 UNJUDGED = "UNJUDGED"  # the rule of a case whose judging failed
 NO_ID_YET = "none yet"  # an id may be added by the morning; without one the claim refuses each call in its own words
 MISSED_WITHIN = timedelta(days=14)  # calls in vain of so long ago still speak for the other number
@@ -129,11 +130,23 @@ class Terms:
 
 
 async def judge(session: AsyncSession, case_ids: Sequence[UUID], terms: Terms) -> list[Judged]:
-    """Those of these cases that are open, by number. Some thousands at a time: what is equal for many is worked out once."""
+    """Those of these cases that are open, by number. Some thousands at a time: what is equal for many is worked out once.
+
+    Who may not be called for a survey or information is judged again as a debtor, unless he was called today: one case, one
+    task or one reason a day."""
     material = await _read(session, case_ids, terms)
     known: dict[tuple[object, ...], NotToday | None] = {}
     judged = [_judge(whom, material, terms, known) for whom in material.cases]
+    others = [one for one in judged if material.owners.purpose(one.campaign) != DEBT]
+    if others:
+        await _refuse_barred(session, others, material, terms)
     await _ask_the_law(session, judged, material, terms)
+    back = [one for one in others if one.refused and (one.view.last_called is None or one.refused.reason == "NO_RULE")]
+    if back:
+        for one in back:
+            one.campaign = material.owners.of(one.view.case_id, one.view.stage, debt=True)
+            one.refused, one.from_when = _own(one.view, material, one.campaign, terms, known), None
+        await _ask_the_law(session, back, material, terms)
     for one in judged:
         if one.refused and one.refused.until is not None and one.refused.until <= terms.at:
             one.refused = one.refused._replace(until=terms.day_ends)  # over by its date, but only the night lifts it
@@ -289,13 +302,36 @@ def _judge(whom: Whom, material: _Material, terms: Terms, known: dict[tuple[obje
         phones=tuple([phone for _, phone in phones]),
     )  # fmt: skip
     best = best_phone(view.phones)
-    own = own_terms(view, best)
-    if own not in known:
-        known[own] = own_refusal(view, terms.day, terms.zone)
+    campaign = material.owners.of(whom.case_id, whom.stage)
     number = next((Phone.of(digits, phone) for digits, phone in phones if phone is best), None)
     return Judged(
-        view, whom, number, known[own], numbers=phones, campaign=material.owners.of(whom.case_id, whom.stage)
-    )  # fmt: skip
+        view, whom, number, _own(view, material, campaign, terms, known, best), numbers=phones, campaign=campaign
+    )
+
+
+def _own(
+    view: CaseView, material: _Material, campaign: str, terms: Terms, known: dict[tuple[object, ...], NotToday | None],
+    best: PhoneView | None = None,
+) -> NotToday | None:  # fmt: skip
+    """`best`: of its phones, where that is known already."""
+    debt = material.owners.purpose(campaign) == DEBT
+    own = (debt, *own_terms(view, best or best_phone(view.phones)))
+    if own not in known:
+        known[own] = own_refusal(view, terms.day, terms.zone, debt)
+    return known[own]
+
+
+async def _refuse_barred(session: AsyncSession, judged: Iterable[Judged], material: _Material, terms: Terms) -> None:
+    """No rule of a person's country says how often he may be called for this purpose, or one demands his consent."""
+    rules = await compliance.rulebook(session)
+    found: dict[tuple[str, str], tuple[str, str] | None] = {}
+    for one in judged:
+        key = one.campaign, one.whom.jurisdiction
+        if key not in found:
+            places, robot = {one.whom.jurisdiction, terms.settings.jurisdiction}, one.campaign in material.owners.robots
+            found[key] = barred(rules, material.owners.purpose(one.campaign), places, terms.day, robot=robot)
+        if why := found[key]:
+            one.refused = first_of(one.refused, NotToday("NO_RULE", None, why[0]))
 
 
 _WORST = itemgetter(1, 0)
@@ -367,8 +403,9 @@ def _contact(one: Judged, material: _Material, settings: Settings) -> Contact:
     robots = material.owners.robots
     number, declared = material.shown.get(one.campaign, ("", False))
     return call_contact(
-        settings, one.whom, one.phone or _NO_NUMBER, material.flags.get(one.whom.id, ()), purpose=PURPOSE,
-        campaign=one.campaign, stage=one.whom.stage, caller_id=number or NO_ID_YET, declared=declared,
+        settings, one.whom, one.phone or _NO_NUMBER, material.flags.get(one.whom.id, ()),
+        purpose=material.owners.purpose(one.campaign), campaign=one.campaign, stage=one.whom.stage,
+        caller_id=number or NO_ID_YET, declared=declared,
         agent_guaranteed=one.campaign not in robots,  # whom we abandoned, the claim dials only so
         robot=one.campaign in robots,
     )  # fmt: skip

@@ -19,6 +19,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.call_centre import learned, planning
+from backoffice_core.call_centre.campaign_rules import DEBT
 from backoffice_core.call_centre.campaign_terms import Strategy
 from backoffice_core.call_centre.chances import HOURS, Floats
 from backoffice_core.call_centre.judging import Judged, Terms
@@ -142,6 +143,7 @@ async def _place(s: AsyncSession, place: str, zone: str, terms: Terms) -> tuple[
         if row.kind == "frequency_cap" and row.count_unit == "attempt" and row.jurisdiction in {place, "*"}
         and row.window is not None and row.window.type == "calendar_day" and row.window.n == 1 and "max" in row.params
         and (not row.applies_to.channel or "call" in row.applies_to.channel)
+        and (not row.applies_to.purpose or DEBT in row.applies_to.purpose)
     ]  # fmt: skip
     return learned.offset_hours(zone, terms.at, terms.zone), closes, min(caps, default=99)
 

@@ -14,11 +14,12 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.borrowers.models import ContactPoint, Person
-from backoffice_core.call_centre import campaign_terms, live_order
+from backoffice_core.call_centre import campaign_lists, campaign_terms, live_order
 from backoffice_core.call_centre.campaign_models import Campaign
+from backoffice_core.call_centre.campaign_rules import DEBT
 from backoffice_core.call_centre.campaign_terms import Retries, Strategy
 from backoffice_core.call_centre.judged_aside import Aside
-from backoffice_core.call_centre.judging import PURPOSE, Judged, Terms, judge_each
+from backoffice_core.call_centre.judging import Judged, Terms, judge_each
 from backoffice_core.call_centre.models import CallAttempt, CallTask, NotCallable
 from backoffice_core.call_centre.ordering import Norms, Planned, place
 from backoffice_core.call_centre.queue_models import QueueDay, QueueMark
@@ -33,7 +34,8 @@ AT_ONCE = 2000  # cases
 JUDGING = 0x71756575  # "queu": a lock for each share of the cases; nobody else judges these
 SHARES = 2  # one may wait for PostgreSQL while the other thinks
 
-Said = tuple[UUID, int, str, bool, str]  # number, position, terms as PostgreSQL writes them, demo, campaign
+# number, position, terms as PostgreSQL writes them, demo, campaign, purpose
+Said = tuple[UUID, int, str, bool, str, str]
 T = TypeVar("T")
 Progress = Callable[[int, int], None]
 
@@ -99,7 +101,7 @@ async def write(
     refused = await _refused(session, terms.day, cases)
     tried = {case_id: stand.attempts for case_id, (stand, _) in stands.items()}
     plans = await live_order.places(session, norms, judged, terms, tried)
-    changes = _Changes(terms.day)
+    changes = _Changes(terms.day, await campaign_lists.purposes(session))
     for one in judged:
         case_id = one.view.case_id
         if case_id in dialing:
@@ -133,7 +135,8 @@ def _moves_on(one: Judged, stand: Stand | None, said: Said | None, retries: Retr
 
 _STANDS = by_keys("""
     -- task_stands: nobody dials these while they are looked at; those in a call are left out
-    SELECT case_id, id, state, state_reason, attempts, fence, earliest_at, contact_point_id, position, why::text, demo, campaign
+    SELECT case_id, id, state, state_reason, attempts, fence, earliest_at, contact_point_id, position, why::text, demo, campaign,
+           purpose
     FROM call_tasks WHERE business_date = $1 AND case_id = ANY($2) AND state NOT IN ('DIALING','SETTLING')
     ORDER BY id FOR UPDATE
 """)
@@ -176,8 +179,8 @@ def _keys_as_stored(keys: tuple[str, ...]) -> list[str]:
 class _Changes:
     """What differs from what stands, gathered, and written at once."""
 
-    def __init__(self, day: date) -> None:
-        self.day = day
+    def __init__(self, day: date, purposes: Mapping[str, str]) -> None:
+        self.day, self.purposes = day, purposes
         self.new: list[tuple[Any, ...]] = []  # _NEW
         self.moved: list[tuple[Any, ...]] = []  # _MOVE
         self.waiting: list[tuple[Any, ...]] = []  # _WAIT: the same place, another hour or state
@@ -197,9 +200,10 @@ class _Changes:
         elif change.act == "place" and one.phone is not None:
             placed = place(one.view, norms.of(one.campaign), terms.day, terms.zone, planned)
             change = change.after(placed.waits_until)
-            meant = (one.phone.id, placed.position, _as_stored(placed.why), one.whom.demo, one.campaign)
+            kind = self.purposes.get(one.campaign, DEBT)
+            meant = (one.phone.id, placed.position, _as_stored(placed.why), one.whom.demo, one.campaign, kind)
             if stand is None:
-                mine = (new_key(), self.day, one.view.case_id, one.whom.id, PURPOSE)
+                mine = (new_key(), self.day, one.view.case_id, one.whom.id)
                 self.new.append((*mine, change.state, change.state_reason, change.earliest_at, *meant, 0, 0))
             else:
                 stands = (stand.state, stand.state_reason, stand.earliest_at)
@@ -240,16 +244,16 @@ class _Changes:
 
 
 _NEW = (
-    "id", "business_date", "case_id", "person_id", "purpose", "state", "state_reason", "earliest_at", "contact_point_id",
-    "position", "why", "demo", "campaign", "fence", "attempts",
+    "id", "business_date", "case_id", "person_id", "state", "state_reason", "earliest_at", "contact_point_id",
+    "position", "why", "demo", "campaign", "purpose", "fence", "attempts",
 )  # fmt: skip
 _MOVE = """
     -- move_tasks: all at once
     UPDATE call_tasks t SET state = n.state, state_reason = n.reason, earliest_at = n.hour, contact_point_id = n.point,
-           position = n.position, why = n.why, demo = n.demo, campaign = n.campaign
+           position = n.position, why = n.why, demo = n.demo, campaign = n.campaign, purpose = n.purpose
     FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::uuid[], $6::int[], $7::jsonb[], $8::bool[],
-                $9::text[])
-         AS n(id, state, reason, hour, point, position, why, demo, campaign)
+                $9::text[], $10::text[])
+         AS n(id, state, reason, hour, point, position, why, demo, campaign, purpose)
     WHERE t.id = n.id
 """
 _WAIT = """
@@ -303,6 +307,7 @@ async def close_served(session: AsyncSession, at: datetime, case_ids: Collection
         CallAttempt.case_id == Task.case_id,
         CallAttempt.business_at >= func.coalesce(Task.earliest_at, Task.created_at),
         CallAttempt.outcome.in_(talked),
+        or_(Task.kind == CALLBACK, CallAttempt.purpose == DEBT),  # an answered survey follows up no debt
     )
     change = update(Task).where(Task.kind.in_((CALLBACK, FOLLOW_UP)), Task.state == "OPEN", served)
     if case_ids is not None:

@@ -96,9 +96,10 @@ _OWNERS = ("self", "unknown", "work")
 _STATES = ("VERIFIED", "UNVERIFIED", "SUSPECT")
 
 
-def own_refusal(case: CaseView, today: date, zone: ZoneInfo) -> NotToday | None:
-    """The first reason that the case itself gives, whatever the law says. `zone` is the bank's."""
-    return min(_own_refusals(case, today, zone), key=lambda r: REASON_ORDER[r.reason], default=None)
+def own_refusal(case: CaseView, today: date, zone: ZoneInfo, debt: bool = True) -> NotToday | None:
+    """The first reason that the case itself gives, whatever the law says. `zone` is the bank's; `debt`: the call is about what
+    is overdue, not a survey or information, for which nobody needs to owe anything and no promise stands against."""
+    return min(_own_refusals(case, today, zone, debt), key=lambda r: REASON_ORDER[r.reason], default=None)
 
 
 def own_terms(case: CaseView, best: PhoneView | None) -> tuple[object, ...]:
@@ -110,7 +111,7 @@ def own_terms(case: CaseView, best: PhoneView | None) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-def _own_refusals(case: CaseView, today: date, zone: ZoneInfo) -> Iterable[NotToday]:
+def _own_refusals(case: CaseView, today: date, zone: ZoneInfo, debt: bool) -> Iterable[NotToday]:
     if case.state in OVER:
         yield NotToday("CLOSED", None, case.state)
     yield from _word_of_the_bank(case, zone)
@@ -129,9 +130,9 @@ def _own_refusals(case: CaseView, today: date, zone: ZoneInfo) -> Iterable[NotTo
     for flag in case.flags:
         if flag.name in HOUSE_BLOCKS and flag.since <= today and (flag.until is None or today <= flag.until):
             yield NotToday("STATUS_BLOCK", _midnight(day_after(flag.until), zone), flag.name)
-    if case.state == "CURED" or case.days_past_due == 0:
+    if debt and (case.state == "CURED" or case.days_past_due == 0):
         yield NotToday("NOT_DUE", None, "DPD_0")
-    if case.promise_ends is not None:
+    if debt and case.promise_ends is not None:
         yield NotToday("PROMISE_OPEN", _midnight(case.promise_ends, zone) if case.promise_ends > today else None)
     if best_phone(case.phones) is None:
         yield NotToday("NO_PHONE")

@@ -209,6 +209,8 @@ OUTCOMES: MappingProxyType[str, OutcomeRule] = MappingProxyType(
         "HARDSHIP": OutcomeRule(rpc=True, task="SPECIALIST", working_days=1),
         "REFUSE": OutcomeRule(rpc=True, task="NEXT_STAGE", working_days=1),
         "DISPUTE": OutcomeRule(rpc=True, task="DISPUTE", working_days=1, stops=True),
+        "ANSWERED": OutcomeRule(rpc=True),
+        "DECLINED": OutcomeRule(rpc=True),
         "LEFT_MSG_3P": OutcomeRule(),
         "WRONG_PERSON": OutcomeRule(task="REFRESH_CONTACT_DATA", working_days=1),
         "WRONG_NUMBER": OutcomeRule(task="REFRESH_CONTACT_DATA", working_days=1),
@@ -226,6 +228,17 @@ OUTCOMES: MappingProxyType[str, OutcomeRule] = MappingProxyType(
         "NO_CONTACT": OutcomeRule(contact=False),
     }
 )
+OF_DEBT = frozenset({"PTP_FULL", "PTP_PART", "PAID_CLAIM", "PLAN_REQ", "REFUSE"})  # results of talks about a debt alone
+# of a survey or information: told or answered to the end, or not wished
+OF_OTHERS = frozenset({"ANSWERED", "DECLINED"})
+
+
+def outcomes_of(purpose: str) -> dict[str, OutcomeRule]:
+    """Results that a call of this purpose may have."""
+    others = OF_OTHERS if purpose == "collection" else OF_DEBT
+    return {code: rule for code, rule in OUTCOMES.items() if code not in others}
+
+
 STRANGER_OUTCOMES = ("NO_CONTACT", "WRONG_NUMBER", "HANGUP", "LANG", "ABUSE")  # of a call that stays nobody's
 NO_DISPOSITION = "NO_DISPOSITION"  # set when the seconds for the result are over; only a supervisor replaces it (FL-12)
 MAX_PROMISE_DAYS = 30  # a later date needs a plan, not a promise

@@ -44,7 +44,8 @@ FLAGS = frozenset(
 SCOPES = frozenset({"person", "person_debt", "number"})
 OUTCOMES = frozenset(  # results of a talk, for rules of retention; the same words as call_centre/rules.py has
     [
-        "ABUSE", "BANKRUPT", "CALLBACK", "CEASE", "DECEASED", "DISPUTE", "HANGUP", "HARDSHIP", "HOSPITAL", "INCAPACITY",
+        "ABUSE", "ANSWERED", "BANKRUPT", "CALLBACK", "CEASE", "DECEASED", "DECLINED",
+        "DISPUTE", "HANGUP", "HARDSHIP", "HOSPITAL", "INCAPACITY",
         "LANG", "LEFT_MSG_3P", "MILITARY", "NO_CONTACT", "NO_DISPOSITION", "PAID_CLAIM", "PLAN_REQ", "PTP_FULL",
         "PTP_PART", "REFUSE", "REP_ONLY", "VOICEMAIL_LIMITED", "WRONG_NUMBER", "WRONG_PERSON",
     ]

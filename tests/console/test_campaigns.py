@@ -152,7 +152,8 @@ async def test_the_floor_says_that_no_dialer_leads(console: RunningConsole) -> N
 WHOLE = FORM | {
     "mode": "agentless", "machine_sample_pct": "5", "weight": "3", "by": "amount", "hours": "off", "cost": "UAH 4,5",
     "weight_1": "1.5", "max_attempts": "3", "after_BUSY": "15", "backoff_BUSY": "2", "next_BUSY": "5", "message": "robot",
-    "lines": "20", "per_second": "4", "stages": "1", "products": "",
+    "lines": "20", "per_second": "4", "stages": "1", "products": "", "purpose": "service",
+    "script_uk": "Добрий день!\r\nПослуга змінюється.", "script_ru": "", "script_en": " Good day! ",
 }  # fmt: skip
 
 
@@ -176,6 +177,7 @@ async def test_all_terms_of_a_campaign_are_on_its_page(console: RunningConsole) 
         ({"lines": "0"}, "lines"), ({"cost": "XXX 4"}, "cost"), ({"products": "boat"}, "products"),
         ({"weight_1": "x"}, "weight_1"), ({"cost": "vier"}, "cost"),
         ({"after_BUSY": "9999"}, "after_BUSY"), ({"message": "robot-x"}, "message"), ({"ratio": "99"}, "ratio"),
+        ({"purpose": "war"}, "purpose"), ({"script_en": "a" * 4001}, "script_en"),
     ):  # fmt: skip
         refused = await boss.send_form("/campaigns/reminders", **WHOLE | wrong)
         assert refused.status_code == 422
@@ -188,6 +190,8 @@ async def test_all_terms_of_a_campaign_are_on_its_page(console: RunningConsole) 
         assert (one.mode, one.whom, one.robot) == (
             "agentless", {"stages": [1], "weight": "3"}, {"lines": 20, "per_second": 4},
         )  # fmt: skip
+        # CC-09: its purpose, and what its agents say
+        assert (one.purpose, one.script) == ("service", {"uk": "Добрий день!\nПослуга змінюється.", "en": "Good day!"})
         assert one.ordering == {"by": "amount", "hours": "off", "cost": {"UAH": "4.5"}, "weights": {"1": "1.5"}}
         assert one.retries == {
             "BUSY": {"after_minutes": 15, "backoff": "2", "next_number_minutes": 5}, "max_attempts": 3,

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import func, select, update
 
-from backoffice_core.call_centre import agents, attempts
+from backoffice_core.call_centre import agents, attempts, campaigns
 from backoffice_core.call_centre.models import AgentSession, CallAttempt
 from backoffice_core.cases import service as cases
 from backoffice_core.cases.models import CaseEvent, Task
@@ -337,3 +337,46 @@ async def test_a_call_back_is_the_agents_own_or_anybodys(talk: Talk, anybody: bo
     assert chosen is not None
     assert chosen.user_id == (longest.user_id if anybody else talk.agent.id)
     assert day < task.control_date
+
+
+async def test_a_survey_opens_its_own_script_and_asks_for_no_promise(talk: Talk) -> None:
+    """CC-09: the desk shows the campaign's script in the borrower's language, no sums, and results that fit its purpose."""
+    browser, script = await at_desk(talk), "Чи задоволені ви відділенням?"
+    async with talk.console.database.begin() as s:
+        said = {"purpose": "survey", "script": {"uk": script, "en": "Are you content with the branch?"}}
+        await campaigns.change(s, "opinion", said, who="os:x", by="x", wall=talk.console.clock.wall(), new=True)
+        await campaigns.change(
+            s,
+            "collection",
+            {"script": {"uk": "Наш текст про борг"}},
+            who="os:x",
+            by="x",
+            wall=talk.console.clock.wall(),
+        )
+        here = update(CallAttempt).where(CallAttempt.id == talk.call)
+    assert script not in (await browser.get("/desk/card")).text
+    await confirm(browser, talk)
+    page = (await browser.get("/desk/card")).text
+    assert "Наш текст про борг" in page
+    assert 'value="PTP_FULL"' in page
+    assert 'value="ANSWERED"' not in page
+    async with talk.console.database.begin() as s:
+        await s.execute(here.values(campaign="opinion", purpose="survey"))
+    for path in ("/desk/card", "/desk/view"):
+        page = (await browser.get(path)).text
+        assert script in page
+        assert "1\u00a0800" not in page
+        for code, there in (("PTP_FULL", False), ("REFUSE", False), ("ANSWERED", True), ("CALLBACK", True)):
+            assert (f'value="{code}"' in page) is there, code
+    await talk.end()
+    promise = {"call_id": talk.call, "outcome": "PTP_FULL", "amount": "100", "due_date": "+1"}
+    assert (await browser.send_form("/desk/result", json=True, **promise)).status_code == 422
+    answer = {"call_id": talk.call, "outcome": "ANSWERED", "note": "Так, 5 з 5"}
+    assert (await browser.send_form("/desk/result", json=True, **answer)).status_code == 200
+    async with talk.console.database.begin() as s:
+        call = await s.get_one(CallAttempt, talk.call)
+        assert (call.outcome, call.note) == ("ANSWERED", "Так, 5 з 5")
+        assert await s.scalar(select(func.count()).select_from(Promise)) == 0
+        await s.execute(update(CallAttempt).where(CallAttempt.id == talk.call).values(outcome=None))
+        await campaigns.change(s, "opinion", {"script": {}}, who="os:x", by="x", wall=talk.console.clock.wall())
+    assert 'id="no-script"' in (await browser.get("/desk/card", params={"call_id": str(talk.call)})).text

@@ -59,7 +59,7 @@ def call(person: UUID, number: str = "+380671234567", *, zone: str = "Europe/Kyi
 
 async def test_all_72_rules_are_loaded_once_and_only_changes_become_versions(bank: Database) -> None:
     async with bank.begin() as s:
-        assert await s.scalar(select(func.count()).select_from(ComplianceRule)) == 72
+        assert await s.scalar(select(func.count()).select_from(ComplianceRule)) == 74
         assert await service.load_rules(s, "again") == 0
     rows = loader.read_file()
     index = next(n for n, row in enumerate(rows) if row["id"] == "UA-DAY")
@@ -95,7 +95,7 @@ async def test_a_bad_row_is_refused_and_nothing_is_taken_over(bank: Database) ->
         async with bank.begin() as s:
             await service.load_rules(s, "test", rows)
     async with bank.begin() as s:
-        assert await s.scalar(select(func.count()).select_from(ComplianceRule)) == 72
+        assert await s.scalar(select(func.count()).select_from(ComplianceRule)) == 74
 
 
 async def test_holidays_are_seeded_once_and_a_lawyers_change_stays(bank: Database) -> None:

@@ -18,7 +18,7 @@ from backoffice_core.borrowers.models import ContactPoint, Person, PersonFlag
 from backoffice_core.call_centre import caller_ids
 from backoffice_core.call_centre.contacts import call_contact
 from backoffice_core.call_centre.judged_aside import packed, unpacked
-from backoffice_core.call_centre.judging import CAMPAIGN, PURPOSE, Terms, judge
+from backoffice_core.call_centre.judging import CAMPAIGN, Terms, judge
 from backoffice_core.call_centre.models import CallAttempt
 from backoffice_core.call_centre.queue_rules import (
     CaseView,
@@ -206,7 +206,7 @@ async def by_itself(s: AsyncSession, case_id: UUID, terms: Terms) -> Alone:
         shown = await caller_ids.shown_by(s, terms.settings, CAMPAIGN, terms.day)
         assert shown is not None
         contact = call_contact(
-            terms.settings, person, number, flags, purpose=PURPOSE, campaign=CAMPAIGN, stage=case.stage,
+            terms.settings, person, number, flags, purpose="collection", campaign=CAMPAIGN, stage=case.stage,
             caller_id=shown.number, declared=shown.declared(terms.day), agent_guaranteed=True,
         )  # fmt: skip
         refused, from_when = await asked(s, contact, view, refused, terms)

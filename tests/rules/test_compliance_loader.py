@@ -19,7 +19,7 @@ CAP = next(row for row in ROWS if row["id"] == "KZ-CALL-D")
 
 
 def test_cp_02_all_72_shipped_rules_load() -> None:
-    assert len(ROWS) == 72
+    assert len(ROWS) == 74
     assert Counter(row["kind"] for row in ROWS)["time_window"] == 11
     rules = {rule.id: rule for rule in BOOK}
     assert rules["UA-TIME"].applies_to.channel == ALL_CONTACT

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from agent_console.deps import Work
 from backoffice_core import days
-from backoffice_core.call_centre.desk import Result
+from backoffice_core.call_centre.desks.desk import Result
 
 
 @dataclass

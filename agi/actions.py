@@ -12,7 +12,7 @@ import structlog
 from agi.ear import Ear
 from agi.session import AgiSession
 from backoffice_core.bus import Bus
-from backoffice_core.call_centre import attempts, call_backs, recording_room, robots
+from backoffice_core.call_centre.calls import attempts, call_backs, recording_room, robots
 from backoffice_core.clock import Clock
 from backoffice_core.config import Settings
 from backoffice_core.db import Database

@@ -17,8 +17,8 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from backoffice_core.bus import Bus
-from backoffice_core.call_centre import machines
-from backoffice_core.call_centre.machine_rules import FRAME, LIMITS, Detector, Verdict
+from backoffice_core.call_centre.dialing import machines
+from backoffice_core.call_centre.dialing.machine_rules import FRAME, LIMITS, Detector, Verdict
 from backoffice_core.db import Database
 from backoffice_core.events import CallChanged, MachineFound
 

@@ -14,9 +14,9 @@ from ami_listener import traces
 from ami_listener.traces import CarrierCall
 from asterisk_conf import cel_file
 from backoffice_core.borrowers.models import ContactPoint
-from backoffice_core.call_centre import recreated, restores, settling
+from backoffice_core.call_centre.calls import recreated, restores, settling
+from backoffice_core.call_centre.calls.recreated import Trace
 from backoffice_core.call_centre.models import CallAttempt
-from backoffice_core.call_centre.recreated import Trace
 from backoffice_core.clock import Clock
 from backoffice_core.config import Settings
 from backoffice_core.db import Database

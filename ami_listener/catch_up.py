@@ -17,7 +17,8 @@ import structlog
 from ami_listener.call_story import PATIENCE, CallEnded, LineDown, LineUp, Meaning, Stories
 from ami_listener.heard import Heard, Line, parse_cel, uniqueid_of
 from asterisk_conf import CEL_COLUMNS, cel_file
-from backoffice_core.call_centre import agents, settling
+from backoffice_core.call_centre.calls import settling
+from backoffice_core.call_centre.desks import agents
 from backoffice_core.call_centre.models import CallAttempt
 from backoffice_core.call_centre.rules import CallFacts
 from backoffice_core.config import Settings

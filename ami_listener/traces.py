@@ -14,7 +14,7 @@ from uuid import UUID, uuid5
 from ami_listener.call_story import CallEnded, Meaning, Stories
 from ami_listener.heard import Line, parse_cel, party
 from asterisk_conf import CEL_COLUMNS
-from backoffice_core.call_centre.recreated import Trace
+from backoffice_core.call_centre.calls.recreated import Trace
 from backoffice_core.call_centre.rules import CallFacts
 from backoffice_core.errors import BadInput
 

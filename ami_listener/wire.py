@@ -20,7 +20,8 @@ from ami_listener.spool import own_spool
 from ami_listener.writer import Batch, Writer
 from asterisk_conf import cel_file
 from backoffice_core.bus import Bus
-from backoffice_core.call_centre import agents, facts, settling
+from backoffice_core.call_centre.calls import facts, settling
+from backoffice_core.call_centre.desks import agents
 from backoffice_core.clock import Clock
 from backoffice_core.config import Settings
 from backoffice_core.db import AWAY, Database

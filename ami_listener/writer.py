@@ -23,7 +23,8 @@ from ami_listener.call_story import (
     VoicesMet,
 )
 from backoffice_core.bus import Bus
-from backoffice_core.call_centre import agents, attempts, facts, legs, line_check, settling, unknown
+from backoffice_core.call_centre.calls import attempts, facts, legs, settling, unknown
+from backoffice_core.call_centre.desks import agents, line_check
 from backoffice_core.call_centre.models import CallAttempt
 from backoffice_core.call_centre.rules import CallFacts
 from backoffice_core.clock import Clock

@@ -169,7 +169,7 @@ def _leaders(settings: config.Settings) -> list[leases.Leading]:
 async def _unjudged(settings: config.Settings) -> int:
     """0 while the database does not answer."""
     from backoffice_core import clock
-    from backoffice_core.call_centre import requeue
+    from backoffice_core.call_centre.queueing import requeue
     from backoffice_core.db import Database
 
     database = Database(settings, pool=1, name="status")

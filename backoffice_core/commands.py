@@ -78,8 +78,8 @@ def queue(
     as_json: Json = False,
 ) -> None:
     """Tonight's queue in its order, and how many cases are not called for which reason."""
-    from backoffice_core.call_centre import history
-    from backoffice_core.call_centre import queue as queues
+    from backoffice_core.call_centre.calls import history
+    from backoffice_core.call_centre.queueing import queue as queues
     from backoffice_core.compliance.terms import ReasonCode
     from backoffice_core.nightly import NightStep
 
@@ -130,7 +130,7 @@ def queue(
 
 async def _reasons(house: House, day: str, as_json: bool) -> None:
     """Callable + waiting + in a call + done + not called = all open cases."""
-    from backoffice_core.call_centre import requeue, standing
+    from backoffice_core.call_centre.queueing import requeue, standing
 
     on = house.day(day)
     async with house.database.begin() as session:
@@ -166,7 +166,7 @@ def calls(
     as_json: Json = False,
 ) -> None:
     """Calls of a business date, newest first, or the live ones."""
-    from backoffice_core.call_centre import history
+    from backoffice_core.call_centre.calls import history
 
     async def work(house: House) -> None:
         on = house.day(day)
@@ -225,7 +225,7 @@ def case_show(
     if sum(map(bool, (number is not None, contract, phone))) != 1:
         raise BadInput("Which case?", remedy="Give its number, or --contract, or --phone.")
     from backoffice_core.borrowers import service as borrowers
-    from backoffice_core.call_centre import history
+    from backoffice_core.call_centre.calls import history
     from backoffice_core.cases import service as cases
     from backoffice_core.loans import service as loans
 
@@ -273,7 +273,7 @@ def _number(cell: str, country: str) -> str:
 
 def agents(as_json: Json = False) -> None:
     """Who sits where, in which state, since when."""
-    from backoffice_core.call_centre import agents as desks
+    from backoffice_core.call_centre.desks import agents as desks
 
     async def work(house: House) -> None:
         async with house.database.begin() as session:

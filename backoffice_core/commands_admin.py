@@ -28,7 +28,7 @@ def stop(
     as_json: Json = False,
 ) -> None:
     """Stop dialing at once, with everything else dead too; talks go on. --lift (with --by and --reason) ends the stop."""
-    from backoffice_core.call_centre import stop as switch
+    from backoffice_core.call_centre.dialing import stop as switch
 
     hush()
     settings = config.load()
@@ -63,7 +63,7 @@ async def _note_stop(settings: Settings, notice: Any, by: str, reason: str, *, l
     """The row and the news, if database and Redis answer. The file is what stops."""
     from backoffice_core.audit import service as audit
     from backoffice_core.bus import Bus
-    from backoffice_core.call_centre import stop as switch
+    from backoffice_core.call_centre.dialing import stop as switch
     from backoffice_core.events import StopChanged
 
     database, bus = Database(settings, pool=1, name="command"), Bus(settings)
@@ -104,7 +104,7 @@ def call_settle(
     as_json: Json = False,
 ) -> None:
     """Say how a call ended that nobody heard the end of. Without --yes it only tells what would be done."""
-    from backoffice_core.call_centre import settling
+    from backoffice_core.call_centre.calls import settling
     from backoffice_core.call_centre.models import CallTask
 
     if not by.strip():

@@ -20,7 +20,7 @@ def list_command(
     as_json: Json = False,
 ) -> None:
     """What waits for a name, or the library, most heard first."""
-    from backoffice_core.call_centre import announcements as service
+    from backoffice_core.call_centre.carriers import announcements as service
 
     async def work(house: House) -> list[service.Listed]:
         async with house.database.begin() as session:
@@ -59,7 +59,7 @@ def name_command(
     carrier: Carrier = "",
 ) -> None:  # fmt: skip
     """Say once what an announcement means; every later call that hears it gets this meaning. Also corrects a name."""
-    from backoffice_core.call_centre import announcements as service
+    from backoffice_core.call_centre.carriers import announcements as service
 
     async def work(house: House) -> None:
         async with house.database.begin() as session:
@@ -83,7 +83,7 @@ def learn_command(
     as_json: Json = False,
 ) -> None:
     """Put announcements from files into the library: a carrier's own recordings, or another installation's."""
-    from backoffice_core.call_centre import announcements as service
+    from backoffice_core.call_centre.carriers import announcements as service
     from recordings.early import write_cut
 
     sounds = [_read(file) for file in files]
@@ -116,7 +116,7 @@ def hear_command(
     as_json: Json = False,
 ) -> None:
     """What the library makes of a sound file; nothing is written."""
-    from backoffice_core.call_centre import announcements as service
+    from backoffice_core.call_centre.carriers import announcements as service
     from recordings.fingerprint import Print
     from recordings.recognise import Known, Verdict, recognise
 

@@ -16,7 +16,7 @@ dialer = typer.Typer(no_args_is_help=True, help="What the dialer decides, and wh
 
 
 def _plain(row: Any) -> dict[str, Any]:
-    from backoffice_core.call_centre.campaigns import FIELDS
+    from backoffice_core.call_centre.dialing.campaigns import FIELDS
 
     return {
         "name": row.campaign.name, **fields_of(row.campaign, *FIELDS), "runs_as": row.running.mode,
@@ -26,7 +26,7 @@ def _plain(row: Any) -> dict[str, Any]:
 
 
 async def _board(house: House) -> list[Any]:
-    from backoffice_core.call_centre import campaigns
+    from backoffice_core.call_centre.dialing import campaigns
 
     async with house.database.begin() as s:
         return await campaigns.board(s, house.clock.today(), house.settings.jurisdiction)
@@ -125,7 +125,7 @@ def campaign_set(
     as_json: Json = False,
 ) -> None:
     """Change a campaign. A running dialer follows within a second; calls that ring or talk go on."""
-    from backoffice_core.call_centre import campaigns
+    from backoffice_core.call_centre.dialing import campaigns
     from backoffice_core.events import CampaignsChanged
 
     given: dict[str, Any] = {
@@ -165,7 +165,7 @@ def campaign_give(
 ) -> None:
     """Give a campaign its list, in place of the last one; it takes those cases while its `whom` says `"given": true`."""
     from backoffice_core.audit import service as audit
-    from backoffice_core.call_centre import campaign_lists, campaigns
+    from backoffice_core.call_centre.dialing import campaign_lists, campaigns
 
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
@@ -197,7 +197,7 @@ def campaign_skill(
     as_json: Json = False,
 ) -> None:
     """Give an agent a skill, take it away, or list all."""
-    from backoffice_core.call_centre import campaigns
+    from backoffice_core.call_centre.dialing import campaigns
     from backoffice_core.events import CampaignsChanged
 
     async def work(house: House) -> list[dict[str, Any]]:
@@ -223,7 +223,7 @@ def dialer_decisions(
     as_json: Json = False,
 ) -> None:
     """How many calls were placed when, and why no more."""
-    from backoffice_core.call_centre import pacing_book, pacing_words
+    from backoffice_core.call_centre.dialing import pacing_book, pacing_words
     from backoffice_core.catalogue import Catalogue
     from backoffice_core.said import spoken
 

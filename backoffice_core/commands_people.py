@@ -150,7 +150,7 @@ def user_set(
     as_json: Json = False,
 ) -> None:
     """Change a person. A new password, a new role and --inactive log his browsers out."""
-    from backoffice_core.call_centre import agents
+    from backoffice_core.call_centre.desks import agents
     from backoffice_core.staff import service as staff
 
     changes = _changes(role, extension, bank_number, line, region, branch, active, unlock)

@@ -28,7 +28,7 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Every recorded call against its file, every file against its call. Exit code 1 when something is amiss."""
-    from backoffice_core.call_centre import recordings as rows
+    from backoffice_core.call_centre.calls import recordings as rows
     from recordings import sweeper
 
     async def work(house: House) -> dict[str, Any]:
@@ -77,7 +77,7 @@ _SAID = {
 async def _damaged(house: House) -> list[UUID]:
     import asyncio
 
-    from backoffice_core.call_centre import recordings as rows
+    from backoffice_core.call_centre.calls import recordings as rows
     from recordings import keys, store
     from recordings.keys import KeyMissing, Wrapped
 
@@ -127,7 +127,7 @@ def retention_command(
 @recordings.command("deletions")
 def deletions_command(limit: Annotated[int, typer.Option(min=1, max=100_000)] = 100, as_json: Json = False) -> None:
     """What was deleted, when, by which rule."""
-    from backoffice_core.call_centre import recordings as rows
+    from backoffice_core.call_centre.calls import recordings as rows
 
     async def work(house: House) -> list[dict[str, Any]]:
         async with house.database.begin() as s:
@@ -154,7 +154,7 @@ def hold_command(
     """Keep recordings from deletion until the hold is lifted: a complaint, a court."""
     from sqlalchemy import select
 
-    from backoffice_core.call_centre import recordings as rows
+    from backoffice_core.call_centre.calls import recordings as rows
     from backoffice_core.cases.models import Case
 
     if (case is None) == (not call):
@@ -194,7 +194,7 @@ def release_command(
     hold: Annotated[int, typer.Argument(help="its number")], reason: Why = "", by: By = "", as_json: Json = False
 ) -> None:
     """Lift a hold. What no rule keeps is deleted in the next night."""
-    from backoffice_core.call_centre import recordings as rows
+    from backoffice_core.call_centre.calls import recordings as rows
 
     async def work(house: House) -> dict[str, Any]:
         async with house.database.begin() as s:
@@ -213,7 +213,7 @@ def holds_command(
     every: Annotated[bool, typer.Option("--all", help="those that are lifted, too")] = False, as_json: Json = False
 ) -> None:
     """Holds in force."""
-    from backoffice_core.call_centre import recordings as rows
+    from backoffice_core.call_centre.calls import recordings as rows
 
     async def work(house: House) -> list[dict[str, Any]]:
         async with house.database.begin() as s:
@@ -261,8 +261,8 @@ def rotate_key(
 
 async def volume(house: House) -> dict[str, Any] | None:
     """For `status`: room on the volume, what a day adds, and how many days are left until dialing stops."""
-    from backoffice_core.call_centre import recording_room
-    from backoffice_core.call_centre import recordings as rows
+    from backoffice_core.call_centre.calls import recording_room
+    from backoffice_core.call_centre.calls import recordings as rows
 
     room = recording_room.look(house.settings)
     if room is None:

@@ -110,7 +110,8 @@ _COUNTED = {  # ami_listener.account.COUNTED
 
 async def _begin_account(settings: Settings, done: Any, by: str, cdr: Sequence[Path]) -> dict[str, int]:
     from ami_listener.account import account
-    from backoffice_core.call_centre import restores, stop
+    from backoffice_core.call_centre.calls import restores
+    from backoffice_core.call_centre.dialing import stop
 
     database = Database(settings, pool=2, name="restore")
     try:
@@ -135,7 +136,8 @@ def settle(
 ) -> None:
     """Account for the calls since the restored point once more, as when the carrier's records have come."""
     from ami_listener.account import account
-    from backoffice_core.call_centre import restores, stop
+    from backoffice_core.call_centre.calls import restores
+    from backoffice_core.call_centre.dialing import stop
     from backoffice_core.parts.restore import moment
 
     async def work(house: House) -> dict[str, int]:
@@ -160,7 +162,7 @@ def settle(
 @restore.command("findings")
 def findings(as_json: Json = False) -> None:
     """Calls since the restored point that could not be tied to a person."""
-    from backoffice_core.call_centre import restores
+    from backoffice_core.call_centre.calls import restores
 
     async def work(house: House) -> list[dict[str, Any]]:
         async with house.database.begin() as s:
@@ -185,7 +187,7 @@ def accept(
     by: By = "", reason: Annotated[str, typer.Option(help="what was found out")] = "", as_json: Json = False
 ) -> None:
     """A named person has looked at all findings; the stop can be lifted then."""
-    from backoffice_core.call_centre import restores
+    from backoffice_core.call_centre.calls import restores
 
     async def work(house: House) -> int:
         async with house.database.begin() as s:

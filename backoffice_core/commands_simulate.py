@@ -69,7 +69,7 @@ def _read(file: Path) -> Any:
 
 
 def _history(days: int, campaign: str, agents: int, hours: float) -> Any:
-    from backoffice_core.call_centre import past_world
+    from backoffice_core.call_centre.queueing import past_world
     from dialer.simulation.world import World
 
     async def work(house: House) -> past_world.Past:

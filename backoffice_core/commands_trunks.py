@@ -24,7 +24,7 @@ TALK_S = 30
 @trunk.command("list")
 def trunk_list(as_json: Json = False) -> None:
     """Every trunk: lines, breaker, money of the day. Exit code 1 when one is out."""
-    from backoffice_core.call_centre import trunks
+    from backoffice_core.call_centre.carriers import trunks
 
     async def work(house: House) -> list[dict[str, Any]]:
         wall = house.clock.wall()
@@ -90,8 +90,8 @@ def trunk_test(
 
 
 async def _test_call(house: House, name: str, to: str, step: Any) -> dict[str, Any]:
-    from backoffice_core.call_centre import caller_ids
-    from backoffice_core.call_centre.caller_id_rules import IdView, choose
+    from backoffice_core.call_centre.carriers import caller_ids
+    from backoffice_core.call_centre.carriers.caller_id_rules import IdView, choose
     from backoffice_core.numbering import destination_refusal, written
     from backoffice_core.pbx.actions import originate_test
     from backoffice_core.pbx.ami import Ami
@@ -129,7 +129,7 @@ async def _test_call(house: House, name: str, to: str, step: Any) -> dict[str, A
 
 def _way_to_test(house: House, name: str, to: str) -> Trunk:
     """The trunk, when a test call may be placed on it now. Raises BadInput, DialingStopped, ClockShiftRefused."""
-    from backoffice_core.call_centre.stop import stopped
+    from backoffice_core.call_centre.dialing.stop import stopped
 
     settings = house.settings
     try:
@@ -247,7 +247,7 @@ def caller_id_add(
     as_json: Json = False,
 ) -> None:
     """Register a number that we show, or change its terms."""
-    from backoffice_core.call_centre import caller_ids
+    from backoffice_core.call_centre.carriers import caller_ids
 
     async def work(house: House) -> str:
         said = caller_ids.NewId(
@@ -277,7 +277,7 @@ def caller_id_back(number: str, reason: Reason) -> None:
 
 
 def _move(number: str, state: str, reason: str) -> None:
-    from backoffice_core.call_centre import caller_ids
+    from backoffice_core.call_centre.carriers import caller_ids
 
     async def work(house: House) -> None:
         async with house.database.begin() as s:
@@ -290,7 +290,7 @@ def _move(number: str, state: str, reason: str) -> None:
 @caller_id.command("complaint")
 def caller_id_complaint(number: str, note: Annotated[str, typer.Option(help="who complained of what")] = "") -> None:
     """Note that somebody complained of calls from this number: operators count complaints."""
-    from backoffice_core.call_centre import caller_ids
+    from backoffice_core.call_centre.carriers import caller_ids
 
     async def work(house: House) -> None:
         async with house.database.begin() as s:
@@ -303,7 +303,7 @@ def caller_id_complaint(number: str, note: Annotated[str, typer.Option(help="who
 @caller_id.command("health")
 def caller_id_health(as_json: Json = False) -> None:
     """Each number over an hour, a day and a week, and the operators' signs that it shows. Exit code 1 when one is out."""
-    from backoffice_core.call_centre import caller_ids
+    from backoffice_core.call_centre.carriers import caller_ids
 
     async def work(house: House) -> list[caller_ids.Health]:
         async with house.database.begin() as s:

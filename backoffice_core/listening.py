@@ -21,8 +21,8 @@ from sqlalchemy.exc import DBAPIError
 
 from asterisk_conf import early_dir
 from backoffice_core.bus import Bus
-from backoffice_core.call_centre import announcements
-from backoffice_core.call_centre.announcements import Sound
+from backoffice_core.call_centre.carriers import announcements
+from backoffice_core.call_centre.carriers.announcements import Sound
 from backoffice_core.call_centre.models import CallAttempt
 from backoffice_core.clock import Clock
 from backoffice_core.config import Settings

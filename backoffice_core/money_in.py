@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backoffice_core.call_centre import requeue
+from backoffice_core.call_centre.queueing import requeue
 from backoffice_core.cases.models import Case
 from backoffice_core.collection import days, matching, plans
 from backoffice_core.collection import service as collection

@@ -21,7 +21,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from backoffice_core import night_chunks
 from backoffice_core.borrowers.rules import UNUSABLE
-from backoffice_core.call_centre import absence, learned, queue, requeue
+from backoffice_core.call_centre.queueing import absence, learned, queue, requeue
 from backoffice_core.cases import tasks
 from backoffice_core.cases.models import Task
 from backoffice_core.cases.rules import REFRESH_CONTACT, next_working_day

@@ -15,7 +15,10 @@ from backoffice_core import clock as clocks
 from backoffice_core import config
 from backoffice_core.audit import service as audit
 from backoffice_core.bus import Bus
-from backoffice_core.call_centre import call_backs, caller_ids, hour_order, queue, requeue, wrap_up
+from backoffice_core.call_centre.calls import call_backs
+from backoffice_core.call_centre.carriers import caller_ids
+from backoffice_core.call_centre.desks import wrap_up
+from backoffice_core.call_centre.queueing import hour_order, queue, requeue
 from backoffice_core.clock import Clock
 from backoffice_core.compliance import elsewhere
 from backoffice_core.config import Settings

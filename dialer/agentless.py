@@ -10,10 +10,10 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from backoffice_core.call_centre import campaign_terms
-from backoffice_core.call_centre.attempts import Passed
-from backoffice_core.call_centre.campaign_models import Campaign
-from backoffice_core.call_centre.pacing_view import Floor
+from backoffice_core.call_centre.calls.attempts import Passed
+from backoffice_core.call_centre.dialing import campaign_terms
+from backoffice_core.call_centre.dialing.campaign_models import Campaign
+from backoffice_core.call_centre.dialing.pacing_view import Floor
 from backoffice_core.leases import Held
 from dialer.pacing import Decision
 from dialer.placing import Placer

@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 
-from backoffice_core.call_centre import pacing_book
+from backoffice_core.call_centre.dialing import pacing_book
 from backoffice_core.db import AWAY, Database
 from dialer.pool import Plan, Pool
 

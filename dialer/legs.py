@@ -4,7 +4,8 @@ import structlog
 
 from backoffice_core import leases
 from backoffice_core.bus import Bus
-from backoffice_core.call_centre import agents, line_check, queue
+from backoffice_core.call_centre.desks import agents, line_check
+from backoffice_core.call_centre.queueing import queue
 from backoffice_core.clock import Clock
 from backoffice_core.config import Settings
 from backoffice_core.db import Database

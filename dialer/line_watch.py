@@ -9,9 +9,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from backoffice_core import leases
 from backoffice_core.bus import Bus
-from backoffice_core.call_centre import line_quality
-from backoffice_core.call_centre.line_quality import Talking
-from backoffice_core.call_centre.sound_rules import SILENT_READINGS, OneWay, Reading, reading, silent, since
+from backoffice_core.call_centre.calls import line_quality
+from backoffice_core.call_centre.calls.line_quality import Talking
+from backoffice_core.call_centre.calls.sound_rules import SILENT_READINGS, OneWay, Reading, reading, silent, since
 from backoffice_core.clock import Clock
 from backoffice_core.config import Settings
 from backoffice_core.db import Database

@@ -15,11 +15,13 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from asterisk_conf import prompts
 from backoffice_core import leases
 from backoffice_core.bus import Bus
-from backoffice_core.call_centre import attempts, legs, pacing_book, pacing_view, shelter, trunks
-from backoffice_core.call_centre.campaign_models import Campaign
+from backoffice_core.call_centre.calls import attempts, legs
+from backoffice_core.call_centre.carriers import trunks
+from backoffice_core.call_centre.carriers.trunk_rules import Standing, in_order
+from backoffice_core.call_centre.dialing import pacing_book, pacing_view, shelter
+from backoffice_core.call_centre.dialing.campaign_models import Campaign
+from backoffice_core.call_centre.dialing.stop import draining, stopped
 from backoffice_core.call_centre.models import CallAttempt
-from backoffice_core.call_centre.stop import draining, stopped
-from backoffice_core.call_centre.trunk_rules import Standing, in_order
 from backoffice_core.clock import Clock
 from backoffice_core.config import Settings
 from backoffice_core.db import Database

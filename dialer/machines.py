@@ -9,7 +9,7 @@ import contextlib
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from backoffice_core.call_centre import machines
+from backoffice_core.call_centre.dialing import machines
 from backoffice_core.db import Database
 from backoffice_core.pbx.actions import hang_up
 from backoffice_core.pbx.ami import Ami

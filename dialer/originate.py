@@ -8,9 +8,9 @@ import structlog
 
 from asterisk_conf.prompts import said_by_robot
 from backoffice_core.bus import Bus
-from backoffice_core.call_centre import settling
-from backoffice_core.call_centre.attempts import Placing
-from backoffice_core.call_centre.stop import stopped
+from backoffice_core.call_centre.calls import settling
+from backoffice_core.call_centre.calls.attempts import Placing
+from backoffice_core.call_centre.dialing.stop import stopped
 from backoffice_core.clock import Clock
 from backoffice_core.config import Settings
 from backoffice_core.db import Database

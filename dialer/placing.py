@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from typing import Final, Literal
 
 from backoffice_core.bus import Bus
-from backoffice_core.call_centre import agents, attempts
-from backoffice_core.call_centre.attempts import Passed, Placing
-from backoffice_core.call_centre.trunk_rules import Spacing
+from backoffice_core.call_centre.calls import attempts
+from backoffice_core.call_centre.calls.attempts import Passed, Placing
+from backoffice_core.call_centre.carriers.trunk_rules import Spacing
+from backoffice_core.call_centre.desks import agents
 from backoffice_core.clock import Clock
 from backoffice_core.config import Settings
 from backoffice_core.db import Database

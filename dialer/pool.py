@@ -11,10 +11,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from backoffice_core.call_centre import campaign_terms
-from backoffice_core.call_centre.campaign_models import Campaign as Row
-from backoffice_core.call_centre.campaign_rules import OVERDIALS
-from backoffice_core.call_centre.pacing_view import Count, Ended, Floor, Seat
+from backoffice_core.call_centre.dialing import campaign_terms
+from backoffice_core.call_centre.dialing.campaign_models import Campaign as Row
+from backoffice_core.call_centre.dialing.campaign_rules import OVERDIALS
+from backoffice_core.call_centre.dialing.pacing_view import Count, Ended, Floor, Seat
 from dialer.hand_in_hand import Asking, left_to, take
 from dialer.observation import Observation
 from dialer.pacing import Campaign, Decision, Pacer, PacingSettings, progressive, share

@@ -6,9 +6,10 @@ from uuid import UUID
 import structlog
 
 from backoffice_core.bus import Bus
-from backoffice_core.call_centre import preview, trunks
-from backoffice_core.call_centre.stop import draining, stopped
-from backoffice_core.call_centre.trunk_rules import in_order
+from backoffice_core.call_centre.carriers import trunks
+from backoffice_core.call_centre.carriers.trunk_rules import in_order
+from backoffice_core.call_centre.desks import preview
+from backoffice_core.call_centre.dialing.stop import draining, stopped
 from backoffice_core.clock import Clock
 from backoffice_core.config import Settings, Trunk
 from backoffice_core.db import Database

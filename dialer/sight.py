@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from backoffice_core.call_centre.pacing_view import Seat
+from backoffice_core.call_centre.dialing.pacing_view import Seat
 from dialer.observation import Observation
 
 

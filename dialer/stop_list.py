@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from backoffice_core.bus import Bus
-from backoffice_core.call_centre import cancelling
+from backoffice_core.call_centre.calls import cancelling
 from backoffice_core.clock import Clock
 from backoffice_core.db import Database
 from backoffice_core.events import CallChanged

@@ -15,12 +15,13 @@ import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backoffice_core.call_centre import caller_id_accounts, caller_ids, campaigns, machines, pacing_view
-from backoffice_core.call_centre.caller_id_accounts import Standing, window_of
-from backoffice_core.call_centre.caller_id_rules import IdView
-from backoffice_core.call_centre.campaign_models import Campaign
-from backoffice_core.call_centre.campaign_rules import Running
-from backoffice_core.call_centre.pacing_view import Accounts, Counts
+from backoffice_core.call_centre.carriers import caller_id_accounts, caller_ids
+from backoffice_core.call_centre.carriers.caller_id_accounts import Standing, window_of
+from backoffice_core.call_centre.carriers.caller_id_rules import IdView
+from backoffice_core.call_centre.dialing import campaigns, machines, pacing_view
+from backoffice_core.call_centre.dialing.campaign_models import Campaign
+from backoffice_core.call_centre.dialing.campaign_rules import Running
+from backoffice_core.call_centre.dialing.pacing_view import Accounts, Counts
 from backoffice_core.clock import Clock
 from backoffice_core.compliance import service as compliance
 from backoffice_core.config import Settings

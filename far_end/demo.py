@@ -27,7 +27,8 @@ from sqlalchemy import func, select
 from backoffice_core import clock, config
 from backoffice_core.borrowers.models import PhoneEvidence
 from backoffice_core.bus import Bus
-from backoffice_core.call_centre import history, stop
+from backoffice_core.call_centre.calls import history
+from backoffice_core.call_centre.dialing import stop
 from backoffice_core.call_centre.models import CallAttempt, Recording
 from backoffice_core.command_line import hush
 from backoffice_core.compliance import loader

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backoffice_core.call_centre import announcements as service
+from backoffice_core.call_centre.carriers import announcements as service
 from backoffice_core.call_centre.models import Announcement
 from backoffice_core.config import Settings
 from far_end.announcements import ANNOUNCEMENTS, sound

@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from backoffice_core.call_centre import recordings as rows
-from backoffice_core.call_centre.recordings import Aged
+from backoffice_core.call_centre.calls import recordings as rows
+from backoffice_core.call_centre.calls.recordings import Aged
 from backoffice_core.clock import Clock
 from backoffice_core.compliance import service as compliance
 from backoffice_core.config import Settings

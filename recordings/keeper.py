@@ -15,8 +15,9 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 
 from backoffice_core.bus import Bus
-from backoffice_core.call_centre import recording_room, stop
-from backoffice_core.call_centre import recordings as rows
+from backoffice_core.call_centre.calls import recording_room
+from backoffice_core.call_centre.calls import recordings as rows
+from backoffice_core.call_centre.dialing import stop
 from backoffice_core.call_centre.models import CallAttempt, Recording
 from backoffice_core.clock import Clock
 from backoffice_core.config import Settings

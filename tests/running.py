@@ -19,7 +19,7 @@ import psutil
 from sqlalchemy import select, update
 
 from backoffice_core.bus import Bus
-from backoffice_core.call_centre.campaign_models import CampaignCase
+from backoffice_core.call_centre.dialing.campaign_models import CampaignCase
 from backoffice_core.call_centre.models import AgentSession, CallAttempt, CallerId, CallTask
 from backoffice_core.clock import Clock
 from backoffice_core.clock import load as load_clock

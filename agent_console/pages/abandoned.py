@@ -10,8 +10,9 @@ from fastapi.responses import HTMLResponse
 from agent_console.deps import QueueWork, Work
 from agent_console.view import page
 from backoffice_core import sheets
-from backoffice_core.call_centre import abandoned, machines
-from backoffice_core.call_centre.abandoned import AbandonedCall
+from backoffice_core.call_centre.calls import abandoned
+from backoffice_core.call_centre.calls.abandoned import AbandonedCall
+from backoffice_core.call_centre.dialing import machines
 from backoffice_core.staff.service import note_access
 
 router = APIRouter(prefix="/abandoned")

@@ -9,7 +9,7 @@ from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
 from agent_console import reads
 from agent_console.deps import AnnouncementsWork
 from agent_console.view import page
-from backoffice_core.call_centre import announcements
+from backoffice_core.call_centre.carriers import announcements
 from backoffice_core.errors import BadInput, NotFound
 from backoffice_core.staff.service import note_access
 

@@ -17,7 +17,7 @@ from agent_console import search
 from agent_console.deps import DeskWork
 from agent_console.pages.desk import answer, show
 from agent_console.view import page, toast
-from backoffice_core.call_centre import callers
+from backoffice_core.call_centre.calls import callers
 from backoffice_core.errors import NotFound
 from backoffice_core.events import CallChanged
 from backoffice_core.staff.service import note_access

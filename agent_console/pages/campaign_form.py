@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from backoffice_core.call_centre import campaign_terms
-from backoffice_core.call_centre.campaign_lists import REST
-from backoffice_core.call_centre.campaign_models import Campaign
-from backoffice_core.call_centre.campaign_rules import CHOICES, NAME, RANGES
-from backoffice_core.call_centre.campaign_terms import BY, LANGUAGES, ONCE, SCRIPT_MOST, USE_OF_HOURS
+from backoffice_core.call_centre.dialing import campaign_terms
+from backoffice_core.call_centre.dialing.campaign_lists import REST
+from backoffice_core.call_centre.dialing.campaign_models import Campaign
+from backoffice_core.call_centre.dialing.campaign_rules import CHOICES, NAME, RANGES
+from backoffice_core.call_centre.dialing.campaign_terms import BY, LANGUAGES, ONCE, SCRIPT_MOST, USE_OF_HOURS
 from backoffice_core.call_centre.rules import RETRY_AFTER
 from backoffice_core.errors import BadInput
 

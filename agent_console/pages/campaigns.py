@@ -11,9 +11,10 @@ from agent_console.pages.campaign_form import RESULTS, STAGES, Known, Refused, l
 from agent_console.view import page
 from asterisk_conf import prompts
 from backoffice_core.audit import service as audit
-from backoffice_core.call_centre import campaign_lists, campaign_terms, campaigns, preview
-from backoffice_core.call_centre.campaign_rules import CHOICES, DENOMINATORS, MACHINES, MODES, WINDOWS
-from backoffice_core.call_centre.campaign_terms import BY, LANGUAGES, ONCE, SCRIPT_MOST, USE_OF_HOURS
+from backoffice_core.call_centre.desks import preview
+from backoffice_core.call_centre.dialing import campaign_lists, campaign_terms, campaigns
+from backoffice_core.call_centre.dialing.campaign_rules import CHOICES, DENOMINATORS, MACHINES, MODES, WINDOWS
+from backoffice_core.call_centre.dialing.campaign_terms import BY, LANGUAGES, ONCE, SCRIPT_MOST, USE_OF_HOURS
 from backoffice_core.errors import BadInput, NotFound
 from backoffice_core.events import CampaignsChanged
 

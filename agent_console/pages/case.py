@@ -15,8 +15,8 @@ from agent_console import reads, search
 from agent_console.deps import CaseWork, CompleteWork, Work, case_refused
 from agent_console.forms import Typed, typed_result
 from agent_console.view import page
-from backoffice_core.call_centre import desk, preview, wrap_up
-from backoffice_core.call_centre.history import history
+from backoffice_core.call_centre.calls.history import history
+from backoffice_core.call_centre.desks import desk, preview, wrap_up
 from backoffice_core.call_centre.rules import outcomes_of
 from backoffice_core.cases.task_rules import BY_HAND
 from backoffice_core.errors import BadInput

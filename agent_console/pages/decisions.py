@@ -7,7 +7,7 @@ from fastapi.responses import HTMLResponse
 
 from agent_console.deps import FloorWork
 from agent_console.view import page
-from backoffice_core.call_centre import pacing_book, pacing_words
+from backoffice_core.call_centre.dialing import pacing_book, pacing_words
 from backoffice_core.errors import BadInput
 
 router = APIRouter(prefix="/decisions")

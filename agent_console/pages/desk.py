@@ -37,8 +37,10 @@ from agent_console.deps import DeskWork, Work
 from agent_console.forms import Typed, typed_result
 from agent_console.live import version
 from agent_console.view import page, toast
-from backoffice_core.call_centre import agents, callers, desk, line_check, machines, preview, stop, wrap_up
-from backoffice_core.call_centre.history import day_figures, last_calls
+from backoffice_core.call_centre.calls import callers
+from backoffice_core.call_centre.calls.history import day_figures, last_calls
+from backoffice_core.call_centre.desks import agents, desk, line_check, preview, wrap_up
+from backoffice_core.call_centre.dialing import machines, stop
 from backoffice_core.call_centre.models import AgentSession, CallAttempt
 from backoffice_core.call_centre.rules import OUTCOMES, STRANGER_OUTCOMES, outcomes_of
 from backoffice_core.errors import BadInput, NotFound, Refused

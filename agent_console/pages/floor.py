@@ -16,23 +16,11 @@ from agent_console.deps import FloorWork, Work
 from agent_console.view import page
 from asterisk_conf import prompts
 from backoffice_core import leases
-from backoffice_core.call_centre import (
-    agents,
-    call_backs,
-    caller_ids,
-    campaigns,
-    history,
-    line_quality,
-    pacing_book,
-    pacing_words,
-    recordings,
-    shelter,
-    standing,
-    stop,
-    trunks,
-    unknown,
-    wrap_up,
-)
+from backoffice_core.call_centre.calls import call_backs, history, line_quality, recordings, unknown
+from backoffice_core.call_centre.carriers import caller_ids, trunks
+from backoffice_core.call_centre.desks import agents, wrap_up
+from backoffice_core.call_centre.dialing import campaigns, pacing_book, pacing_words, shelter, stop
+from backoffice_core.call_centre.queueing import standing
 from backoffice_core.compliance import elsewhere
 from backoffice_core.compliance.service import last_working_day
 from backoffice_core.loans import sources

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 
 from agent_console.console import Console
 from agent_console.deps import console_of
-from backoffice_core.call_centre import stop
+from backoffice_core.call_centre.dialing import stop
 
 router = APIRouter()
 

@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from agent_console.deps import FloorWork, LinesWork, Work
 from agent_console.view import page
-from backoffice_core.call_centre import caller_id_accounts, caller_ids, trunks
+from backoffice_core.call_centre.carriers import caller_id_accounts, caller_ids, trunks
 from backoffice_core.errors import BadInput
 from backoffice_core.events import TrunksChanged
 

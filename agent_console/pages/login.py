@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from agent_console.deps import COOKIE, AnyWork, ForeignRequest, LoginNeeded, console_of, same_origin
 from agent_console.pages.health import state
 from agent_console.view import render
-from backoffice_core.call_centre import agents
+from backoffice_core.call_centre.desks import agents
 from backoffice_core.config import Settings
 from backoffice_core.errors import BadInput
 from backoffice_core.events import AgentChanged, LoginTaken

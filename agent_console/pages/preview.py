@@ -14,7 +14,7 @@ from fastapi import APIRouter, Form, Response
 
 from agent_console.deps import DeskWork
 from agent_console.pages.desk import answer
-from backoffice_core.call_centre import preview
+from backoffice_core.call_centre.desks import preview
 from backoffice_core.events import AgentChanged, PreviewWanted, QueueChanged
 
 router = APIRouter(prefix="/desk/preview")

@@ -11,8 +11,8 @@ from agent_console import reads
 from agent_console.deps import QueueWork, Work
 from agent_console.view import page
 from backoffice_core import sheets
-from backoffice_core.call_centre import requeue, standing
-from backoffice_core.call_centre.queue import position_of
+from backoffice_core.call_centre.queueing import requeue, standing
+from backoffice_core.call_centre.queueing.queue import position_of
 from backoffice_core.errors import BadInput
 from backoffice_core.staff.service import note_access
 

@@ -9,7 +9,7 @@ from fastapi.responses import StreamingResponse
 
 from agent_console import reads
 from agent_console.deps import HearWork
-from backoffice_core.call_centre import recordings
+from backoffice_core.call_centre.calls import recordings
 from backoffice_core.errors import NotFound
 from recordings.crypt import SealedSound
 from recordings.playback import asked_range, media_type, open_sound

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Form, Response
 from agent_console.deps import StopWork
 from agent_console.pages.floor import floor_view
 from agent_console.view import toast
-from backoffice_core.call_centre import shelter
+from backoffice_core.call_centre.dialing import shelter
 from backoffice_core.events import AgentChanged, QueueChanged, StopChanged
 
 router = APIRouter(prefix="/shelter")

@@ -11,7 +11,7 @@ from agent_console.console import Known
 from agent_console.deps import COOKIE, StopWork, console_of, csrf_matches, open_work, same_origin
 from agent_console.pages.floor import floor_view
 from agent_console.view import toast
-from backoffice_core.call_centre import stop
+from backoffice_core.call_centre.dialing import stop
 from backoffice_core.errors import BadInput
 from backoffice_core.events import StopChanged
 from backoffice_core.staff import service

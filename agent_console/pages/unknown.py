@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse, Response
 
 from agent_console.deps import CompleteWork, Work
 from agent_console.view import page, toast
-from backoffice_core.call_centre import settling, unknown
+from backoffice_core.call_centre.calls import settling, unknown
 from backoffice_core.call_centre.rules import SETTLED_BY_HAND
 from backoffice_core.events import CallChanged
 from backoffice_core.staff import service

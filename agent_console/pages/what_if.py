@@ -10,7 +10,8 @@ from markupsafe import Markup
 from agent_console.deps import CampaignsWork, Work
 from agent_console.view import page
 from agent_console.what_if import Asked, Run, bands
-from backoffice_core.call_centre import campaigns, past_world
+from backoffice_core.call_centre.dialing import campaigns
+from backoffice_core.call_centre.queueing import past_world
 from backoffice_core.chart import busy_by_hour, lines
 from backoffice_core.errors import BadInput, NotFound
 

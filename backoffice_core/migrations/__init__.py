@@ -6,7 +6,7 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 
-from backoffice_core.call_centre import caller_ids
+from backoffice_core.call_centre.carriers import caller_ids
 from backoffice_core.config import Settings
 from backoffice_core.db import Database
 

@@ -21,12 +21,12 @@ for module in pkgutil.iter_modules(backoffice_core.__path__, "backoffice_core.")
 for name in (
     "nightly",
     "leases",
-    "call_centre.campaign_models",
-    "call_centre.queue_models",
-    "call_centre.preview_models",
-    "call_centre.machine_models",
-    "call_centre.shelter_models",
-    "call_centre.chance_models",
+    "call_centre.dialing.campaign_models",
+    "call_centre.queueing.queue_models",
+    "call_centre.desks.preview_models",
+    "call_centre.dialing.machine_models",
+    "call_centre.dialing.shelter_models",
+    "call_centre.queueing.chance_models",
 ):  # tables outside a noun's models.py
     importlib.import_module(f"backoffice_core.{name}")
 

@@ -7,7 +7,7 @@ for a subscriber. What a transaction that still runs has written is told after i
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backoffice_core.call_centre import feed
+from backoffice_core.call_centre.calls import feed
 from backoffice_core.outbox.models import Webhook
 from backoffice_core.outbox.rules import REFUSED
 

@@ -14,7 +14,7 @@ from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.audit import service as audit
-from backoffice_core.call_centre import feed
+from backoffice_core.call_centre.calls import feed
 from backoffice_core.config import Settings
 from backoffice_core.db import new_key
 from backoffice_core.errors import BadInput, NotFound

@@ -13,7 +13,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
-from backoffice_core.call_centre import restores, stop
+from backoffice_core.call_centre.calls import restores
+from backoffice_core.call_centre.dialing import stop
 from backoffice_core.config import Settings
 from backoffice_core.errors import BadInput, NotFound, PartMissing
 from backoffice_core.parts import backup, by_url, postgres, process, shelf, wal

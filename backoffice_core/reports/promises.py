@@ -1,8 +1,8 @@
 """Promises to pay: those made, and those whose last day (due date and grace) came, between two days; as at the second.
 
-due = kept + broken + cancelled + waiting. The kept rate is kept / (kept + broken), as in call_centre/kpi.py: a cancelled one
-was due to nobody, one that waits is judged the night after its last day. Beside it stands the share of all that were judged or
-cancelled, by which kept + broken + cancelled are the whole (domain.md 2.4).
+due = kept + broken + cancelled + waiting. The kept rate is kept / (kept + broken), as in call_centre/calls/kpi.py: a
+cancelled one was due to nobody, one that waits is judged the night after its last day. Beside it stands the share of
+all that were judged or cancelled, by which kept + broken + cancelled are the whole (domain.md 2.4).
 """
 
 from sqlalchemy import Subquery

@@ -22,7 +22,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from backoffice_core.call_centre.chances import DEAD, HOURS, MESSAGE, RIGHT, WRONG, Floats
+from backoffice_core.call_centre.queueing.chances import DEAD, HOURS, MESSAGE, RIGHT, WRONG, Floats
 from backoffice_core.compliance import loader, rules, workdays
 from backoffice_core.compliance.rulebook import RuleBook
 from backoffice_core.compliance.terms import Address, Calendar, Contact, Entry, LedgerView, PersonView
@@ -131,10 +131,11 @@ class Truth:
         )  # fmt: skip
 
     def _attempts(self, window: str) -> np.ndarray:
-        """The strictest cap on attempts over a day, or over seven."""
+        """The strictest cap on attempts to collect over a day, or over seven."""
         least = {place: min(
             (rule["params"]["max"] for rule in _rows() if rule.get("count_unit") == "attempt"
-             and rule["jurisdiction"] in (place, "*") and rule["window"]["type"] == window), default=99)
+             and rule["jurisdiction"] in (place, "*") and rule["window"]["type"] == window
+             and "collection" in rule["applies_to"].get("purpose", ["collection"])), default=99)
             for place in ZONES}  # fmt: skip
         return np.where(self.country == "RU", least["RU"], least["UA"])
 

@@ -10,9 +10,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from backoffice_core.call_centre import planning
-from backoffice_core.call_centre.chances import HOURS, Chances, Floats
-from backoffice_core.call_centre.planning import NEVER
+from backoffice_core.call_centre.queueing import planning
+from backoffice_core.call_centre.queueing.chances import HOURS, Chances, Floats
+from backoffice_core.call_centre.queueing.planning import NEVER
 from dialer.simulation.finite_days import Days, Order, Shown, Truth
 from dialer.simulation.world import FiniteWorld
 

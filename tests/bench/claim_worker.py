@@ -16,7 +16,7 @@ from sqlalchemy import text
 
 from backoffice_core import clock as clocks
 from backoffice_core import config
-from backoffice_core.call_centre import attempts
+from backoffice_core.call_centre.calls import attempts
 from backoffice_core.db import Database, new_key
 from backoffice_core.leases import Held
 

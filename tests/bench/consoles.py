@@ -28,7 +28,7 @@ import uvloop
 from sqlalchemy import insert, select
 
 from backoffice_core.bus import Bus
-from backoffice_core.call_centre import agents
+from backoffice_core.call_centre.desks import agents
 from backoffice_core.call_centre.models import AgentSession
 from backoffice_core.clock import Clock
 from backoffice_core.config import Settings

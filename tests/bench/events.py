@@ -33,7 +33,7 @@ from ami_listener.wire import BATCH, Listener
 from asterisk_conf import cel_file
 from backoffice_core import clock as clocks
 from backoffice_core.bus import Bus
-from backoffice_core.call_centre import facts
+from backoffice_core.call_centre.calls import facts
 from backoffice_core.call_centre.models import CallAttempt
 from backoffice_core.cases.models import CaseEvent
 from backoffice_core.config import Settings

@@ -20,10 +20,10 @@ import uvloop
 from sqlalchemy import insert, select, text
 
 from backoffice_core.borrowers.models import ContactPoint
-from backoffice_core.call_centre import hour_order, queue
-from backoffice_core.call_centre.chance_models import ChancesLearned, NumberChance
-from backoffice_core.call_centre.chances import HOURS
-from backoffice_core.call_centre.learned import GROUPS, PARTS
+from backoffice_core.call_centre.queueing import hour_order, queue
+from backoffice_core.call_centre.queueing.chance_models import ChancesLearned, NumberChance
+from backoffice_core.call_centre.queueing.chances import HOURS
+from backoffice_core.call_centre.queueing.learned import GROUPS, PARTS
 from backoffice_core.clock import Clock
 from backoffice_core.config import Settings
 from backoffice_core.db import Database

@@ -28,8 +28,8 @@ import psutil
 import soundfile
 from sqlalchemy import select
 
-from backoffice_core.call_centre import campaigns
-from backoffice_core.call_centre.campaign_models import PacingDecision
+from backoffice_core.call_centre.dialing import campaigns
+from backoffice_core.call_centre.dialing.campaign_models import PacingDecision
 from backoffice_core.call_centre.models import AgentStateChange, CallAttempt
 from backoffice_core.config import FAR_END
 from backoffice_core.events import CampaignsChanged, QueueChanged

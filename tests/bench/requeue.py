@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 import uvloop
 from sqlalchemy import text
 
-from backoffice_core.call_centre import queue, requeue
+from backoffice_core.call_centre.queueing import queue, requeue
 from backoffice_core.compliance import service as compliance
 from backoffice_core.config import Settings
 from backoffice_core.db import Database

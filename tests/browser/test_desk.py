@@ -7,7 +7,7 @@ from decimal import Decimal
 from playwright.async_api import Page, Route, expect
 from sqlalchemy import select
 
-from backoffice_core.call_centre import agents
+from backoffice_core.call_centre.desks import agents
 from backoffice_core.call_centre.models import CallAttempt
 from backoffice_core.collection.models import Promise
 from backoffice_core.events import AgentChanged, CallChanged, ScreenPop

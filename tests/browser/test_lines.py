@@ -4,9 +4,9 @@ from playwright.async_api import Page, expect
 from sqlalchemy import select
 
 from backoffice_core.audit.models import AuditEntry
-from backoffice_core.call_centre import caller_ids, trunks
+from backoffice_core.call_centre.carriers import caller_ids, trunks
+from backoffice_core.call_centre.carriers.trunk_rules import in_order
 from backoffice_core.call_centre.models import CallerIdEvent
-from backoffice_core.call_centre.trunk_rules import in_order
 from tests.browser import tour, world
 from tests.browser.conftest import log_in
 from tests.console.conftest import RunningConsole

@@ -3,11 +3,12 @@
 from playwright.async_api import Page, expect
 from sqlalchemy import select, text, update
 
-from backoffice_core.call_centre import agents, shelter
-from backoffice_core.call_centre.campaign_models import Campaign
-from backoffice_core.call_centre.machine_models import MachineVerdict
+from backoffice_core.call_centre.desks import agents
+from backoffice_core.call_centre.desks.preview_models import Preview
+from backoffice_core.call_centre.dialing import shelter
+from backoffice_core.call_centre.dialing.campaign_models import Campaign
+from backoffice_core.call_centre.dialing.machine_models import MachineVerdict
 from backoffice_core.call_centre.models import AgentSession
-from backoffice_core.call_centre.preview_models import Preview
 from backoffice_core.events import AgentChanged
 from backoffice_core.staff.models import User
 from tests import house

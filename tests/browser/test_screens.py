@@ -2,7 +2,7 @@
 
 from playwright.async_api import Page, expect
 
-from backoffice_core.call_centre import agents
+from backoffice_core.call_centre.desks import agents
 from backoffice_core.events import AgentChanged, StopChanged
 from tests.browser import tour, world
 from tests.browser.complaints import look

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from playwright.async_api import Page
 
-from backoffice_core.call_centre import stop
+from backoffice_core.call_centre.dialing import stop
 from tests.browser import world, world_reports
 from tests.browser.conftest import log_in
 from tests.console.conftest import PASSWORD, RunningConsole, begin_talk

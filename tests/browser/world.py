@@ -9,8 +9,9 @@ from uuid import UUID
 from sqlalchemy import select
 
 from backoffice_core.borrowers.models import ContactPoint, Person
-from backoffice_core.call_centre import announcements, campaigns, pacing_book
-from backoffice_core.call_centre.announcements import Sound
+from backoffice_core.call_centre.carriers import announcements
+from backoffice_core.call_centre.carriers.announcements import Sound
+from backoffice_core.call_centre.dialing import campaigns, pacing_book
 from backoffice_core.call_centre.models import (
     AgentSession,
     CallAttempt,

@@ -13,7 +13,7 @@ import soundfile
 from sqlalchemy import func, literal_column, select
 
 from backoffice_core.borrowers.models import ContactPoint, Person
-from backoffice_core.call_centre.contacts import call_contact, flags_of
+from backoffice_core.call_centre.calls.contacts import call_contact, flags_of
 from backoffice_core.call_centre.models import AgentStateChange, CallAttempt, Recording
 from backoffice_core.cases.models import Case, CaseEvent
 from backoffice_core.compliance import service as compliance

@@ -16,8 +16,9 @@ import uvicorn
 from agent_console.app import create_app
 from asterisk_conf import prompts
 from backoffice_core.bus import Bus
-from backoffice_core.call_centre import agents, attempts, settling
-from backoffice_core.call_centre.attempts import Placing
+from backoffice_core.call_centre.calls import attempts, settling
+from backoffice_core.call_centre.calls.attempts import Placing
+from backoffice_core.call_centre.desks import agents
 from backoffice_core.call_centre.rules import CallFacts
 from backoffice_core.catalogue import Catalogue
 from backoffice_core.clock import Clock

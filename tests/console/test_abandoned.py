@@ -4,8 +4,9 @@ from datetime import timedelta
 
 from sqlalchemy import select, update
 
-from backoffice_core.call_centre import agents, attempts, settling
-from backoffice_core.call_centre.attempts import Placing
+from backoffice_core.call_centre.calls import attempts, settling
+from backoffice_core.call_centre.calls.attempts import Placing
+from backoffice_core.call_centre.desks import agents
 from backoffice_core.call_centre.models import CallAttempt, CallTask
 from backoffice_core.call_centre.rules import CallFacts
 from backoffice_core.compliance.models import ContactLedger

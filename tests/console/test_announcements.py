@@ -3,8 +3,8 @@
 import soundfile
 from sqlalchemy import select
 
-from backoffice_core.call_centre import announcements
-from backoffice_core.call_centre.announcements import Sound
+from backoffice_core.call_centre.carriers import announcements
+from backoffice_core.call_centre.carriers.announcements import Sound
 from backoffice_core.call_centre.models import Announcement
 from backoffice_core.staff.models import AccessEntry
 from far_end.announcements import sound

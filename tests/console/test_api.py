@@ -13,7 +13,7 @@ from sqlalchemy import delete, func, select
 
 from agent_console.pages import api
 from backoffice_core.audit.models import AuditEntry
-from backoffice_core.call_centre.queue_models import QueueMark
+from backoffice_core.call_centre.queueing.queue_models import QueueMark
 from backoffice_core.collection import service as collection
 from backoffice_core.compliance import elsewhere
 from backoffice_core.compliance.models import ContactLedger, ContactUnmatched

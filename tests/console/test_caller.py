@@ -8,7 +8,8 @@ from sqlalchemy import func, select
 
 from backoffice_core.audit.models import AuditEntry
 from backoffice_core.borrowers.models import ContactPoint
-from backoffice_core.call_centre import agents, attempts, call_backs, settling
+from backoffice_core.call_centre.calls import attempts, call_backs, settling
+from backoffice_core.call_centre.desks import agents
 from backoffice_core.call_centre.models import CallAttempt, Recording, UnknownCaller
 from backoffice_core.call_centre.rules import CallFacts
 from backoffice_core.cases.models import CaseEvent

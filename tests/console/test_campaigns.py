@@ -5,8 +5,9 @@ import re
 from sqlalchemy import select
 
 from backoffice_core import leases
-from backoffice_core.call_centre import agents, pacing_book
-from backoffice_core.call_centre.campaign_models import Campaign
+from backoffice_core.call_centre.desks import agents
+from backoffice_core.call_centre.dialing import pacing_book
+from backoffice_core.call_centre.dialing.campaign_models import Campaign
 from backoffice_core.staff.models import User
 from tests import house
 from tests.console.conftest import RunningConsole

@@ -8,7 +8,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import func, select, update
 
-from backoffice_core.call_centre import agents, attempts, campaigns
+from backoffice_core.call_centre.calls import attempts
+from backoffice_core.call_centre.desks import agents
+from backoffice_core.call_centre.dialing import campaigns
 from backoffice_core.call_centre.models import AgentSession, CallAttempt
 from backoffice_core.cases import service as cases
 from backoffice_core.cases.models import CaseEvent, Task

@@ -2,7 +2,9 @@
 
 from sqlalchemy import select
 
-from backoffice_core.call_centre import restores, stop, wrap_up
+from backoffice_core.call_centre.calls import restores
+from backoffice_core.call_centre.desks import wrap_up
+from backoffice_core.call_centre.dialing import stop
 from backoffice_core.call_centre.models import DialingStop, NotCallable, Recording
 from backoffice_core.clock import Clock
 from backoffice_core.loans import sources

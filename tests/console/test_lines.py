@@ -8,7 +8,7 @@ import pytest
 import websockets
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backoffice_core.call_centre import agents
+from backoffice_core.call_centre.desks import agents
 from backoffice_core.call_centre.models import AgentSession
 from tests.console.conftest import PASSWORD, Browser, RunningConsole, begin_talk
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import websockets
 
-from backoffice_core.call_centre import agents
+from backoffice_core.call_centre.desks import agents
 from backoffice_core.db import new_key
 from backoffice_core.events import AgentChanged, CardShown, ScreenPop, StopChanged
 from tests.conftest import until

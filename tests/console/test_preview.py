@@ -2,8 +2,8 @@
 
 from sqlalchemy import update
 
-from backoffice_core.call_centre import agents
-from backoffice_core.call_centre.campaign_models import Campaign
+from backoffice_core.call_centre.desks import agents
+from backoffice_core.call_centre.dialing.campaign_models import Campaign
 from backoffice_core.call_centre.models import CallTask
 from tests import house
 from tests.console.conftest import Browser, RunningConsole

@@ -8,7 +8,7 @@ from openpyxl import load_workbook
 from sqlalchemy import select, update
 
 from backoffice_core.call_centre.models import CallTask, NotCallable
-from backoffice_core.call_centre.standing import who_ends
+from backoffice_core.call_centre.queueing.standing import who_ends
 from backoffice_core.staff.models import AccessEntry
 from tests import house
 from tests.console.conftest import RunningConsole

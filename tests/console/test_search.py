@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import select
 
 from agent_console import search
-from backoffice_core.call_centre import history, wrap_up
+from backoffice_core.call_centre.calls import history
+from backoffice_core.call_centre.desks import wrap_up
 from backoffice_core.call_centre.models import AgentSession, CallAttempt
 from backoffice_core.call_centre.rules import FAST_RESULT_S, MORE_TIME_S
 from backoffice_core.errors import Conflict

@@ -5,8 +5,10 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import select, update
 
 from backoffice_core.audit.models import AuditEntry
-from backoffice_core.call_centre import agents, attempts, shelter
-from backoffice_core.call_centre.attempts import Passed, Placing
+from backoffice_core.call_centre.calls import attempts
+from backoffice_core.call_centre.calls.attempts import Passed, Placing
+from backoffice_core.call_centre.desks import agents
+from backoffice_core.call_centre.dialing import shelter
 from backoffice_core.call_centre.models import AgentSession, CallTask
 from backoffice_core.staff import clients
 from backoffice_core.staff.models import User

@@ -5,7 +5,7 @@ from uuid import UUID
 from sqlalchemy import select, update
 
 from backoffice_core.audit.models import AuditEntry
-from backoffice_core.call_centre import attempts, settling, unknown
+from backoffice_core.call_centre.calls import attempts, settling, unknown
 from backoffice_core.call_centre.models import CallAttempt, CallTask
 from backoffice_core.call_centre.rules import CallFacts
 from backoffice_core.compliance.models import ContactLedger

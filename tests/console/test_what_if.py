@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import insert
 
 from agent_console import what_if
-from backoffice_core.call_centre import past_world
 from backoffice_core.call_centre.models import CallAttempt
+from backoffice_core.call_centre.queueing import past_world
 from backoffice_core.clock import Clock
 from backoffice_core.db import Database
 from backoffice_core.errors import BadInput

@@ -10,11 +10,11 @@ import pytest
 from agent_console.icons import ICONS
 from backoffice_core.borrowers.phones import REFUSALS
 from backoffice_core.borrowers.rules import FLAGS, OWNER_KINDS
-from backoffice_core.call_centre.agents import PAUSE_REASONS
-from backoffice_core.call_centre.caller_id_rules import SIGNS, SPANS
-from backoffice_core.call_centre.campaign_rules import CHOICES
-from backoffice_core.call_centre.pacing_words import BOUNDS
-from backoffice_core.call_centre.preview import SKIP_REASONS
+from backoffice_core.call_centre.carriers.caller_id_rules import SIGNS, SPANS
+from backoffice_core.call_centre.desks.agents import PAUSE_REASONS
+from backoffice_core.call_centre.desks.preview import SKIP_REASONS
+from backoffice_core.call_centre.dialing.campaign_rules import CHOICES
+from backoffice_core.call_centre.dialing.pacing_words import BOUNDS
 from backoffice_core.call_centre.rules import BY_CAUSE, BY_SIP, OUTCOMES
 from backoffice_core.catalogue import FOLDER, Catalogue, phone, short_name
 from backoffice_core.compliance.terms import REASON_ORDER

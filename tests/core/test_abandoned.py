@@ -8,8 +8,9 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select, update
 
-from backoffice_core.call_centre import abandoned, agents, attempts, settling
-from backoffice_core.call_centre.attempts import Passed, Placing
+from backoffice_core.call_centre.calls import abandoned, attempts, settling
+from backoffice_core.call_centre.calls.attempts import Passed, Placing
+from backoffice_core.call_centre.desks import agents
 from backoffice_core.call_centre.models import AgentSession, AgentStateChange, CallAttempt, CallTask
 from backoffice_core.call_centre.rules import CallFacts
 from backoffice_core.clock import Clock

@@ -8,9 +8,11 @@ from uuid import UUID
 from sqlalchemy import delete, select, update
 
 from backoffice_core.borrowers.models import Person
-from backoffice_core.call_centre import abandoned, agents, attempts, campaigns, preview, settling, shelter
-from backoffice_core.call_centre.attempts import Passed, Placing
-from backoffice_core.call_centre.campaign_models import Campaign
+from backoffice_core.call_centre.calls import abandoned, attempts, settling
+from backoffice_core.call_centre.calls.attempts import Passed, Placing
+from backoffice_core.call_centre.desks import agents, preview
+from backoffice_core.call_centre.dialing import campaigns, shelter
+from backoffice_core.call_centre.dialing.campaign_models import Campaign
 from backoffice_core.call_centre.models import AgentSession, CallAttempt, CallTask
 from backoffice_core.call_centre.rules import CallFacts
 from backoffice_core.cases.models import Task

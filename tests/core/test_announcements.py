@@ -14,9 +14,10 @@ from sqlalchemy import func, select
 from asterisk_conf import early_dir
 from backoffice_core.borrowers.models import ContactPoint, PhoneEvidence
 from backoffice_core.bus import Bus
-from backoffice_core.call_centre import announcements, attempts, settling
-from backoffice_core.call_centre.announcements import Sound
-from backoffice_core.call_centre.attempts import Placing
+from backoffice_core.call_centre.calls import attempts, settling
+from backoffice_core.call_centre.calls.attempts import Placing
+from backoffice_core.call_centre.carriers import announcements
+from backoffice_core.call_centre.carriers.announcements import Sound
 from backoffice_core.call_centre.models import Announcement, CallAttempt, CallTask
 from backoffice_core.call_centre.rules import MEANINGS, CallFacts, announcement_evidence, result_after_announcement
 from backoffice_core.clock import Clock

@@ -7,8 +7,9 @@ import pytest
 from sqlalchemy import func, select
 
 from backoffice_core.borrowers.models import ContactPoint, PhoneEvidence
-from backoffice_core.call_centre import agents, attempts, settling
-from backoffice_core.call_centre.attempts import Passed, Placing
+from backoffice_core.call_centre.calls import attempts, settling
+from backoffice_core.call_centre.calls.attempts import Passed, Placing
+from backoffice_core.call_centre.desks import agents
 from backoffice_core.call_centre.models import AgentSession, AgentStateChange, CallAttempt, CallTask, Recording
 from backoffice_core.call_centre.rules import CallFacts
 from backoffice_core.cases.models import Case, CaseEvent

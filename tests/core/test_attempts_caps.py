@@ -10,8 +10,8 @@ from uuid import UUID
 import pytest
 from sqlalchemy import func, select, update
 
-from backoffice_core.call_centre import attempts, settling
-from backoffice_core.call_centre.attempts import Placing
+from backoffice_core.call_centre.calls import attempts, settling
+from backoffice_core.call_centre.calls.attempts import Placing
 from backoffice_core.call_centre.models import CallAttempt, CallTask
 from backoffice_core.call_centre.rules import CallFacts
 from backoffice_core.clock import Clock

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import func, select
 
 from backoffice_core.audit import service as audit
-from backoffice_core.call_centre import attempts, call_backs, callers, settling
-from backoffice_core.call_centre.history import day_figures
+from backoffice_core.call_centre.calls import attempts, call_backs, callers, settling
+from backoffice_core.call_centre.calls.history import day_figures
 from backoffice_core.call_centre.models import AgentSession, CallAttempt, CallTask, Recording, UnknownCaller
 from backoffice_core.call_centre.rules import CallFacts
 from backoffice_core.cases import service as cases

@@ -10,9 +10,11 @@ from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.borrowers.models import ContactPoint, PhoneEvidence
-from backoffice_core.call_centre import attempts, caller_ids, legs, settling, trunks
-from backoffice_core.call_centre.attempts import Passed, Placing
-from backoffice_core.call_centre.caller_id_rules import IdView
+from backoffice_core.call_centre.calls import attempts, legs, settling
+from backoffice_core.call_centre.calls.attempts import Passed, Placing
+from backoffice_core.call_centre.carriers import caller_ids, trunks
+from backoffice_core.call_centre.carriers.caller_id_rules import IdView
+from backoffice_core.call_centre.carriers.trunk_rules import in_order
 from backoffice_core.call_centre.models import (
     CallAttempt,
     CallerId,
@@ -23,7 +25,6 @@ from backoffice_core.call_centre.models import (
     TrunkState,
 )
 from backoffice_core.call_centre.rules import CallFacts
-from backoffice_core.call_centre.trunk_rules import in_order
 from backoffice_core.catalogue import Catalogue
 from backoffice_core.clock import Clock
 from backoffice_core.config import FAR_END, Breaker, Settings

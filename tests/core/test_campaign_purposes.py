@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text
 
-from backoffice_core.call_centre import attempts, caller_ids, campaign_lists, campaigns, requeue
-from backoffice_core.call_centre.attempts import Placing
-from backoffice_core.call_centre.campaign_terms import spoken
+from backoffice_core.call_centre.calls import attempts
+from backoffice_core.call_centre.calls.attempts import Placing
+from backoffice_core.call_centre.carriers import caller_ids
+from backoffice_core.call_centre.dialing import campaign_lists, campaigns
+from backoffice_core.call_centre.dialing.campaign_terms import spoken
 from backoffice_core.call_centre.models import CallAttempt
+from backoffice_core.call_centre.queueing import requeue
 from backoffice_core.clock import Clock
 from backoffice_core.collection import service as collection
 from backoffice_core.compliance import service as compliance

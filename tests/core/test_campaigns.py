@@ -7,8 +7,10 @@ from decimal import Decimal
 import pytest
 
 from backoffice_core.audit import service as audit
-from backoffice_core.call_centre import agents, attempts, campaigns, pacing_book, pacing_view, pacing_words
-from backoffice_core.call_centre.campaign_rules import runs_as
+from backoffice_core.call_centre.calls import attempts
+from backoffice_core.call_centre.desks import agents
+from backoffice_core.call_centre.dialing import campaigns, pacing_book, pacing_view, pacing_words
+from backoffice_core.call_centre.dialing.campaign_rules import runs_as
 from backoffice_core.call_centre.models import CallAttempt
 from backoffice_core.catalogue import Catalogue
 from backoffice_core.clock import Clock

@@ -10,7 +10,7 @@ import pytest
 
 from backoffice_core import clock as clocks
 from backoffice_core.bus import Bus
-from backoffice_core.call_centre.attempts import Placing
+from backoffice_core.call_centre.calls.attempts import Placing
 from backoffice_core.clock import Clock
 from backoffice_core.config import Settings, Trunk
 from backoffice_core.db import Database

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from backoffice_core.bus import Bus
-from backoffice_core.call_centre import stop
+from backoffice_core.call_centre.dialing import stop
 from backoffice_core.call_centre.models import DialingStop
 from backoffice_core.clock import Clock
 from backoffice_core.config import Settings

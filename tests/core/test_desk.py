@@ -8,10 +8,12 @@ import pytest
 from sqlalchemy import select
 
 from backoffice_core.borrowers.models import ContactPoint, PersonFlag
-from backoffice_core.call_centre import agents, attempts, desk, queue, settling
-from backoffice_core.call_centre.attempts import Placing
-from backoffice_core.call_centre.desk import IdentityLocked, OutcomeNeedsConfirmation, Result
+from backoffice_core.call_centre.calls import attempts, settling
+from backoffice_core.call_centre.calls.attempts import Placing
+from backoffice_core.call_centre.desks import agents, desk
+from backoffice_core.call_centre.desks.desk import IdentityLocked, OutcomeNeedsConfirmation, Result
 from backoffice_core.call_centre.models import AgentSession, CallAttempt
+from backoffice_core.call_centre.queueing import queue
 from backoffice_core.call_centre.rules import CallFacts
 from backoffice_core.cases import service as cases
 from backoffice_core.cases.models import Case, CaseEvent, Task

@@ -15,12 +15,12 @@ from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.borrowers.models import ContactPoint, Person, PersonFlag
-from backoffice_core.call_centre import caller_ids
-from backoffice_core.call_centre.contacts import call_contact
-from backoffice_core.call_centre.judged_aside import packed, unpacked
-from backoffice_core.call_centre.judging import CAMPAIGN, Terms, judge
+from backoffice_core.call_centre.calls.contacts import call_contact
+from backoffice_core.call_centre.carriers import caller_ids
 from backoffice_core.call_centre.models import CallAttempt
-from backoffice_core.call_centre.queue_rules import (
+from backoffice_core.call_centre.queueing.judged_aside import packed, unpacked
+from backoffice_core.call_centre.queueing.judging import CAMPAIGN, Terms, judge
+from backoffice_core.call_centre.queueing.queue_rules import (
     CaseView,
     FlagView,
     NotToday,

@@ -14,8 +14,8 @@ import pytest
 from sqlalchemy import text
 
 from backoffice_core import leases
-from backoffice_core.call_centre import attempts
-from backoffice_core.call_centre.attempts import Placing
+from backoffice_core.call_centre.calls import attempts
+from backoffice_core.call_centre.calls.attempts import Placing
 from backoffice_core.clock import Clock
 from backoffice_core.config import Settings
 from backoffice_core.db import Database

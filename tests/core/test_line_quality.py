@@ -2,9 +2,9 @@
 
 from datetime import timedelta
 
-from backoffice_core.call_centre import line_quality
-from backoffice_core.call_centre.line_quality import Talking
-from backoffice_core.call_centre.sound_rules import OneWay, Reading
+from backoffice_core.call_centre.calls import line_quality
+from backoffice_core.call_centre.calls.line_quality import Talking
+from backoffice_core.call_centre.calls.sound_rules import OneWay, Reading
 from backoffice_core.clock import Clock
 from backoffice_core.config import Settings
 from backoffice_core.db import Database

@@ -4,8 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from backoffice_core.call_centre import agents, attempts, line_check
-from backoffice_core.call_centre.line_check import LineNotChecked, LineNotUp, LineSilent
+from backoffice_core.call_centre.calls import attempts
+from backoffice_core.call_centre.desks import agents, line_check
+from backoffice_core.call_centre.desks.line_check import LineNotChecked, LineNotUp, LineSilent
 from backoffice_core.call_centre.models import AgentSession
 from backoffice_core.clock import Clock
 from backoffice_core.config import Settings

@@ -12,12 +12,13 @@ import pytest
 from sqlalchemy import insert, select
 
 from backoffice_core.borrowers.models import ContactPoint, Person
-from backoffice_core.call_centre import campaign_lists, campaigns, hour_order, learned, requeue
-from backoffice_core.call_centre.campaign_terms import strategy
-from backoffice_core.call_centre.chance_models import ChancesLearned, NumberChance
+from backoffice_core.call_centre.dialing import campaign_lists, campaigns
+from backoffice_core.call_centre.dialing.campaign_terms import strategy
+from backoffice_core.call_centre.dialing.pacing_view import Floor
 from backoffice_core.call_centre.models import CallAttempt, CallTask
-from backoffice_core.call_centre.pacing_view import Floor
-from backoffice_core.call_centre.queue_models import QueueDay
+from backoffice_core.call_centre.queueing import hour_order, learned, requeue
+from backoffice_core.call_centre.queueing.chance_models import ChancesLearned, NumberChance
+from backoffice_core.call_centre.queueing.queue_models import QueueDay
 from backoffice_core.cases.models import Case
 from backoffice_core.catalogue import Catalogue
 from backoffice_core.clock import Clock

@@ -4,10 +4,11 @@ from datetime import timedelta
 
 from sqlalchemy import select, update
 
-from backoffice_core.call_centre import attempts, machines, settling
-from backoffice_core.call_centre.attempts import Placing
-from backoffice_core.call_centre.campaign_models import Campaign
-from backoffice_core.call_centre.machine_rules import Verdict
+from backoffice_core.call_centre.calls import attempts, settling
+from backoffice_core.call_centre.calls.attempts import Placing
+from backoffice_core.call_centre.dialing import machines
+from backoffice_core.call_centre.dialing.campaign_models import Campaign
+from backoffice_core.call_centre.dialing.machine_rules import Verdict
 from backoffice_core.call_centre.models import AgentSession, CallAttempt, CallTask
 from backoffice_core.call_centre.rules import CallFacts
 from backoffice_core.clock import Clock

@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 
 from backoffice_core import money_in
 from backoffice_core.bus import Bus
-from backoffice_core.call_centre import queue
+from backoffice_core.call_centre.queueing import queue
 from backoffice_core.cases import service as cases
 from backoffice_core.cases.models import Case, Hold, Task
 from backoffice_core.collection import bands, court, hand_over, overdue, plans

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from backoffice_core.call_centre import attempts, settling
+from backoffice_core.call_centre.calls import attempts, settling
 from backoffice_core.call_centre.models import CallTask, DialingStop, NotCallable
 from backoffice_core.call_centre.rules import CallFacts
 from backoffice_core.cases.models import Case, CaseEvent

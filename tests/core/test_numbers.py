@@ -12,8 +12,8 @@ from sqlalchemy import select
 from backoffice_core.borrowers import evidence
 from backoffice_core.borrowers import service as borrowers
 from backoffice_core.borrowers.models import ContactPoint, PhoneEvidence
-from backoffice_core.call_centre.absence import judge_absence
 from backoffice_core.call_centre.models import CallAttempt
+from backoffice_core.call_centre.queueing.absence import judge_absence
 from backoffice_core.cases import service as cases
 from backoffice_core.cases.models import Task
 from backoffice_core.config import Settings

@@ -6,11 +6,12 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select, update
 
-from backoffice_core.call_centre import attempts, preview, settling
-from backoffice_core.call_centre.attempts import Placing
-from backoffice_core.call_centre.campaign_models import Campaign
+from backoffice_core.call_centre.calls import attempts, settling
+from backoffice_core.call_centre.calls.attempts import Placing
+from backoffice_core.call_centre.desks import preview
+from backoffice_core.call_centre.desks.preview_models import Preview
+from backoffice_core.call_centre.dialing.campaign_models import Campaign
 from backoffice_core.call_centre.models import AgentSession, CallAttempt, CallTask
-from backoffice_core.call_centre.preview_models import Preview
 from backoffice_core.call_centre.rules import CallFacts
 from backoffice_core.cases.models import Case
 from backoffice_core.clock import Clock

@@ -9,8 +9,9 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import select, text, update
 
-from backoffice_core.call_centre import attempts, judged_aside, queue
+from backoffice_core.call_centre.calls import attempts
 from backoffice_core.call_centre.models import CallAttempt, CallTask
+from backoffice_core.call_centre.queueing import judged_aside, queue
 from backoffice_core.cases import service as cases
 from backoffice_core.cases.models import Task
 from backoffice_core.clock import Clock

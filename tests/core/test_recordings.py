@@ -14,8 +14,9 @@ import pytest
 from sqlalchemy import select
 
 from backoffice_core.bus import Bus
-from backoffice_core.call_centre import recording_room, stop
-from backoffice_core.call_centre import recordings as rows
+from backoffice_core.call_centre.calls import recording_room
+from backoffice_core.call_centre.calls import recordings as rows
+from backoffice_core.call_centre.dialing import stop
 from backoffice_core.call_centre.models import CallAttempt, DialingStop, LegalHold, Recording, RecordingDeletion
 from backoffice_core.clock import Clock
 from backoffice_core.compliance import loader

@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 from backoffice_core import config, money_in
 from backoffice_core.__main__ import app
 from backoffice_core.borrowers.models import ContactPoint
-from backoffice_core.call_centre import kpi
+from backoffice_core.call_centre.calls import kpi
 from backoffice_core.call_centre.models import CallAttempt
 from backoffice_core.cases import service as cases
 from backoffice_core.cases import tasks

@@ -14,8 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.borrowers import service as borrowers
 from backoffice_core.borrowers.models import ContactPoint, PersonFlag
-from backoffice_core.call_centre import campaigns, judging, queue, requeue, settling, standing
+from backoffice_core.call_centre.calls import settling
+from backoffice_core.call_centre.dialing import campaigns
 from backoffice_core.call_centre.models import CallAttempt, CallTask
+from backoffice_core.call_centre.queueing import judging, queue, requeue, standing
 from backoffice_core.call_centre.rules import CallFacts
 from backoffice_core.cases import service as cases
 from backoffice_core.cases.models import Case

@@ -12,7 +12,9 @@ from sqlalchemy import select
 from ami_listener import account, traces
 from asterisk_conf import CEL_COLUMNS, cel_file
 from backoffice_core.audit import service as audit
-from backoffice_core.call_centre import attempts, recreated, restores, stop, wrap_up
+from backoffice_core.call_centre.calls import attempts, recreated, restores
+from backoffice_core.call_centre.desks import wrap_up
+from backoffice_core.call_centre.dialing import stop
 from backoffice_core.call_centre.models import CallAttempt, CallTask, Recording, RestoreFinding
 from backoffice_core.cases.models import CaseEvent
 from backoffice_core.clock import Clock

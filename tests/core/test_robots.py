@@ -5,17 +5,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from backoffice_core.call_centre import (
-    attempts,
-    call_backs,
-    campaign_terms,
-    campaigns,
-    history,
-    pacing_view,
-    robots,
-    settling,
-)
-from backoffice_core.call_centre.attempts import Passed, Placing
+from backoffice_core.call_centre.calls import attempts, call_backs, history, robots, settling
+from backoffice_core.call_centre.calls.attempts import Passed, Placing
+from backoffice_core.call_centre.dialing import campaign_terms, campaigns, pacing_view
 from backoffice_core.call_centre.models import CallAttempt
 from backoffice_core.call_centre.rules import CallFacts
 from backoffice_core.cases.models import CaseEvent, Task

@@ -17,9 +17,9 @@ from tests.conftest import ROOT
 
 # What only pages, programs and the log show: pages have `error-CODE`, programs read English.
 ELSEWHERE = (
-    "agent_console", "agi", "ami_listener", "backoffice_core/pbx", "backoffice_core/call_centre/agents.py",
-    "backoffice_core/call_centre/callers.py", "backoffice_core/call_centre/desk.py",
-    "backoffice_core/call_centre/line_check.py", "backoffice_core/call_centre/wrap_up.py",
+    "agent_console", "agi", "ami_listener", "backoffice_core/pbx", "backoffice_core/call_centre/desks/agents.py",
+    "backoffice_core/call_centre/calls/callers.py", "backoffice_core/call_centre/desks/desk.py",
+    "backoffice_core/call_centre/desks/line_check.py", "backoffice_core/call_centre/desks/wrap_up.py",
     "backoffice_core/compliance/service.py", "backoffice_core/borrowers/service.py", "backoffice_core/collection/",
 )  # fmt: skip
 PLACE = "\0"

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from backoffice_core.call_centre import attempts
-from backoffice_core.call_centre.attempts import Passed, Placing
+from backoffice_core.call_centre.calls import attempts
+from backoffice_core.call_centre.calls.attempts import Passed, Placing
 from backoffice_core.config import Settings
 from backoffice_core.db import Database
 from backoffice_core.errors import BadInput

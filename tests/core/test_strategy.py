@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from backoffice_core import nightly
-from backoffice_core.call_centre.history import history
+from backoffice_core.call_centre.calls.history import history
 from backoffice_core.cases import holds, tasks
 from backoffice_core.cases import service as cases
 from backoffice_core.cases.models import Case, Task

@@ -2,7 +2,7 @@
 
 from sqlalchemy import event
 
-from backoffice_core.call_centre import campaigns
+from backoffice_core.call_centre.dialing import campaigns
 from backoffice_core.clock import Clock
 from backoffice_core.config import Settings
 from backoffice_core.db import Database

@@ -8,9 +8,10 @@ import pytest
 from sqlalchemy import select
 
 from backoffice_core.bus import Bus
-from backoffice_core.call_centre import agents, attempts, desk, settling, wrap_up
-from backoffice_core.call_centre.attempts import Passed, Placing
-from backoffice_core.call_centre.desk import OutcomeNeedsConfirmation, Result
+from backoffice_core.call_centre.calls import attempts, settling
+from backoffice_core.call_centre.calls.attempts import Passed, Placing
+from backoffice_core.call_centre.desks import agents, desk, wrap_up
+from backoffice_core.call_centre.desks.desk import OutcomeNeedsConfirmation, Result
 from backoffice_core.call_centre.models import CallAttempt, CallTask, NotCallable
 from backoffice_core.call_centre.rules import CallFacts, wrap_up_over
 from backoffice_core.cases.models import CaseEvent, Task

@@ -10,8 +10,8 @@ from ami_listener.heard import Line
 from ami_listener.writer import Batch, Writer
 from backoffice_core.borrowers.models import ContactPoint
 from backoffice_core.bus import Bus
-from backoffice_core.call_centre import attempts, settling, unknown
-from backoffice_core.call_centre.attempts import Placing
+from backoffice_core.call_centre.calls import attempts, settling, unknown
+from backoffice_core.call_centre.calls.attempts import Placing
 from backoffice_core.call_centre.models import CallAttempt, CallTask
 from backoffice_core.call_centre.rules import CallFacts
 from backoffice_core.clock import Clock

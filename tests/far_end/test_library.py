@@ -2,7 +2,7 @@
 
 from sqlalchemy import select
 
-from backoffice_core.call_centre import announcements as service
+from backoffice_core.call_centre.carriers import announcements as service
 from backoffice_core.call_centre.models import Announcement
 from backoffice_core.clock import Clock
 from backoffice_core.config import Settings

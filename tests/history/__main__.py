@@ -28,7 +28,7 @@ from sqlalchemy import select, text, update
 
 from backoffice_core import money_in
 from backoffice_core.borrowers.models import ContactPoint, Person
-from backoffice_core.call_centre import kpi
+from backoffice_core.call_centre.calls import kpi
 from backoffice_core.call_centre.models import CallAttempt, CallTask
 from backoffice_core.collection import service as collection
 from backoffice_core.compliance import service as compliance

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from backoffice_core import clock as clocks
 from backoffice_core.audit import service as audit
 from backoffice_core.borrowers.models import Person
-from backoffice_core.call_centre import stop
+from backoffice_core.call_centre.dialing import stop
 from backoffice_core.clock import Clock
 from backoffice_core.config import Settings
 from backoffice_core.db import Database

@@ -10,8 +10,8 @@ import soundfile
 from sqlalchemy import func, select, update
 
 from asterisk_conf import prompts
-from backoffice_core.call_centre import campaign_lists, campaigns, pacing_book, pacing_view
-from backoffice_core.call_centre import recordings as rows
+from backoffice_core.call_centre.calls import recordings as rows
+from backoffice_core.call_centre.dialing import campaign_lists, campaigns, pacing_book, pacing_view
 from backoffice_core.call_centre.models import CallAttempt, CallerId, CallTask, Recording, UnknownCaller
 from backoffice_core.cases.models import CaseEvent, Task
 from backoffice_core.compliance.models import ContactLedger

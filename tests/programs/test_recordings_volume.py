@@ -11,7 +11,8 @@ import psutil
 import pytest
 from sqlalchemy import select
 
-from backoffice_core.call_centre import recording_room, stop
+from backoffice_core.call_centre.calls import recording_room
+from backoffice_core.call_centre.dialing import stop
 from backoffice_core.call_centre.models import CallAttempt, Recording
 from backoffice_core.cases.models import Task
 from backoffice_core.cases.rules import CALLBACK

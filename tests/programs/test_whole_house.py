@@ -17,8 +17,8 @@ import soundfile
 from sqlalchemy import select, update
 
 from backoffice_core.borrowers.models import ContactPoint, PhoneEvidence
-from backoffice_core.call_centre import campaigns, machines, pacing_book, stop
-from backoffice_core.call_centre.campaign_models import Campaign, PacingDecision
+from backoffice_core.call_centre.dialing import campaigns, machines, pacing_book, stop
+from backoffice_core.call_centre.dialing.campaign_models import Campaign, PacingDecision
 from backoffice_core.call_centre.models import AgentSession, CallAttempt, CallTask, Recording
 from backoffice_core.cases.models import CaseEvent
 from backoffice_core.compliance.models import ContactLedger

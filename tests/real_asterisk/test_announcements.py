@@ -10,7 +10,7 @@ from sqlalchemy import select
 from ami_listener.catch_up import read_cel
 from asterisk_conf import cel_file, early_dir
 from backoffice_core.borrowers.models import ContactPoint, PhoneEvidence
-from backoffice_core.call_centre import announcements
+from backoffice_core.call_centre.carriers import announcements
 from backoffice_core.call_centre.models import Announcement, CallAttempt, CallTask
 from backoffice_core.cases.models import CaseEvent
 from far_end.announcements import ANNOUNCEMENTS, FOLDER, heard_by

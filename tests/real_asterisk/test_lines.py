@@ -10,9 +10,9 @@ import httpx
 import pytest
 from sqlalchemy import select
 
-from backoffice_core.call_centre.history import history
+from backoffice_core.call_centre.calls.history import history
+from backoffice_core.call_centre.calls.sound_rules import loss_percent
 from backoffice_core.call_centre.models import AgentSession, AgentStateChange, LineFigures
-from backoffice_core.call_centre.sound_rules import loss_percent
 from backoffice_core.pbx.actions import hang_up
 from backoffice_core.pbx.ami import Ami
 from far_end.carrier import Log, Span

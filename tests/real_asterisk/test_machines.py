@@ -9,7 +9,7 @@ import numpy as np
 
 from agi.ear import _messages
 from agi.session import AgiSession, serve
-from backoffice_core.call_centre.machine_rules import LIMITS, Detector, Verdict
+from backoffice_core.call_centre.dialing.machine_rules import LIMITS, Detector, Verdict
 from backoffice_core.pbx.actions import hang_up, originate_borrower
 from backoffice_core.pbx.ami import Ami
 from tests.conftest import until

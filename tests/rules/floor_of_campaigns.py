@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
-from backoffice_core.call_centre.campaign_models import Campaign
-from backoffice_core.call_centre.campaign_rules import Running
-from backoffice_core.call_centre.pacing_view import Call, Count, Ended, Floor, Seat
+from backoffice_core.call_centre.dialing.campaign_models import Campaign
+from backoffice_core.call_centre.dialing.campaign_rules import Running
+from backoffice_core.call_centre.dialing.pacing_view import Call, Count, Ended, Floor, Seat
 from dialer.pool import Heard, Pool
 from dialer.terms import Terms
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backoffice_core.call_centre import campaign_terms
-from backoffice_core.call_centre.campaign_terms import Strategy
-from backoffice_core.call_centre.ordering import order
-from backoffice_core.call_centre.queue_rules import Stand, change_of
+from backoffice_core.call_centre.dialing import campaign_terms
+from backoffice_core.call_centre.dialing.campaign_terms import Strategy
+from backoffice_core.call_centre.queueing.ordering import order
+from backoffice_core.call_centre.queueing.queue_rules import Stand, change_of
 from backoffice_core.call_centre.rules import RETRY_AFTER
 from backoffice_core.cases.rules import CALLBACK
 from backoffice_core.errors import BadInput

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 import dialer
 from backoffice_core.__main__ import app
-from backoffice_core.call_centre.chances import Chances
+from backoffice_core.call_centre.queueing.chances import Chances
 from dialer.simulation.finite_days import Days, Truth
 from dialer.simulation.orders import ORDERS, run_days
 from dialer.simulation.world import BadWorld, FiniteWorld, read

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backoffice_core.call_centre.machine_rules import Sample, correction, judge
+from backoffice_core.call_centre.dialing.machine_rules import Sample, correction, judge
 from far_end import answers
 
 WAYS: tuple[dict[str, float], ...] = ({}, {"snr_db": 12}, {"level_db": -12, "snr_db": 12}, {"cut": 0.3})

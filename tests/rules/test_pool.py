@@ -8,11 +8,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from backoffice_core.call_centre.caller_id_accounts import Standing
-from backoffice_core.call_centre.caller_id_rules import IdView
-from backoffice_core.call_centre.campaign_models import Campaign
-from backoffice_core.call_centre.campaign_rules import Running
-from backoffice_core.call_centre.pacing_view import Call, Count, Ended, Floor, Seat
+from backoffice_core.call_centre.carriers.caller_id_accounts import Standing
+from backoffice_core.call_centre.carriers.caller_id_rules import IdView
+from backoffice_core.call_centre.dialing.campaign_models import Campaign
+from backoffice_core.call_centre.dialing.campaign_rules import Running
+from backoffice_core.call_centre.dialing.pacing_view import Call, Count, Ended, Floor, Seat
 from backoffice_core.compliance.dialer_limits import AbandonAccount, DialerLimits
 from dialer.observation import Observation
 from dialer.pool import Heard, Plan, Pool, pools

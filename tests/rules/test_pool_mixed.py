@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backoffice_core.call_centre.pacing_view import Floor
+from backoffice_core.call_centre.dialing.pacing_view import Floor
 from dialer.hand_in_hand import Asking, left_to, take
 from dialer.pool import Heard, Pool
 from tests.rules.floor_of_campaigns import FloorOfCampaigns, Told

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from backoffice_core.call_centre.ordering import order
-from backoffice_core.call_centre.queue_rules import (
+from backoffice_core.call_centre.queueing.ordering import order
+from backoffice_core.call_centre.queueing.queue_rules import (
     CaseView,
     FlagView,
     PhoneView,

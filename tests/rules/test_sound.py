@@ -2,7 +2,7 @@
 
 import pytest
 
-from backoffice_core.call_centre.sound_rules import Reading, loss_percent, mean, reading, silent, since
+from backoffice_core.call_centre.calls.sound_rules import Reading, loss_percent, mean, reading, silent, since
 
 FORM = "ssrc=1;themssrc=2;lp={};rxjitter={};rxcount={};txjitter={};txcount={};rlp={};rtt=0.0;rxmes=0.0;txmes=0.0"
 

@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backoffice_core.call_centre.caller_id_accounts import standings
-from backoffice_core.call_centre.caller_id_rules import Figures, IdView, SignRow, choose, needed, signs_met
-from backoffice_core.call_centre.pacing_view import Count
-from backoffice_core.call_centre.trunk_rules import (
+from backoffice_core.call_centre.carriers.caller_id_accounts import standings
+from backoffice_core.call_centre.carriers.caller_id_rules import Figures, IdView, SignRow, choose, needed, signs_met
+from backoffice_core.call_centre.carriers.trunk_rules import (
     BreakerState,
     BreakerTerms,
     Leg,
@@ -23,6 +22,7 @@ from backoffice_core.call_centre.trunk_rules import (
     leg_says,
     price,
 )
+from backoffice_core.call_centre.dialing.pacing_view import Count
 from backoffice_core.compliance.dialer_limits import AbandonAccount
 from backoffice_core.config import Settings, Trunk
 from backoffice_core.numbering import FORMS, destination_refusal, longest, written

@@ -9,8 +9,8 @@ from fastapi import Query
 from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
 
 from agent_console.pages.api.access import ClientWork, client, new_router
-from backoffice_core.call_centre import feed
-from backoffice_core.call_centre.feed import Asked
+from backoffice_core.call_centre.calls import feed
+from backoffice_core.call_centre.calls.feed import Asked
 from backoffice_core.days import meant_moment
 
 router = new_router()

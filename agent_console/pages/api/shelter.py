@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from agent_console.pages.api.access import ClientWork, client, new_router
-from backoffice_core.call_centre import shelter
+from backoffice_core.call_centre.dialing import shelter
 from backoffice_core.events import AgentChanged, QueueChanged, StopChanged
 
 router = new_router()

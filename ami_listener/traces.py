@@ -19,7 +19,7 @@ from backoffice_core.call_centre.rules import CallFacts
 from backoffice_core.errors import BadInput
 
 NAMES = UUID("6f1f4c1e-6a0e-4a52-9c5f-0d0a4f0f5a11")  # of calls that only the carrier knows
-_ACCOUNT = re.compile(r"([0-9a-f]{32})\.([0-9a-f]{32})")
+_ACCOUNT = re.compile(r"([0-9a-f]{32})\.([0-9a-f]{32})(\.robot)?")
 _TRUNK = re.compile(r"PJSIP/([a-z][a-z0-9-]{0,30})-[0-9a-f]{8}")
 _RECORDING = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})[.-].*")
 _TALK = {"BRIDGE_ENTER", "BRIDGE_EXIT"}
@@ -101,7 +101,7 @@ def from_cel(files: list[Path], since: datetime) -> list[Trace]:
             Trace(
                 call_id=call, source="cel", begun_at=datetime.fromtimestamp(seen.first, UTC), facts=facts.get(call),
                 task_id=UUID(account[1]) if account else None, contact_point_id=UUID(account[2]) if account else None,
-                trunk=seen.trunk, session_id=line.session_id if line else None,
+                trunk=seen.trunk, session_id=line.session_id if line else None, robot=bool(account and account[3]),
             )
         )  # fmt: skip
     return traces

@@ -20,8 +20,8 @@ def _plain(row: Any) -> dict[str, Any]:
 
     return {
         "name": row.campaign.name, **fields_of(row.campaign, *FIELDS), "runs_as": row.running.mode,
-        "why": row.running.why, "where": row.running.where, "limit_pct": row.running.target_pct, "tasks": row.tasks,
-        "agents": row.agents,
+        "why": row.running.why, "where": row.running.where, "consent_in": row.running.consent_in,
+        "limit_pct": row.running.target_pct, "tasks": row.tasks, "agents": row.agents,
     }  # fmt: skip
 
 
@@ -45,9 +45,9 @@ def _warn(row: Any) -> None:
     elif row.running.why == "NO_PURPOSE_CAPS":
         say(f"{row.campaign.name} is not dialed: no rule caps calls of its purpose in {row.running.where}. "
             "Load one with `backoffice rules load`.")  # fmt: skip
-    elif row.running.why == "NEEDS_CONSENT":
-        say(f"{row.campaign.name} is not dialed: a rule demands the person's consent in {row.running.where}, "
-            "and consents are not kept here.")  # fmt: skip
+    if row.running.consent_in:
+        say(f"{row.campaign.name} calls only people who agreed to it: a rule asks for consent in {row.running.consent_in}. "
+            "Record consents on the case's page, by the API or with `backoffice import consents`.")  # fmt: skip
     if row.running.target_pct < row.campaign.target_abandon_pct:
         say(f"The rules in force allow {row.running.target_pct} % abandoned, not {row.campaign.target_abandon_pct} %.")
 

@@ -206,6 +206,44 @@ def contacts_command(
         )
 
 
+@imports.command("consents")
+def consents_command(
+    file: Annotated[
+        Path, typer.Argument(help="CSV or XLSX: external_id, person_ref or contract_no, purpose …; see the docs")
+    ],
+    source: Annotated[str, typer.Option(help="who sends it; its ids are its own")],
+    encoding: Encoding = "",
+    sheet: Sheet = "",
+    as_json: Json = False,
+) -> None:
+    """Record what people agreed to, and what they withdrew; the same id is one consent. Exit code 1 when a row was refused."""
+    from backoffice_core.compliance import consents
+    from backoffice_core.events import QueueChanged
+    from backoffice_core.loans.table_file import BadFile
+
+    async def work(house: House) -> consents.Done:
+        async with house.database.begin() as session:
+            done = await consents.import_file(
+                session, file, source, now=house.clock.now(), zone=house.clock.zone,
+                country=house.settings.jurisdiction, by=getpass.getuser(), encoding=encoding, sheet=sheet,
+            )  # fmt: skip
+        await house.tell(QueueChanged())
+        return done
+
+    done = run(work)
+    if as_json:
+        say_json(asdict(done))
+    else:
+        for problem in done.problems[:SHOWN_PROBLEMS]:
+            say(str(problem))
+        say(f"{done.new} new consents, {done.changed} changed, {done.known} as before.")
+    if done.refused:
+        raise BadFile(
+            f"{file.name}: {done.refused} rows are nobody's consent; the others count.",
+            remedy="Correct them and import it again.",
+        )
+
+
 # --- numbers -------------------------------------------------------------------------------------------------------
 
 

@@ -50,7 +50,8 @@ class Caller:
                     self.ami, call_id=placing.call_id, number=placing.number, trunk=placing.trunk,
                     caller_id=placing.caller_id, extension=placing.extension, leg=placing.leg,
                     ring_timeout_s=self.settings.ring_timeout_s, recording=placing.recording, language=placing.language,
-                    account=account_of(placing.task_id, placing.contact_point_id), listen=placing.machines,
+                    listen=placing.machines,
+                    account=account_of(placing.task_id, placing.contact_point_id, robot=bool(placing.says)),
                     say=placing.says and said_by_robot(self.settings, placing.says, placing.language),
                 )  # fmt: skip
             except ActionUnknown:

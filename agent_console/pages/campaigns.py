@@ -13,7 +13,7 @@ from asterisk_conf import prompts
 from backoffice_core.audit import service as audit
 from backoffice_core.call_centre.desks import preview
 from backoffice_core.call_centre.dialing import campaign_lists, campaign_terms, campaigns
-from backoffice_core.call_centre.dialing.campaign_rules import CHOICES, DENOMINATORS, MACHINES, MODES, WINDOWS
+from backoffice_core.call_centre.dialing.campaign_rules import CHOICES, DEBT, DENOMINATORS, MACHINES, MODES, WINDOWS
 from backoffice_core.call_centre.dialing.campaign_terms import BY, LANGUAGES, ONCE, SCRIPT_MOST, USE_OF_HOURS
 from backoffice_core.errors import BadInput, NotFound
 from backoffice_core.events import CampaignsChanged
@@ -86,7 +86,9 @@ async def _one(
         rule = campaign_terms.whom(one.whom)
         if not rule.nobody and refused is None:
             day = work.console.clock.today()
-            taken = await campaign_lists.would_take(work.s, name, rule, one.priority, day)
+            taken = await campaign_lists.would_take(
+                work.s, name, rule, one.priority, day, purpose=one.purpose, robot=one.mode == "agentless"
+            )
     shown = typed(one) | (form or {})
     texts = [
         prompt.text for prompt in prompts.wanted(work.console.settings)
@@ -97,8 +99,14 @@ async def _one(
         label=label_of(str(refused.details["field"])) if refused else "", rest=campaign_lists.REST, texts=texts,
         listed=await campaign_lists.given_count(work.s, name), stages=STAGES, results=RESULTS, once=ONCE, modes=MODES,
         windows=WINDOWS, denominators=DENOMINATORS, machines=MACHINES, ways=BY, uses=USE_OF_HOURS,
-        purposes=CHOICES["purpose"], scripts=LANGUAGES,
+        purposes=CHOICES["purpose"], scripts=LANGUAGES, runs=(await _row(work, name)).running,
     )  # fmt: skip
+
+
+async def _row(work: Work, name: str) -> campaigns.Row:
+    """As what it runs, as saved."""
+    rows = await campaigns.board(work.s, work.console.clock.today(), work.console.settings.jurisdiction)
+    return next(row for row in rows if row.campaign.name == name)
 
 
 @router.get("/{name}")
@@ -124,7 +132,10 @@ async def count(work: CampaignsWork, name: str) -> HTMLResponse:
     try:
         fields = read(form, name, await _known(work))
         rule = campaign_terms.whom(fields["whom"])
-        taken = await campaign_lists.would_take(work.s, name, rule, int(fields["priority"]), work.console.clock.today())
+        taken = await campaign_lists.would_take(
+            work.s, name, rule, int(fields["priority"]), work.console.clock.today(),
+            purpose=fields.get("purpose", DEBT), robot=fields.get("mode") == "agentless",
+        )  # fmt: skip
     except Refused as refused:
         return await _one(work, name, form=form, refused=refused, status=422)
     return await _one(work, name, form=form, taken=taken)

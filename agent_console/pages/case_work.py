@@ -1,4 +1,4 @@
-"""Work on a case that is no call: holds, repayment plans, hand-overs between units, corrections of balances.
+"""Work on a case that is no call: holds, consents, repayment plans, hand-overs between units, corrections of balances.
 
 Who may change a case: its owner, and whose role has `case_work`; whoever had it before reads. A plan and a correction count
 once a second person has approved them; a hand-over once the other unit has accepted it.
@@ -25,6 +25,7 @@ from backoffice_core.cases.models import HandOver, Hold
 from backoffice_core.cases.rules import CHANNELS_BY_HAND, HOLD_STOPS, LIFTED_BY_PLAN, WAITS_WITH
 from backoffice_core.collection import corrections, court, hand_over, plans
 from backoffice_core.collection.models import BalanceCorrection, PaymentPlan
+from backoffice_core.compliance import consents
 from backoffice_core.errors import BadInput, Conflict, NotAllowed, NotFound
 from backoffice_core.events import QueueChanged
 from backoffice_core.loans.models import Loan
@@ -76,7 +77,8 @@ async def _page(
         plans=list(plan_rows), given=given, accepts={one.id for one in given if _may_accept(work, one)},
         corrections=await corrections.of_case(work.s, file.case.id), names=await reads.names(work.s),
         people=await units.people(work.s), units={u.code: u.name for u in await units.listed(work.s) if u.active},
-        sums=corrections.SUMS, court_act=court.possible(file.case),
+        sums=corrections.SUMS, court_act=court.possible(file.case), said=await consents.of_person(work.s, file.person.id),
+        purposes=consents.KINDS, contacts=consents.CHANNELS, ways=consents.WAYS,
     )  # fmt: skip
 
 
@@ -160,6 +162,40 @@ async def _of(work: Work, kind: Any, key: UUID, file: CaseFile) -> Any:
     if found is None or found.case_id != file.case.id:
         raise NotFound
     return found
+
+
+# --- consents ------------------------------------------------------------------------------------------------------
+
+
+@router.post("/consents")
+async def record_consent(work: CaseWork, number: int) -> Response:
+    async def deed(file: CaseFile, typed: dict[str, str]) -> None:
+        given = _day(work, typed, "given_at")
+        if given is None:
+            raise BadInput("When was it given?", remedy="Give its date.", field="given_at")
+        numbers = {"", *(one.value for one in file.phones)}
+        if typed.get("number", "") not in numbers:
+            raise BadInput("Which number?", remedy="Choose one of the list.", field="number")
+        said = consents.Given(
+            purpose=typed.get("purpose", ""), channel=typed.get("channel", ""), number=typed.get("number", ""),
+            given_at=datetime.combine(given, time(), work.console.clock.zone), how=typed.get("how", ""),
+            evidence=typed.get("evidence", ""), until=_day(work, typed, "until"),
+        )  # fmt: skip
+        await consents.record(
+            work.s, file.person.id, said, now=work.now, source=consents.CONSOLE, who=f"user:{work.user.id}"
+        )
+
+    return await _do(work, number, "consents", "CONSENT_RECORDED", deed)
+
+
+@router.post("/consents/{consent_id}/withdraw")
+async def withdraw_consent(work: CaseWork, number: int, consent_id: UUID) -> Response:
+    async def deed(file: CaseFile, typed: dict[str, str]) -> None:
+        if consent_id not in {one.id for one in await consents.of_person(work.s, file.person.id)}:
+            raise NotFound
+        await consents.withdraw(work.s, consent_id, why=typed.get("why", ""), now=work.now, who=f"user:{work.user.id}")
+
+    return await _do(work, number, "consents-withdraw", "CONSENT_WITHDRAWN", deed)
 
 
 # --- plans ---------------------------------------------------------------------------------------------------------

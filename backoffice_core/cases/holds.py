@@ -18,6 +18,11 @@ LONGEST = 1000  # signs of evidence
 OPEN_ENDED = frozenset({"PROTECTED", CHANNEL_HOLD})  # may stand until a person lifts it
 
 
+# Whether a hold of this case stops a channel on a day, as an SQL expression over these columns, words or parameters.
+STOPPED_SQL = """EXISTS (SELECT FROM holds h WHERE h.case_id = {case} AND h.lifted_at IS NULL AND h.stops ? '{channel}'
+             AND h.valid_from <= {day} AND (h.valid_to IS NULL OR h.valid_to >= {day}))"""
+
+
 async def place(
     session: AsyncSession, case_id: UUID, kind: str, *, evidence: str, until: date | None, today: date, at: datetime, by: UUID,
     since: date | None = None, channels: Sequence[str] = (),

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, Numeric, func, text
+from sqlalchemy import CheckConstraint, Index, Numeric, UniqueConstraint, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -137,6 +137,34 @@ class ContactUnmatched(Base):
     at: Mapped[datetime]
     row: Mapped[dict[str, Any]]
     received_at: Mapped[datetime]  # the machine's time
+
+
+class Consent(Base):
+    """A person's consent to contacts for one purpose by one channel. Of what was said only its end and its withdrawal come
+    later; who agrees anew gets another row. Times are business time."""
+
+    __tablename__ = "consents"
+    __table_args__ = (
+        UniqueConstraint("source", "external_id"),
+        Index(None, "person_id"),
+        CheckConstraint("evidence <> ''", name="evidence"),
+    )
+
+    id: Mapped[Key] = mapped_column(default=new_key)
+    person_id: Mapped[UUID]
+    purpose: Mapped[str]
+    channel: Mapped[str]
+    number: Mapped[str] = mapped_column(default="")  # E.164 with its plus; "" = whichever of his
+    given_at: Mapped[datetime]
+    how: Mapped[str]  # consents.WAYS
+    evidence: Mapped[str]
+    until: Mapped[date | None]  # its last day, in all zones of his; None = open
+    withdrawn_at: Mapped[datetime | None]
+    withdrawn_why: Mapped[str] = mapped_column(default="")
+    source: Mapped[str]  # who recorded it: client:<name>, file:<name>, console
+    external_id: Mapped[str]  # the source's own id
+    recorded_at: Mapped[datetime]
+    recorded_by: Mapped[str]  # as the audit has it
 
 
 class WorkCalendar(Base):

@@ -11,7 +11,17 @@ from typing import Any
 from uuid import UUID
 
 from backoffice_core.compliance.late import LateSource
-from backoffice_core.compliance.terms import Address, Contact, Decision, Entry, Flag, Must, PersonView, Reason
+from backoffice_core.compliance.terms import (
+    Address,
+    ConsentView,
+    Contact,
+    Decision,
+    Entry,
+    Flag,
+    Must,
+    PersonView,
+    Reason,
+)
 
 
 def plain(value: Any) -> Any:
@@ -46,10 +56,26 @@ def contact_json(contact: Contact) -> dict[str, Any]:
         },
         "address": {"value": address.value, "number_type": address.number_type} if address else None,
         **{name: plain(getattr(contact, name)) for name in CONTACT_FIELDS},
+        **({"consents": [consent_json(one) for one in contact.consents]} if contact.consents else {}),
+        **({"standing": sorted(contact.standing)} if contact.standing is not None else {}),
     }
 
 
-CONTACT_FIELDS = tuple(name for name in Contact.__dataclass_fields__ if name not in {"person", "address"})
+_APART = {"person", "address", "consents", "standing"}
+CONTACT_FIELDS = tuple(name for name in Contact.__dataclass_fields__ if name not in _APART)
+
+
+def consent_json(one: ConsentView) -> dict[str, Any]:
+    return {each.name: plain(getattr(one, each.name)) for each in fields(ConsentView)}
+
+
+def consent_of(said: Mapping[str, Any]) -> ConsentView:
+    """What consent_json wrote, or PostgreSQL's `to_jsonb` of such a row."""
+    withdrawn = said.get("withdrawn_at")
+    return ConsentView(
+        UUID(said["id"]), said["purpose"], said["channel"], said["number"], datetime.fromisoformat(said["given_at"]),
+        _day(said.get("until")), datetime.fromisoformat(withdrawn) if withdrawn else None,
+    )  # fmt: skip
 
 
 def reason_json(reason: Reason) -> dict[str, Any]:
@@ -134,6 +160,8 @@ def contact_of(said: Mapping[str, Any]) -> Contact:
     values["debt"] = UUID(values["debt"]) if values.get("debt") else None
     given = values.get("consent_at")
     values["consent_at"] = datetime.fromisoformat(given) if given else None
+    values["consents"] = tuple(consent_of(one) for one in said.get("consents", ()))
+    values["standing"] = None if said.get("standing") is None else frozenset(said["standing"])
     flags = tuple(
         Flag(flag["name"], _day(flag["since"]), _day(flag["until"]), flag["evidence"]) for flag in person["flags"]
     )

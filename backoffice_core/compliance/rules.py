@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from backoffice_core.compliance import counting
+from backoffice_core.compliance import agreed, counting
 from backoffice_core.compliance.late import RECHECK, LateSource, assumed, closed, rows_of
 from backoffice_core.compliance.rulebook import ByKind, RuleBook
 from backoffice_core.compliance.terms import (
@@ -31,7 +31,7 @@ from backoffice_core.days import day_after, later
 
 BUILT = frozenset(
     {"time_window", "frequency_cap", "cooldown_after", "status_block", "channel_ban", "dialer_limit"}
-    | {"disclosure", "recording", "late_source"}
+    | {"disclosure", "recording", "late_source", "consent_needed"}
 )
 """Kinds that are evaluated here. A row of another kind that applies and blocks is a refusal."""
 
@@ -146,6 +146,7 @@ class _Question:
         found: list[Finding] = [*self.unruled(at), *self.unbuilt(by_kind)]
         found += self.banned_lines(by_kind, excused)
         found += self.protected(by_kind, excused, at)
+        found += agreed.unmet(by_kind.get("consent_needed", ()), self.contact, excused, self.days(at), at)
         if not self.zones_known:
             if self.contact.channel not in UNTIMED:
                 found.append((None, Reason(ReasonCode.NO_TIME_ZONE, None, {})))

@@ -82,12 +82,13 @@ class ContactsOfDay:
 
 
 async def contacts_of_day(
-    session: AsyncSession, person_id: UUID, at: datetime, *, zone: str, jurisdiction: str, bound: str = "bank"
-) -> ContactsOfDay:
-    """How much of today's contact with this person is used up, as a call about his debt would be counted."""
+    session: AsyncSession, person_id: UUID, at: datetime, *, zone: str, jurisdiction: str, bound: str = "bank",
+    purpose: str = "collection",
+) -> ContactsOfDay:  # fmt: skip
+    """How much of today's contact with this person is used up, as a call of this purpose would be counted."""
     book = await books.current(session)
     person = PersonView(person_id, (jurisdiction,), (zone,) if zone else ())
-    contact = Contact(person=person, channel="call", actor="human", purpose="collection", bound=bound)
+    contact = Contact(person=person, channel="call", actor="human", purpose=purpose, bound=bound)
     since = at - timedelta(days=book.rules.ledger_days)
     ledger = LedgerView(tuple((await ledgers_of(session, {person_id}, since, book.rules)).get(person_id, ())))
     return ContactsOfDay(*rules.today(contact, at, book.rules, book.calendar, ledger))

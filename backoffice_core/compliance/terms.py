@@ -51,6 +51,8 @@ OUTCOMES = frozenset(  # results of a talk, for rules of retention; the same wor
     ]
 )  # fmt: skip
 EXCEPTIONS = frozenset({"consent", "consent_7d", "person_initiative"})
+STANDING = frozenset({"in_arrears", "hardship"})
+"""For rules that no consent lifts for such a person."""
 
 
 class ReasonCode(StrEnum):
@@ -68,6 +70,7 @@ class ReasonCode(StrEnum):
     NO_PHONE = "NO_PHONE"
     NO_TIME_ZONE = "NO_TIME_ZONE"
     NO_RULE = "NO_RULE"
+    NO_CONSENT = "NO_CONSENT"
     CAP_REACHED = "CAP_REACHED"
     COOLDOWN = "COOLDOWN"
     RETRY_WAIT = "RETRY_WAIT"
@@ -120,6 +123,27 @@ class Address:
             _known(NUMBER_TYPES, self.number_type, "number type")
 
 
+@dataclass(frozen=True, slots=True)
+class ConsentView:
+    """A consent of the person to contacts for one purpose by one channel. `number`: "" = whichever of his. `until`: its last
+    local day; None = open. A withdrawn one never holds; it stands here to say so."""
+
+    id: UUID
+    purpose: str
+    channel: str
+    number: str
+    given_at: datetime
+    until: date | None = None
+    withdrawn_at: datetime | None = None
+
+    def meant_for(self, purpose: str, channel: str, number: str) -> bool:
+        return (self.purpose, self.channel) == (purpose, channel) and self.number in {"", number}
+
+    def holds(self, at: datetime, last_day: date) -> bool:
+        """At that moment, which is `last_day` in the latest of his zones."""
+        return self.withdrawn_at is None and self.given_at <= at and (self.until is None or last_day <= self.until)
+
+
 class Profile(NamedTuple):
     """All that decides which rules apply; equal for thousands of contacts of one night."""
 
@@ -139,8 +163,9 @@ class Contact:
     """One intended contact. What is not known (None) is taken the way that restricts.
 
     `debt`: key of the loan, None = about no single loan, counted against all. `bound`: as whom the caller is bound.
-    `caller_id_hidden`, `caller_id_declared`: of our own number. `consent_at`: the person's consent to this very kind
-    of contact. `person_initiative`: the person asked for it and the evidence is kept. `agent_guaranteed`: an agent is
+    `caller_id_hidden`, `caller_id_declared`: of our own number. `consent_at`: the person's consent to be contacted beyond a
+    cap. `consents`: what he has agreed to, for rules that need it; they lift no cap. `standing`: what is true of him of
+    the words of STANDING. `person_initiative`: the person asked for it and the evidence is kept. `agent_guaranteed`: an agent is
     reserved before the dial. `given`: needs of a visit that are met (prior_consent, agreed_place_time).
     Raises ValueError on a word that no rule knows.
     """
@@ -164,6 +189,8 @@ class Contact:
     person_initiative: bool = False
     delinquency_months: int | None = None
     given: frozenset[str] = frozenset()
+    consents: tuple[ConsentView, ...] = ()
+    standing: frozenset[str] | None = None
 
     def __post_init__(self) -> None:
         _known(CHANNELS, self.channel, "channel")

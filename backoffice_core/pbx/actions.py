@@ -29,7 +29,7 @@ _TEST = re.compile(r"test-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _LISTEN = re.compile(r"beside|before")
 _PROMPT = re.compile(r"[a-z0-9-]{1,40}")
 _EXTENSION = re.compile(r"[0-9*#]{1,12}")
-_ACCOUNT = re.compile(r"[0-9a-f]{32}\.[0-9a-f]{32}")
+_ACCOUNT = re.compile(r"[0-9a-f]{32}\.[0-9a-f]{32}(\.robot)?")
 _FILE = re.compile(r"/[\w ./@+~-]*\.wav")
 _CHANNEL = re.compile(r"[0-9A-Za-z][0-9A-Za-z@/.+_-]{0,149}")
 
@@ -137,9 +137,10 @@ def _towards(trunk: Trunk, number: str, caller_id: str) -> dict[str, str]:
     return {"Channel": f"PJSIP/{dialed}@{trunk.name}", "CallerID": shown}
 
 
-def account_of(task_id: UUID, contact_point_id: UUID) -> str:
-    """Whose call it is, for the CEL file: ids only, never the number. Asterisk keeps at most 80 characters."""
-    return f"{task_id.hex}.{contact_point_id.hex}"
+def account_of(task_id: UUID, contact_point_id: UUID, *, robot: bool = False) -> str:
+    """Whose call it is, and whether a message speaks in it, for the CEL file: ids only, never the number. Asterisk keeps at
+    most 80 characters."""
+    return f"{task_id.hex}.{contact_point_id.hex}" + (".robot" if robot else "")
 
 
 async def originate_leg(ami: Ami, *, channel_id: str, endpoint: str, caller_id: str = "", ring_timeout_s: int) -> None:

@@ -48,6 +48,11 @@ async def desk(page: Page, console: RunningConsole, look: Look) -> int:
     await page.keyboard.press("Enter")
     await page.wait_for_selector("[data-mode=rpc]")
     await look(page, "2c-desk-confirmed")
+    await world.as_survey(console, talk.call)
+    await page.evaluate("ui.refreshDesk()")
+    await page.wait_for_selector("#campaign-script")
+    await look(page, "2c-desk-survey", languages=("en", "uk"))
+    await world.as_survey(console, talk.call, back=True)
     await talk.end()
     await page.evaluate("ui.refreshDesk()")
     await page.wait_for_selector("[data-mode=wrap]")
@@ -128,6 +133,7 @@ async def lists(page: Page, console: RunningConsole, look: Look) -> None:
         ("/case?q=нікогонема", "5-search-none", ("uk",)), ("/what-if", "6-what-if", ("uk",)), ("/campaigns", "6-campaigns", ALL),
         ("/decisions", "6-decisions", ALL),
         ("/campaigns/reminders", "6-campaign", ALL), ("/campaigns/collection", "6-campaign-rest", ("uk",)),
+        ("/campaigns/opinion", "6-campaign-survey", ("uk",)),
     ):  # fmt: skip
         await page.goto(f"{console.url}{path}")
         await look(page, name, languages=languages)

@@ -6,7 +6,8 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.borrowers.models import ContactPoint, Person
 from backoffice_core.call_centre.carriers import announcements
@@ -29,6 +30,7 @@ from backoffice_core.cases import service as cases
 from backoffice_core.cases.models import Case, CaseEvent, Task
 from backoffice_core.collection import corrections, hand_over, plans
 from backoffice_core.collection.models import Promise
+from backoffice_core.compliance import consents
 from backoffice_core.db import new_key
 from backoffice_core.loans import sources
 from backoffice_core.loans.models import Loan
@@ -277,7 +279,32 @@ async def troubles(console: RunningConsole) -> None:
                                  called="+380445550200") for n in range(3)])  # fmt: skip
         said = {"mode": "agentless", "whom": {"given": True}, "robot": {"lines": 20}}
         await campaigns.change(s, "reminders", said, who="os:test", by="test", wall=wall, new=True)
+        await survey(s, console)
     await heard_announcements(console)
+
+
+SCRIPT = {
+    "uk": "Дякуємо, що ви з нами! Чи можете оцінити роботу відділення від одного до п’яти?\nЩо нам зробити краще?",
+    "en": "Thank you for being with us! How would you rate our branch, from one to five?\nWhat could we do better?",
+}
+
+
+async def survey(s: AsyncSession, console: RunningConsole) -> None:
+    """A campaign that asks borrowers' opinion: for want of a cap nobody is called yet."""
+    said = {"purpose": "survey", "whom": {"given": True}, "script": SCRIPT, "priority": "30"}
+    await campaigns.change(s, "opinion", said, who="os:test", by="test", wall=console.clock.wall(), new=True)
+
+
+async def as_survey(console: RunningConsole, call: UUID, *, back: bool = False) -> None:
+    """The call is one of that campaign; or (`back`) about the debt again."""
+    async with console.database.begin() as s:
+        await survey(s, console)
+        fields = (
+            {"campaign": "collection", "purpose": "collection"}
+            if back
+            else {"campaign": "opinion", "purpose": "survey"}
+        )
+        await s.execute(update(CallAttempt).where(CallAttempt.id == call).values(**fields))
 
 
 async def heard_announcements(console: RunningConsole) -> None:
@@ -357,6 +384,17 @@ async def case_work(console: RunningConsole) -> int:
             reason="Платіж рознесено не на той договір, службова 44",
             **given,
         )
+        for n, (purpose, channel, how) in enumerate(
+            (("survey", "call", "branch"), ("collection", "robot", "recorded_call"))
+        ):
+            said = consents.Given(
+                purpose=purpose, channel=channel, how=how, given_at=clock.now() - timedelta(days=90 * n),
+                evidence="Анкета 17 від 02.11.2026",
+                number=one.phone.value if n else "", until=today + timedelta(days=300) if n else None,
+            )  # fmt: skip
+            await consents.record(s, one.person.id, said, now=clock.now(), source="console", who=f"user:{who.id}")
+        gone = (await consents.of_person(s, one.person.id))[-1]
+        await consents.withdraw(s, gone.id, why="Заява у відділенні вх. 1311", now=clock.now(), who=f"user:{who.id}")
     return case.number
 
 

@@ -226,6 +226,7 @@ async def test_the_description_is_shown_to_administrators_and_keys_only(console:
         "loans",
         "balances",
         "schedules",
+        "consents",
     )
     assert set(said["paths"]) == {f"/api/v1/{name}" for name in (*names, "promises", "decisions")}
     assert set(said["paths"]["/api/v1/stop-list"]) == {"post", "delete"}

@@ -368,6 +368,7 @@ async def test_a_survey_opens_its_own_script_and_asks_for_no_promise(talk: Talk)
         page = (await browser.get(path)).text
         assert script in page
         assert "1\u00a0800" not in page
+        assert 'id="pane-history"' not in page, "what stands in it tells of promises and sums"
         for code, there in (("PTP_FULL", False), ("REFUSE", False), ("ANSWERED", True), ("CALLBACK", True)):
             assert (f'value="{code}"' in page) is there, code
     await talk.end()

@@ -17,6 +17,7 @@ from backoffice_core.call_centre.dialing.campaign_rules import CHOICES
 from backoffice_core.call_centre.dialing.pacing_words import BOUNDS
 from backoffice_core.call_centre.rules import BY_CAUSE, BY_SIP, OUTCOMES
 from backoffice_core.catalogue import FOLDER, Catalogue, phone, short_name
+from backoffice_core.compliance import consents
 from backoffice_core.compliance.terms import REASON_ORDER
 from backoffice_core.staff.rules import ROLES
 from recordings.faults import FAULTS
@@ -28,7 +29,7 @@ FAMILIES = (  # keys made of a stored code; the words of a code stand in the cat
     "phone-state", "promise", "task", "pause", "role", "recording", "speech", "campaign", "event", "error", "remedy", "input",
     "what-if-field", "what-if-bad", "what-if-state", "policy", "still", "cards",
     "phone-refused", "rule", "problem", "stop-cause", "announcement", "trunk-state", "trunk-why", "sign", "span",
-    "caller-id-state", "sound", "said", "one-way", "mode", "abandon-window", "denominator", "machines", "purpose",
+    "caller-id-state", "sound", "said", "one-way", "mode", "abandon-window", "denominator", "machines", "purpose", "consent-way",
     "ends", "task-result", "task-move", "task-bad", "task-end", "unit", "tasks-list", "tasks-when",
     "strategy-state", "skip-reason", "step-state",
     "slow", "pacing",
@@ -106,6 +107,9 @@ def test_every_code_has_words(catalogue: Catalogue, lang: str) -> None:
         "task": [rule.task for rule in OUTCOMES.values() if rule.task],
         "pause": [*PAUSE_REASONS, "LOGIN", "LINE_LOST", "PHONE_HUNG_UP", "NO_DISPOSITION"],
         "flag": FLAGS,
+        "consent-way": consents.WAYS,
+        "contact-channel": consents.CHANNELS,
+        "purpose": consents.KINDS,
         "owner": OWNER_KINDS,
         "role": ROLES,
         "phone-refused": REFUSALS,

@@ -83,7 +83,7 @@ async def test_three_purposes_stand_in_one_queue_and_their_calls_carry_them(bank
     assert await queue_of(bank) == {1: debt, 2: debt, 3: news, 4: news, 5: debt}
     async with bank.database.begin() as s:
         board = {row.campaign.name: row.running.why for row in await campaigns.board(s, WEDNESDAY, "UA")}
-        assert board == {"collection": "", "opinion": "NEEDS_CONSENT", "news": ""}
+        assert board == {"collection": "", "opinion": "NO_PURPOSE_CAPS", "news": ""}
         (row,) = await s.scalars(text("SELECT row FROM compliance_rules WHERE rule_id = 'ANY-MARKETING'"))
         own = row | {"applies_to": row["applies_to"] | {"purpose": ["marketing"]}}
         await compliance.load_rules(s, "lawyer", [own])

@@ -37,7 +37,7 @@ def _book(*, without: Collection[str]) -> RuleBook:
         ("predictive", BOOK, "collection", "predictive", ""),
         ("predictive", _book(without={"dialer_limit"}), "collection", "progressive", "NO_LIMIT"),
         ("predictive", _book(without={"frequency_cap"}), "collection", "progressive", "NO_CAPS"),
-        ("predictive", BOOK, "survey", "progressive", "NEEDS_CONSENT"),
+        ("predictive", BOOK, "survey", "progressive", "NO_PURPOSE_CAPS"),
         ("predictive", BOOK, "verification", "progressive", "NO_PURPOSE_CAPS"),  # the caps are those of collection
         ("preview", _book(without={"frequency_cap"}), "service", "preview", "NO_PURPOSE_CAPS"),
         ("predictive", BOOK, "service", "predictive", ""),

@@ -4,6 +4,7 @@ import csv
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -14,7 +15,7 @@ from asterisk_conf import CEL_COLUMNS, cel_file
 from backoffice_core.audit import service as audit
 from backoffice_core.call_centre.calls import attempts, recreated, restores
 from backoffice_core.call_centre.desks import wrap_up
-from backoffice_core.call_centre.dialing import stop
+from backoffice_core.call_centre.dialing import campaigns, stop
 from backoffice_core.call_centre.models import CallAttempt, CallTask, Recording, RestoreFinding
 from backoffice_core.cases.models import CaseEvent
 from backoffice_core.clock import Clock
@@ -54,7 +55,8 @@ class World:
             for kind, after, extra in events:
                 row = dict.fromkeys(CEL_COLUMNS, "")
                 row |= {"eventtype": kind, "eventtime": f"{self.point.timestamp() + after:.6f}", "uniqueid": str(call),
-                        "linkedid": str(call), "channame": "PJSIP/far-end-0000000a", "extra": extra,
+                        "linkedid": str(call), "channame": "PJSIP/far-end-0000000a",
+                        **({"userevent": extra} if kind == "USER_DEFINED" else {"extra": extra}),
                         "account": "" if kind == "CHAN_START" else account}  # fmt: skip
                 writer.writerow([row[name] for name in CEL_COLUMNS])
 
@@ -126,6 +128,36 @@ async def test_calls_that_the_exchange_knows_are_written_again(world: World) -> 
     again = await account.account(world.database, world.clock, world.settings, [])
     assert (again["known"], again["recreated"]) == (2, 0)
     assert len(await world.calls_of(talked)) == 1
+
+
+async def test_a_message_without_an_agent_is_nobody_abandoned_after_a_restore(world: World, tmp_path: Path) -> None:
+    """FL-13, issue 5: what the exchange's record and the carrier tell of a call without an agent is written again as one:
+    heard or cut, a robot's contact of the ledger, abandoned in no account, and nobody's lost result."""
+    async with world.database.begin() as s:
+        said: dict[str, Any] = {"mode": "agentless"}
+        await campaigns.change(s, "collection", said, who="os:x", by="x", wall=world.clock.wall())
+    told, cut, silent, known = [await world.borrower() for _ in range(4)]
+    answered = (("CHAN_START", 5, ""), ("ANSWER", 8, ""))
+    end = ("HANGUP", 30, '{"hangupcause":16,"hangupsource":""}')
+    heard = ("USER_DEFINED", 28, "BoRobotTold")
+    calls = {uuid4(): (told, [*answered, heard, end]), uuid4(): (cut, [*answered, end]), uuid4(): (silent, BUSY)}
+    for call, (who, events) in calls.items():
+        world.cel(call, account_of(who.task.id, who.phone.id, robot=True), *events)
+    file = world.cdr(tmp_path, [(known.phone.value, 20, 22, 50, "")])
+    counts = await account.account(world.database, world.clock, world.settings, [file])
+    assert (counts["recreated"], counts["untied"]) == (4, 0)
+    found = {}
+    for who in (told, cut, silent, known):
+        (attempt,) = await world.calls_of(who)
+        assert (attempt.robot, attempt.abandoned) == (True, False)
+        found[who.case.id] = (attempt.result, attempt.outcome)
+    assert list(found.values()) == [
+        ("ANSWERED_HUMAN", "ROBOT_TOLD"), ("ANSWERED_HUMAN", "ROBOT_CUT"), ("BUSY", None), ("ANSWERED_HUMAN", "ROBOT_CUT"),
+    ]  # fmt: skip
+    async with world.database.begin() as s:
+        slots = (await s.scalars(select(ContactLedger))).all()
+        assert {(slot.channel, slot.actor, slot.abandoned) for slot in slots} == {("robot", "robot", False)}
+        assert not [who for who in (told, cut, known) if await wrap_up.case_waits(s, who.case.id)]
 
 
 async def test_many_calls_are_written_together_and_those_of_one_person_or_number_one_after_another(

@@ -71,7 +71,7 @@ async def test_a_robot_needs_the_consent_that_the_law_asks(
         who.person.jurisdiction, who.person.time_zone = "US", "Europe/Kyiv"
     passed = await claim(database, live_settings, clock)
     assert isinstance(passed, Passed)
-    assert passed.reason == "NO_RULE"
+    assert passed.reason == "NO_CONSENT"
     async with database.begin() as s:
         decision = (await s.scalars(select(ComplianceDecision))).one()
         assert "US-PREREC" in {reason["rule"] for reason in decision.reasons}

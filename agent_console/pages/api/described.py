@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import BaseModel, Field
 
 from agent_console.deps import console_of, open_work
-from agent_console.pages.api import portfolio, routes, schedules, stop_list
+from agent_console.pages.api import consents, portfolio, routes, schedules, stop_list
 from agent_console.pages.api.access import MOST_KEY, open_client
 from agent_console.pages.api.contacts import ContactRow
 from agent_console.pages.api.payments import PaymentIn
@@ -18,8 +18,8 @@ from agent_console.view import render
 
 docs = APIRouter(prefix="/api")
 ROWS = (
-    "PersonIn", "PhoneIn", "FlagIn", "LoanIn", "BalanceIn", "ScheduleIn", "InstalmentIn", "PaymentIn", "StopRow", "ContactRow",
-    "Refusal", "PromiseOut",
+    "PersonIn", "PhoneIn", "FlagIn", "LoanIn", "BalanceIn", "ScheduleIn", "InstalmentIn", "PaymentIn", "StopRow", "ConsentIn",
+    "ContactRow", "Refusal", "PromiseOut",
     "ContactOut", "DecisionOut",
 )  # fmt: skip
 
@@ -54,7 +54,7 @@ def description() -> dict[str, Any]:
     )
     made["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
     one_by_one: tuple[type[BaseModel], ...] = (
-        ContactRow, PaymentIn, schedules.ScheduleIn, stop_list.StopRow, *portfolio.ROWS,
+        ContactRow, PaymentIn, schedules.ScheduleIn, stop_list.StopRow, consents.ConsentIn, *portfolio.ROWS,
     )  # fmt: skip
     for row in one_by_one:
         said = row.model_json_schema(ref_template="#/components/schemas/{model}")

@@ -16,13 +16,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backoffice_core import bulk
 from backoffice_core.borrowers.models import ContactPoint, Person, PersonFlag
 from backoffice_core.call_centre.calls import abandoned
-from backoffice_core.call_centre.calls.contacts import call_contact, notice_rule
+from backoffice_core.call_centre.calls.contacts import STANDING_SQL, call_contact, notice_rule
 from backoffice_core.call_centre.carriers import caller_ids, trunks
 from backoffice_core.call_centre.desks import agents
 from backoffice_core.call_centre.dialing import shelter
 from backoffice_core.call_centre.dialing.campaign_rules import DEBT, barred
 from backoffice_core.call_centre.models import AgentSession, CallAttempt, CallLeg, CallTask, Recording
 from backoffice_core.call_centre.queueing.queue_rules import HOUSE_BLOCKS
+from backoffice_core.cases import holds
+from backoffice_core.compliance import consents
 from backoffice_core.compliance import service as compliance
 from backoffice_core.config import Settings, Trunk
 from backoffice_core.db import Ready, insert_sql, new_key
@@ -119,14 +121,16 @@ async def claim(
     says = task.says if robot and task.says else ""
     agent, waits_for = await _in_hand(s, task, agent, now, chosen=task_id is not None, robot=bool(says))
     if waits_for:
-        return await _wait(s, task.id, waits_for, now + (FOR_AN_AGENT[waits_for] if not says else ROBOT_RECHECK))
+        until = None if waits_for == "ON_HOLD" else now + (ROBOT_RECHECK if says else FOR_AN_AGENT[waits_for])
+        return await _wait(s, task.id, waits_for, until)
     says = says if agent is None else ""  # a call back that an agent promised is his, whatever the mode
     call_id = new_key()
     contact = call_contact(
         settings, Person(id=task.person_id, jurisdiction=task.jurisdiction, time_zone=task.time_zone),
         ContactPoint(value=task.number, number_type=task.number_type, owner_kind=task.owner_kind), flags,
         purpose=task.purpose, campaign=task.campaign, stage=task.stage, caller_id=way.caller_id, declared=way.declared,
-        agent_guaranteed=agent is not None, robot=bool(says),
+        agent_guaranteed=agent is not None, robot=bool(says), consents=consents.views_of(task.consents),
+        standing=task.standing,
     )  # fmt: skip
     decision, slot = await compliance.ask_slot(
         s, contact, call_id, now, guard_minutes=settings.guard_minutes, gated=True
@@ -168,6 +172,8 @@ async def _in_hand(
     if agent is None and await abandoned.needs_agent(s, task.jurisdiction, *been, now, task.time_zone):
         agent = None if robot else await agents.longest_waiting(s, campaign=task.campaign)
         return agent, "" if agent else "AGENT_FIRST"
+    if robot and agent is None and task.robot_held:  # since the queue was judged; an agent may call him
+        return None, "ON_HOLD"
     return agent, ""
 
 
@@ -228,7 +234,10 @@ def _question(which: str) -> str:
            coalesce((SELECT c.machines FROM campaigns c WHERE c.name = next.campaign AND c.machines <> 'off'), '') AS machines,
            (SELECT coalesce(c.robot ->> 'message', 'robot') FROM campaigns c
             WHERE c.name = next.campaign AND c.mode = 'agentless') AS says,
-           {caller_ids.VIEWS_SQL} AS caller_ids,
+           {caller_ids.VIEWS_SQL} AS caller_ids, {consents.OF_PERSON_SQL} AS consents,
+           CASE WHEN next.purpose <> '{DEBT}' THEN {STANDING_SQL.format(person="next.person_id")} END AS standing,
+           CASE WHEN :robot THEN {holds.STOPPED_SQL.format(case="next.case_id", channel="robot", day=":today")}
+                ELSE false END AS robot_held,
            ARRAY(SELECT trunk FROM trunk_states WHERE breaker <> 'CLOSED') AS trunks_out,
            slot_gate(next.person_id, c.value) AS gate,
            CASE WHEN :lease = '' THEN true ELSE lease_holds(:lease, :holder, :fence) END AS leads

@@ -15,7 +15,7 @@ from backoffice_core.borrowers.models import ContactPoint, Person
 from backoffice_core.borrowers.rules import read_phone
 from backoffice_core.call_centre.calls import attempts, callers, robots
 from backoffice_core.call_centre.calls.callers import Caller
-from backoffice_core.call_centre.calls.contacts import call_contact, flags_of, notice_rule
+from backoffice_core.call_centre.calls.contacts import agreed, call_contact, flags_of, notice_rule
 from backoffice_core.call_centre.carriers import caller_ids
 from backoffice_core.call_centre.models import AgentSession, CallAttempt, CallTask, Recording, UnknownCaller
 from backoffice_core.call_centre.rules import MISSED
@@ -155,7 +155,7 @@ async def _call_back(s: AsyncSession, settings: Settings, attempt: CallAttempt, 
     contact = call_contact(
         settings, person, phone, await flags_of(s, person.id), purpose=attempt.purpose, campaign=attempt.campaign,
         stage=case.stage, caller_id=attempt.caller_id,
-        declared=await caller_ids.is_declared(s, attempt.caller_id, now.date()),
+        declared=await caller_ids.is_declared(s, attempt.caller_id, now.date()), **await agreed(s, person.id),
     )  # fmt: skip
     decision = await compliance.ask(s, contact, now, store=False, guard_minutes=settings.guard_minutes)
     at = now if decision.allow else decision.next_allowed_at

@@ -7,7 +7,7 @@ gave a result.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backoffice_core.borrowers.models import ContactPoint, Person
 from backoffice_core.call_centre.calls import settling
 from backoffice_core.call_centre.desks import agents, wrap_up
+from backoffice_core.call_centre.dialing.campaign_models import Campaign
 from backoffice_core.call_centre.models import AgentSession, CallAttempt, CallLeg, CallTask, Recording
 from backoffice_core.call_centre.rules import CallFacts
 from backoffice_core.cases.models import Case
@@ -42,6 +43,7 @@ class Trace:
     contact_point_id: UUID | None = None
     trunk: str = ""
     session_id: UUID | None = None  # the seat whose line was in a bridge with him
+    robot: bool = False  # a message spoke, no agent: nobody was abandoned in it
 
 
 async def take_over(s: AsyncSession, trace: Trace, clock: Clock) -> Known:
@@ -91,7 +93,8 @@ async def take_over_many(s: AsyncSession, traces: Sequence[Trace], clock: Clock)
                 over.append(trace)
     await s.flush()
     for attempt in made:
-        slot = Entry(at=attempt.business_at, channel="call", actor="human", state="RESERVED", purpose=attempt.purpose)
+        channel, actor = ("robot", "robot") if attempt.robot else ("call", "dialer")
+        slot = Entry(at=attempt.business_at, channel=channel, actor=actor, state="RESERVED", purpose=attempt.purpose)
         await compliance.record(
             s, attempt.whose.person_id, slot, number=attempt.number, campaign=attempt.campaign, call_id=attempt.id
         )
@@ -113,6 +116,7 @@ class _Seen:
     tasks: dict[UUID, CallTask]
     seats: dict[UUID, AgentSession]
     recordings: set[UUID]
+    robots: set[str]  # campaigns whose calls no agent speaks in, by now
 
 
 async def _load(s: AsyncSession, traces: Sequence[Trace]) -> _Seen:
@@ -139,6 +143,7 @@ async def _load(s: AsyncSession, traces: Sequence[Trace]) -> _Seen:
         tasks={task.id: task for task in tasks},
         seats={seat.id: seat for seat in seats},
         recordings=set(recordings),
+        robots=set(await s.scalars(select(Campaign.name).where(Campaign.mode == "agentless"))),
     )
 
 
@@ -182,6 +187,7 @@ def _write(
         number=phone.value, campaign=task.campaign, purpose=task.purpose, trunk=trace.trunk, caller_id="",
         language=person.language, fence=task.fence, business_at=at, claimed_at=trace.begun_at, recording=path,
         agent_id=seat.user_id if seat else None, agent_session_id=seat.id if seat else None,
+        robot=trace.robot or (trace.source == "carrier" and task.campaign in seen.robots),
     )  # fmt: skip
     s.add(attempt)
     if trace.trunk:  # its lines and its money count this call; of the trunk's health it says nothing
@@ -195,12 +201,19 @@ async def _settle(s: AsyncSession, trace: Trace, clock: Clock) -> bool:
     facts = trace.facts or CallFacts(
         ended_at=trace.begun_at, heard=False
     )  # never before its claim: `settle` sees to it
+    if trace.source == "carrier" and trace.facts and await _says_a_message(s, trace.call_id):
+        facts = replace(facts, bridged_at=None)  # the carrier's answer is no agent
     done = await settling.settle(s, trace.call_id, facts, clock.business(facts.ended_at))
     if done is None:
         return False
     if done.bridged_at is not None and done.outcome is None:
         await _result_is_lost(s, done, clock)
     return True
+
+
+async def _says_a_message(s: AsyncSession, call_id: UUID) -> bool:
+    attempt = await s.get(CallAttempt, call_id)
+    return attempt is not None and attempt.robot
 
 
 async def _result_is_lost(s: AsyncSession, attempt: CallAttempt, clock: Clock) -> None:

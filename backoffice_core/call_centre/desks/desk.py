@@ -67,7 +67,8 @@ class IdentityLocked(Refused):
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    """`loans`, `promises` and `history` are empty until `confirmed`. `contact` None: he calls from a number that is not his."""
+    """`loans`, `promises` and `history` are empty until `confirmed`, the last two also in a call that is not `about_debt`: the
+    history tells of promises and sums. `contact` None: he calls from a number that is not his."""
 
     call: CallAttempt
     person: Person
@@ -182,7 +183,7 @@ async def card(
     call, person, contact, case, script = found
     zone = ZoneInfo(person.time_zone or "UTC")
     contacts = await compliance.contacts_of_day(
-        s, person.id, now, zone=person.time_zone, jurisdiction=person.jurisdiction
+        s, person.id, now, zone=person.time_zone, jurisdiction=person.jurisdiction, purpose=call.purpose
     )
     confirmed = call.identity_confirmed_at is not None
     loans: list[Loan] = []
@@ -193,6 +194,7 @@ async def card(
         loans = list(
             (await s.execute(select(Loan).where(Loan.person_id == person.id).order_by(Loan.contract_no))).scalars()
         )
+    if confirmed and call.purpose == DEBT:
         promises = list(
             (
                 await s.execute(select(Promise).where(Promise.case_id == call.case_id).order_by(Promise.made_at.desc()))

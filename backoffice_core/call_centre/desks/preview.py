@@ -17,13 +17,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backoffice_core.borrowers.models import ContactPoint, Person
 from backoffice_core.call_centre.calls import attempts
 from backoffice_core.call_centre.calls.attempts import Passed, Placing
-from backoffice_core.call_centre.calls.contacts import call_contact, flags_of
+from backoffice_core.call_centre.calls.contacts import agreed, call_contact, flags_of
 from backoffice_core.call_centre.calls.history import HistoryRow, history
 from backoffice_core.call_centre.carriers import caller_ids
 from backoffice_core.call_centre.desks import agents
 from backoffice_core.call_centre.desks.preview_models import Preview
 from backoffice_core.call_centre.dialing import shelter
 from backoffice_core.call_centre.dialing.campaign_models import AgentSkill, Campaign
+from backoffice_core.call_centre.dialing.campaign_rules import DEBT
 from backoffice_core.call_centre.dialing.stop import draining, stopped
 from backoffice_core.call_centre.models import AgentSession, CallTask
 from backoffice_core.cases.models import Case
@@ -176,7 +177,7 @@ async def _unlawful(
     contact = call_contact(
         settings, person, phone, await flags_of(s, person.id), purpose=task.purpose, campaign=task.campaign,
         stage=case.stage, caller_id=shown.number if shown else "", declared=bool(shown and shown.declared(task.business_date)),
-        agent_guaranteed=True,
+        agent_guaranteed=True, **await agreed(s, person.id),
     )  # fmt: skip
     decision = await compliance.ask(s, contact, now, guard_minutes=settings.guard_minutes)
     if decision.allow:
@@ -232,13 +233,16 @@ async def card(s: AsyncSession, user_id: UUID, now: datetime) -> PreviewCard | N
     if shown is None or task is None:
         return None
     person = await s.get_one(Person, task.person_id)
-    today = await compliance.contacts_of_day(s, person.id, now, zone=person.time_zone, jurisdiction=person.jurisdiction)
+    today = await compliance.contacts_of_day(
+        s, person.id, now, zone=person.time_zone, jurisdiction=person.jurisdiction, purpose=task.purpose
+    )
+    told = {"call", "outcome"} if task.purpose == DEBT else {"call"}  # results tell of promises
     return PreviewCard(
         preview=shown, person=person, contact=await s.get_one(ContactPoint, task.contact_point_id),
         case=await s.get_one(Case, task.case_id), attempts=task.attempts,
         local_time=now.astimezone(ZoneInfo(person.time_zone or "UTC")), contacts_today=today.count,
         contacts_max=today.limit, callable_until=today.until,
-        calls=[row for row in await history(s, task.case_id, limit=30) if row.kind in {"call", "outcome"}][:8],
+        calls=[row for row in await history(s, task.case_id, limit=30) if row.kind in told][:8],
     )  # fmt: skip
 
 

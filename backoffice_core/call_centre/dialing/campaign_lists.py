@@ -38,10 +38,10 @@ class Owners:
     def purpose(self, name: str) -> str:
         return self.purposes.get(name, DEBT)
 
-    def of(self, case_id: UUID, stage: int, *, debt: bool = False) -> str:
-        """`debt`: among campaigns that call about debts alone."""
+    def of(self, case_id: UUID, stage: int, *, debt: bool = False, robots: bool = True) -> str:
+        """`debt`: among campaigns that call about debts alone; `robots` False: among those that agents speak in."""
         for name, whom in self.campaigns:
-            if debt and name in self.purposes:
+            if (debt and name in self.purposes) or (not robots and name in self.robots):
                 continue
             products, portfolios = self.loans.get(case_id, ((), ()))
             if whom.fits(stage, products, portfolios, name in self.given.get(case_id, ())):
@@ -82,22 +82,25 @@ async def owners(s: AsyncSession, case_ids: Collection[UUID]) -> Owners:
 @dataclass(frozen=True, slots=True)
 class Taken:
     """Of open cases: those that fit, those of them that a more urgent campaign takes, and of the rest those that stand in
-    today's queue."""
+    today's queue and those of people who have agreed to such contacts."""
 
     fit: int
     elsewhere: int
     queued: int
+    agreed: int
 
     @property
     def cases(self) -> int:
         return self.fit - self.elsewhere
 
 
-async def would_take(s: AsyncSession, name: str, whom: Whom, priority: int, day: date) -> Taken:
-    """What a campaign with this list would have, as things stand; reads all open cases once."""
+async def would_take(
+    s: AsyncSession, name: str, whom: Whom, priority: int, day: date, *, purpose: str, robot: bool
+) -> Taken:
+    """What a campaign with this list would have, as things stand; reads all open cases once. `robot`: it needs no agents."""
     query = select(Campaign.name, Campaign.whom).where(Campaign.active, Campaign.name != REST)
     before = tuple_(Campaign.priority, Campaign.name) < tuple_(priority, name)
-    values: dict[str, Any] = {"day": day}
+    values: dict[str, Any] = {"day": day, "purpose": purpose, "channel": "robot" if robot else "call"}
     others = [
         _fits(rule, other, f"o{n}", values)
         for n, (other, said) in enumerate(await s.execute(query.where(before, Campaign.name != name)))
@@ -109,8 +112,10 @@ async def would_take(s: AsyncSession, name: str, whom: Whom, priority: int, day:
         -- would_take
         SELECT count(*), count(*) FILTER (WHERE f.sooner), count(*) FILTER (WHERE NOT f.sooner AND EXISTS (
             SELECT FROM call_tasks t WHERE t.case_id = f.id AND t.business_date = :day
-                AND t.state IN ('ELIGIBLE', 'RETRY_WAIT')))
-        FROM (SELECT c.id, ({sooner}) AS sooner FROM cases c
+                AND t.state IN ('ELIGIBLE', 'RETRY_WAIT'))), count(*) FILTER (WHERE NOT f.sooner AND EXISTS (
+            SELECT FROM consents o WHERE o.person_id = f.person_id AND o.purpose = :purpose AND o.channel = :channel
+                AND o.withdrawn_at IS NULL AND (o.until IS NULL OR o.until >= :day)))
+        FROM (SELECT c.id, c.person_id, ({sooner}) AS sooner FROM cases c
               WHERE c.closed_at IS NULL AND {_fits(whom, name, "mine", values)}) f
         """),  # noqa: S608 (no value in it)
         values,

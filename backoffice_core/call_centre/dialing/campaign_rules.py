@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
@@ -30,17 +30,27 @@ OVERDIALS = frozenset({"power", "predictive"})  # more lines than agents: somebo
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
     """As what a campaign is dialed now. `why`: the code of what keeps it from its own mode, "" = nothing does: NO_LIMIT, NO_CAPS
-    (both: progressive), NO_ROBOT_CAPS, NEEDS_CONSENT, NO_PURPOSE_CAPS (not dialed at all), in `where`. `target_pct`: abandoned
-    / answered by a person, percent, the strictest rule's or its own."""
+    (both: progressive), NO_ROBOT_CAPS, NO_PURPOSE_CAPS (not dialed at all), in `where`. `target_pct`: abandoned / answered by
+    a person, percent, the strictest rule's or its own. `consent_in`: where a rule lets it call only those who have agreed."""
 
     mode: str
     target_pct: Decimal
     why: str = ""
     where: str = ""  # jurisdiction
     limits: DialerLimits | None = None
+    consent_in: str = ""  # jurisdiction
 
 
 def runs_as(
+    mode: str, target_pct: Decimal, purpose: str, rules: RuleBook, places: Collection[str], day: date
+) -> Running:
+    """As `_dialed_as`, with where it may call only those who have agreed to it."""
+    channel = "robot" if mode == "agentless" else "call"
+    asks = (place for place in sorted(places) if _rules(rules, "consent_needed", place, purpose, day, channel))
+    return replace(_dialed_as(mode, target_pct, purpose, rules, places, day), consent_in=next(asks, ""))
+
+
+def _dialed_as(
     mode: str, target_pct: Decimal, purpose: str, rules: RuleBook, places: Collection[str], day: date
 ) -> Running:
     """Modes that dial more lines than agents are locked until frequency caps and a `dialer_limit` row are in force in every
@@ -69,15 +79,12 @@ def runs_as(
 def barred(
     rules: RuleBook, purpose: str, places: Collection[str], day: date, *, robot: bool = False
 ) -> tuple[str, str] | None:
-    """Why nobody may be called for this purpose, and in which of these jurisdictions: a rule there demands a consent, which
-    nothing here keeps (NEEDS_CONSENT), or no rule caps such calls (NO_PURPOSE_CAPS). None for DEBT: the evaluator knows its
-    rules, those of other purposes only the bank."""
+    """Why nobody may be called for this purpose, and in which of these jurisdictions: no rule caps such calls
+    (NO_PURPOSE_CAPS). None for DEBT: the evaluator knows its rules, those of other purposes only the bank."""
     if purpose == DEBT:
         return None
     channel = "robot" if robot else "call"
     for place in sorted(places):
-        if _rules(rules, "consent_needed", place, purpose, day, channel):
-            return "NEEDS_CONSENT", place
         if not _capped(rules, place, purpose, day, channel):
             return "NO_PURPOSE_CAPS", place
     return None
@@ -89,11 +96,13 @@ def _capped(rules: RuleBook, place: str, purpose: str, day: date, channel: str =
 
 def _rules(rules: RuleBook, kind: str, place: str, purpose: str, day: date, channel: str) -> bool:
     """Whether a rule of this kind that blocks is in force on such calls."""
+    actor = "robot" if channel == "robot" else "dialer"
     return any(
         row.kind == kind
         and row.blocks
         and row.jurisdiction in {place, "*"}
         and (not row.applies_to.channel or channel in row.applies_to.channel)
+        and (not row.applies_to.actor or actor in row.applies_to.actor)
         and (not row.applies_to.purpose or purpose in row.applies_to.purpose)
         for row in rules.in_force(day)
     )

@@ -33,17 +33,19 @@ from backoffice_core.call_centre.queueing.queue_rules import (
     own_terms,
 )
 from backoffice_core.call_centre.rules import NO_DISPOSITION
-from backoffice_core.cases.rules import CALLBACK, ELSEWHERE, OVER
+from backoffice_core.cases.rules import CALLBACK, CHANNEL_HOLD, ELSEWHERE, OVER
 from backoffice_core.collection.rules import is_overdue
 from backoffice_core.collection.service import OPEN_PROMISE
+from backoffice_core.compliance import consents
 from backoffice_core.compliance import service as compliance
-from backoffice_core.compliance.terms import Contact, Decision
+from backoffice_core.compliance.terms import ConsentView, Contact, Decision
 from backoffice_core.config import Settings
 from backoffice_core.db import by_keys, driver, keys, passes
 from backoffice_core.loans import sources, stop_list
 
 log = structlog.get_logger()
 CAMPAIGN = campaign_lists.REST
+UNSAID = frozenset({"NO_RULE", "NO_CONSENT"})  # nobody was called for it: his debt may be
 UNJUDGED = "UNJUDGED"  # the rule of a case whose judging failed
 NO_ID_YET = "none yet"  # an id may be added by the morning; without one the claim refuses each call in its own words
 MISSED_WITHIN = timedelta(days=14)  # calls in vain of so long ago still speak for the other number
@@ -142,10 +144,11 @@ async def judge(session: AsyncSession, case_ids: Sequence[UUID], terms: Terms) -
     if others:
         await _refuse_barred(session, others, material, terms)
     await _ask_the_law(session, judged, material, terms)
-    back = [one for one in others if one.refused and (one.view.last_called is None or one.refused.reason == "NO_RULE")]
+    back = [one for one in others if one.refused and (one.view.last_called is None or one.refused.reason in UNSAID)]
     if back:
         for one in back:
-            one.campaign = material.owners.of(one.view.case_id, one.view.stage, debt=True)
+            robots = one.view.case_id not in material.no_robot
+            one.campaign = material.owners.of(one.view.case_id, one.view.stage, debt=True, robots=robots)
             one.refused, one.from_when = _own(one.view, material, one.campaign, terms, known), None
         await _ask_the_law(session, back, material, terms)
     for one in judged:
@@ -211,6 +214,10 @@ class _Material:
     owners: Owners = field(default_factory=Owners)
     # by campaign the caller id, and whether it is declared
     shown: dict[str, tuple[str, bool]] = field(default_factory=dict)
+    consents: dict[UUID, tuple[ConsentView, ...]] = field(default_factory=dict)  # by person
+    # read only while a campaign needs it:
+    no_robot: set[UUID] = field(default_factory=set)  # cases of which a hold stops robots' calls
+    hardship: set[UUID] = field(default_factory=set)  # persons
 
 
 _CASES = by_keys("""
@@ -244,6 +251,12 @@ _PROMISES = by_keys("""
     GROUP BY case_id
 """)
 _NO_DISPOSITION = by_keys("SELECT DISTINCT case_id FROM call_attempts WHERE outcome = $2 AND case_id = ANY($1)")
+_HOLDS = by_keys("""
+    -- judged_holds: case, person, kind, and whether it stops robots on this date
+    SELECT h.case_id, c.person_id, h.kind,
+           h.stops ? 'robot' AND h.valid_from <= $2 AND (h.valid_to IS NULL OR h.valid_to >= $2)
+    FROM holds h JOIN cases c ON c.id = h.case_id WHERE c.person_id = ANY($1) AND h.lifted_at IS NULL
+""")
 _LAST_CALLED = by_keys("""
     SELECT case_id, max(business_at) FROM call_attempts
     WHERE case_id = ANY($1) AND business_at >= $2 AND direction = 'out' GROUP BY case_id
@@ -268,6 +281,13 @@ async def _read(session: AsyncSession, case_ids: Sequence[UUID], terms: Terms) -
     list_day = await compliance.last_working_day(session, terms.settings.jurisdiction, terms.day)
     material.list_holds = await sources.held(session, list_day, everyone, max_days=terms.settings.balance_max_days)
     material.owners = await campaign_lists.owners(session, [whom.case_id for whom in material.cases])
+    material.consents = await consents.views(session, everyone)
+    if material.owners.robots or material.owners.purposes:
+        for case, person, kind, robots in await link.fetch(_HOLDS, persons, terms.day):
+            if robots:
+                material.no_robot.add(case)
+            if kind == "HARDSHIP":
+                material.hardship.add(person)
     for name in (CAMPAIGN, *(name for name, _ in material.owners.campaigns)):
         if shown := await caller_ids.shown_by(session, terms.settings, name, terms.day):
             material.shown[name] = (shown.number, shown.declared(terms.day))
@@ -303,7 +323,7 @@ def _judge(whom: Whom, material: _Material, terms: Terms, known: dict[tuple[obje
         phones=tuple([phone for _, phone in phones]),
     )  # fmt: skip
     best = best_phone(view.phones)
-    campaign = material.owners.of(whom.case_id, whom.stage)
+    campaign = material.owners.of(whom.case_id, whom.stage, robots=whom.case_id not in material.no_robot)
     number = next((Phone.of(digits, phone) for digits, phone in phones if phone is best), None)
     return Judged(
         view, whom, number, _own(view, material, campaign, terms, known, best), numbers=phones, campaign=campaign
@@ -319,11 +339,13 @@ def _own(
     own = (debt, *own_terms(view, best or best_phone(view.phones)))
     if own not in known:
         known[own] = own_refusal(view, terms.day, terms.zone, debt)
+    if campaign in material.owners.robots and view.case_id in material.no_robot:  # no campaign of agents takes him
+        return first_of(known[own], NotToday("ON_HOLD", None, CHANNEL_HOLD))
     return known[own]
 
 
 async def _refuse_barred(session: AsyncSession, judged: Iterable[Judged], material: _Material, terms: Terms) -> None:
-    """No rule of a person's country says how often he may be called for this purpose, or one demands his consent."""
+    """No rule of a person's country says how often he may be called for this purpose."""
     rules = await compliance.rulebook(session)
     found: dict[tuple[str, str], tuple[str, str] | None] = {}
     for one in judged:
@@ -395,18 +417,30 @@ def _question(one: Judged, material: _Material, terms: Terms, at: datetime) -> c
     whom, phone = one.whom, one.phone or _NO_NUMBER
     flags = tuple([(f.flag, f.valid_from, f.valid_to, bool(f.evidence)) for f in material.flags.get(whom.id, ())])
     alike: Hashable = (
-        whom.jurisdiction, whom.time_zone, whom.stage, phone.number_type, phone.owner_kind, flags, one.campaign
+        whom.jurisdiction, whom.time_zone, whom.stage, phone.number_type, phone.owner_kind, flags, one.campaign,
+        *_agreed(one, material),
     )  # fmt: skip
     return compliance.Question(whom.id, phone.value, alike, lambda: _contact(one, material, terms.settings), at)
+
+
+def _agreed(one: Judged, material: _Material) -> tuple[tuple[ConsentView, ...], frozenset[str] | None]:
+    """What he has consented to; and, of who is not called about a debt, how he stands with his (`contacts.agreed`)."""
+    said = material.consents.get(one.whom.id, ())
+    if material.owners.purpose(one.campaign) == DEBT:
+        return said, None
+    late = any(overdue > 0 or days > 0 for overdue, days, _ in material.debts.get(one.whom.id, ()))
+    found = {"in_arrears": late, "hardship": one.whom.id in material.hardship}
+    return said, frozenset(word for word, true in found.items() if true)
 
 
 def _contact(one: Judged, material: _Material, settings: Settings) -> Contact:
     robots = material.owners.robots
     number, declared = material.shown.get(one.campaign, ("", False))
+    said, standing = _agreed(one, material)
     return call_contact(
         settings, one.whom, one.phone or _NO_NUMBER, material.flags.get(one.whom.id, ()),
         purpose=material.owners.purpose(one.campaign), campaign=one.campaign, stage=one.whom.stage,
         caller_id=number or NO_ID_YET, declared=declared,
         agent_guaranteed=one.campaign not in robots,  # whom we abandoned, the claim dials only so
-        robot=one.campaign in robots,
+        robot=one.campaign in robots, consents=said, standing=standing,
     )  # fmt: skip

@@ -28,7 +28,7 @@ def who_ends(reason: str, rule: str, until: datetime | None) -> str:
         return "RULES"
     if reason.startswith(("DESTINATION_", "CALLER_ID_")) or reason in {"NO_TRUNK", "DEMO_ON_REAL_TRUNK"}:
         return "LINES"
-    return "DATA" if reason in {"NO_PHONE", "NO_TIME_ZONE", "STATUS_BLOCK"} else "OWNER"
+    return "DATA" if reason in {"NO_PHONE", "NO_TIME_ZONE", "STATUS_BLOCK", "NO_CONSENT"} else "OWNER"
 
 
 _WHERE = f"""

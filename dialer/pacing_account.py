@@ -18,10 +18,10 @@ from dialer.pacing_shift import HOUR_S, ShiftClock
 LEAST = 1e-5  # threshold when nothing more may be spent: practically no risk
 HOUR_PARTS = 12  # the last hour is kept in as many parts
 SLACK = 3.0  # calls by which the promise of an hour may be passed in a sixty minutes that begin anywhere
-SURE = (
-    0.65  # share of the answers until the shift ends that is counted on: fewer may answer. Of those of an hour, all are
-)
-KEPT = 2.5  # calls kept back, as abandoned calls come in bursts of two and three
+# share of the answers until the shift ends that is counted on: fewer may answer. Of those of an hour, all are
+SURE = 0.65
+KEPT = 3.5  # calls kept back, as abandoned calls come in bursts of two, three and, where agents have just left, four
+RISKED = 0.1  # share of the answers still in flight that is reckoned lost
 MARK = 400  # answers: who counts at each so many of a shift, long before its end, finds its promise kept too
 KEPT_AT_MARK = 1.0
 BURST_S = 20.0  # seconds' answers that are kept back for a step of the answer rate
@@ -155,7 +155,7 @@ class Account:
     def steer(self, in_flight: float) -> Steer:
         """`in_flight`: answers still to come from calls placed."""
         budget = self.target * self.live - self.abandoned
-        ahead, risked = SURE * self.to_come(self.clock.ahead()), 0.05 * in_flight
+        ahead, risked = SURE * self.to_come(self.clock.ahead()), RISKED * in_flight
         # many more may answer at once than ever before: a large team loses more in the seconds until that is seen
         kept = KEPT + min(max(BURST_S * self.speed_live / self.speed_s - 0.6, 0.0), 8.0)
         paces = [

@@ -93,8 +93,8 @@ class Truth:
         for k in np.flatnonzero(r.random(m) < w.shared).tolist():
             self.same_as[k] = self.same_as[min(k, int(r.integers(m)))]
         of = bucket[self.case_of]
-        valid, answer, right = (np.array([b[k] for b in BUCKETS])[of] for k in (2, 3, 4))
-        worth = np.array([1.0, 0.8, 0.65])[rank]  # the further back in the file, the worse
+        valid, answer, right = (_declining(np.array([b[k] for b in BUCKETS]), w.decline)[of] for k in (2, 3, 4))
+        worth = np.array([1.0, 0.8, 0.65])[rank] ** w.decline  # the further back in the file, the worse
         u = r.random(m)
         alive = valid * (0.6 + 0.4 * worth)
         theirs = right * worth
@@ -103,9 +103,10 @@ class Truth:
         )
         self.says_invalid = r.random(m) < 0.6
         ready = np.exp(r.normal(0.0, 0.6, m) - 0.18)
-        curve = np.array(FLOOR) / np.mean(FLOOR[9:20])
+        floor = np.array(w.by_hour or FLOOR)
+        curve = floor / floor[9:20].mean()
         height, width = r.uniform(1.5, 3.5, m), r.uniform(1.2, 2.8, m)
-        centre = r.choice([10, 13, 16.5, 19], m) + r.normal(0, 0.8, m)
+        centre = r.choice(w.habit_hours, m) + r.normal(0, 0.8, m)
         hours = np.arange(HOURS) + 0.5
         own = 0.4 + height[:, None] * np.exp(-(((hours - centre[:, None]) / width[:, None]) ** 2))
         own /= own[:, 9:20].mean(axis=1, keepdims=True)
@@ -163,6 +164,12 @@ class Truth:
         return np.where(
             (self.party == RIGHT)[:, None], chance, 0.05 * np.where(self.party == MESSAGE, 1, 0)[:, None] * chance
         )
+
+
+def _declining(of_buckets: Floats, decline: float) -> Floats:
+    """Shares by bucket, drawn together towards the mean of all cases (0) or left as they are (1)."""
+    mean = np.average(of_buckets, weights=[b[1] for b in BUCKETS])
+    return np.asarray(np.clip(mean * (of_buckets / mean) ** decline, 0.0, 0.98), dtype=float)
 
 
 class Law:

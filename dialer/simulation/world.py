@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 SHAPES = ("stationary", "drifting", "stepping", "by_hour")
+HOURS = 24
 FAULTS = ("refuse", "refuse_invalid", "silent", "no_lines")
 
 
@@ -142,7 +143,12 @@ class FiniteWorld:
     russian: float = 0.4
     numbers: tuple[float, float, float] = (0.45, 0.35, 0.20)  # shares of cases with 1, 2, 3
     shared: float = 0.04
-    habit: float = 0.6  # share of people with hours of their own
+    habit: float = 0.6  # share of people with hours of their own:
+    habit_hours: tuple[float, ...] = (10.0, 13.0, 16.5, 19.0)  # around one of these
+    by_hour: tuple[
+        float, ...
+    ] = ()  # how readily the others answer in each of the 24 hours; empty: rising to the evening
+    decline: float = 1.0  # how much worse older debts' and later numbers are: 1 as is usual, 0 not at all
     rings_back: float = 0.03  # of the borrowers who were missed
     asks_for_hour: float = 0.08  # of right parties: call me at that hour
     history: float = 8.0  # calls to a number in the months before, on average
@@ -159,6 +165,8 @@ class FiniteWorld:
             raise BadWorld("opens, closes: hours of one day, the first before the second")
         if len(self.numbers) != 3 or abs(sum(self.numbers) - 1) > 0.01:
             raise BadWorld("numbers: three shares that add up to 1")
+        if not self.habit_hours or len(self.by_hour) not in (0, HOURS) or not 0 <= self.decline <= 2:
+            raise BadWorld("habit_hours: at least one; by_hour: 24 factors or none; 0 ≤ decline ≤ 2")
         if not isinstance(self.first_day, date):
             raise BadWorld("first_day: a date like 2026-11-16")
 
@@ -183,7 +191,7 @@ def read(text: str) -> World | FiniteWorld:
         for key, happening in (("blackouts", Blackout), ("faults", Fault)):
             if key in said:
                 said[key] = tuple(happening(**entry) for entry in said[key])
-        for key in ("post_dial", "by_hour", "numbers"):
+        for key in ("post_dial", "by_hour", "numbers", "habit_hours"):
             if key in said:
                 said[key] = tuple(map(float, said[key]))
         if "steps" in said:

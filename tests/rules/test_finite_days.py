@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 import dialer
 from backoffice_core.__main__ import app
-from backoffice_core.call_centre.queueing.chances import Chances
+from backoffice_core.call_centre.queueing.chances import SAMPLE, Chances, first_beliefs
 from dialer.simulation.finite_days import Days, Truth
 from dialer.simulation.orders import ORDERS, run_days
 from dialer.simulation.world import BadWorld, FiniteWorld, read
@@ -56,6 +56,43 @@ def test_new_numbers_begin_as_their_like_turned_out() -> None:
     chances.learn()
     right = chances.right_party()
     assert right[299].max() < 0.5 * right[599].max()
+
+
+def test_before_the_first_call_older_debts_and_later_numbers_are_believed_less() -> None:
+    """A cold start: five buckets × three places in the file, each step worse; after work people are at hand."""
+    first = first_beliefs(5, 3)
+    right = Chances(range(15), first=first).right_party()
+    assert np.allclose(first.sum(axis=1), 1)
+    by_bucket = right.max(axis=1).reshape(5, 3)
+    assert (np.diff(by_bucket, axis=0) < 0).all()
+    assert (np.diff(by_bucket, axis=1) < 0).all()
+    assert (right[:, 18] > right[:, 11]).all()
+
+
+def test_a_first_guess_that_is_wrong_is_given_up_after_a_hundred_calls() -> None:
+    """Old debts whose borrowers answer, new ones whose do not: one call to each of some numbers, one night."""
+    chances = Chances([0] * 120 + [12] * 120, first=first_beliefs(5, 3))
+    before = chances.right_party()
+    for number in range(100):
+        chances.heard(number, 12, "right_party" if number % 20 == 0 else "no_answer")
+        chances.heard(120 + number, 12, "right_party" if number % 3 == 0 else "no_answer")
+    chances.learn()
+    after = chances.right_party()
+    assert before[119, 12] > 1.5 * before[239, 12]
+    assert after[239, 12] > 1.25 * after[119, 12]
+    assert 0.18 < after[239, 12] < 0.35
+
+
+def test_a_large_list_is_learned_from_a_part_of_it() -> None:
+    """More numbers than SAMPLE: how common the kinds are comes out as from all, and each number keeps what was heard of it."""
+    many = 2 * SAMPLE + 1
+    chances = Chances([0] * many)
+    chances.heard_all([(n, 11 + n % 7, "third_party" if n % 4 == 0 else "no_answer", 1) for n in range(many)])
+    chances.learn()
+    right, answered = chances.right_party(), chances.answered()
+    assert answered[1, 12] == pytest.approx(0.22, abs=0.06)
+    assert right[1].max() < 0.1
+    assert answered[4].max() > 1.2 * answered[1].max()
 
 
 def test_the_same_seed_gives_the_same_days() -> None:

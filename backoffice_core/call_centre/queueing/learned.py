@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.borrowers.models import Person
 from backoffice_core.call_centre.queueing.chance_models import ChancesLearned, NumberChance
-from backoffice_core.call_centre.queueing.chances import HOURS, OUTCOMES, Chances, Floats
+from backoffice_core.call_centre.queueing.chances import HOURS, OUTCOMES, Chances, Floats, first_beliefs
 from backoffice_core.call_centre.queueing.ordering import BUCKETS, bucket_of
 from backoffice_core.call_centre.rules import OUTCOMES as RESULTS_OF_TALKS
 from backoffice_core.db import fetch
@@ -29,11 +29,8 @@ ENOUGH = 200  # attempts; fewer teach nothing, and the queue goes by the age of 
 RANKS = 3  # places in the file that are told apart; the third stands for all after it
 GROUPS = [f"{bucket}:{rank}" for bucket, rank in product(BUCKETS, range(RANKS))]
 PARTS = 10_000
-HANDLE = (
-    180.0,
-    60.0,
-    20.0,
-)  # seconds of a talk with wrap-up, with the borrower or another, and of ringing: first guess
+# first guess of seconds: of a talk with wrap-up, with the borrower or another, and of ringing
+HANDLE = (180.0, 60.0, 20.0)
 _RIGHT = [code for code, rule in RESULTS_OF_TALKS.items() if rule.rpc]
 _THIRD, _WRONG = ["LEFT_MSG_3P", "WRONG_PERSON"], ["WRONG_NUMBER"]
 _NOBODY = ["NO_CONTACT", "VOICEMAIL_LIMITED"]
@@ -102,7 +99,7 @@ async def learn(s: AsyncSession, day: date, *, at: datetime, wall: datetime, zon
             index[point] = len(groups)
             groups.append(group_of(days, rank))
         heard.append((index[point], hour, OUTCOMES[what], times))
-    chances = Chances(groups)
+    chances = Chances(groups, first=first_beliefs(len(BUCKETS), RANKS))
     chances.heard_all(heard)
     chances.learn()
     right, answered = chances.right_party(), chances.answered()

@@ -38,10 +38,10 @@ def nightly(day: Day = "", as_json: Json = False) -> None:
     import uvloop
 
     from backoffice_core.nightly import NightReport, run_night
-    from backoffice_core.program import calm_collector
+    from backoffice_core.program import JUDGES, calm_collector
 
     async def work(house: House) -> NightReport:
-        calm_collector()
+        calm_collector(JUDGES)
         with bar("night") as step:
             return await run_night(
                 house.database,

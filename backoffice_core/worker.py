@@ -31,7 +31,7 @@ from backoffice_core.outbox import service as outbox
 from backoffice_core.outbox.sender import Sender
 from backoffice_core.parts import wal
 from backoffice_core.parts.ready import mark_ready
-from backoffice_core.program import calm_collector, run_program
+from backoffice_core.program import JUDGES, calm_collector, run_program
 from backoffice_core.staff import clients
 from recordings.keeper import Keeper
 
@@ -134,6 +134,10 @@ class Worker:
             done: requeue.Requeued | None = None
             try:
                 done = await self.requeue(share)
+                if done is not None and done.left and time.monotonic() - said > REQUEUE_SAY_S:
+                    said = time.monotonic()
+                    async with self.database.begin() as s:
+                        log.info("judging the queue anew", left=await requeue.marks_left(s))
             except AWAY as error:
                 log.warning("changed cases wait", error=type(error).__name__)
             except (
@@ -141,9 +145,6 @@ class Worker:
             ) as error:  # the other work of this program goes on; what is wrong stands in the log, nobody's data
                 log.error("changed cases cannot be judged", error=type(error).__name__)
                 await asyncio.sleep(REQUEUE_SAY_S)
-            if done is not None and done.left and time.monotonic() - said > REQUEUE_SAY_S:
-                said = time.monotonic()
-                log.info("judging the queue anew", left=done.left)
             if done is None or not done.left or not done.judged:  # what is left may be the other share's
                 await asyncio.sleep(REQUEUE_LOOK_S)
 
@@ -227,7 +228,7 @@ class Worker:
 async def _run() -> None:
     settings = config.load()
     bus, database = Bus(settings), Database(settings, pool=4, name="worker")
-    calm_collector()
+    calm_collector(JUDGES)
     try:
         await Worker(settings, database, bus, clocks.load(settings)).run()
     finally:

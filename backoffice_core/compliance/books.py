@@ -67,7 +67,7 @@ class Kept:
 def _source_digest() -> str:
     """Of the evaluator's own files: an answer that another version of them gave can be told from a changed one."""
     folder = Path(rules.__file__).parent
-    files = ("rules.py", "rulebook.py", "counting.py", "terms.py", "loader.py", "late.py", "agreed.py")
+    files = ("rules.py", "grounds.py", "rulebook.py", "counting.py", "terms.py", "loader.py", "late.py", "agreed.py")
     return hashlib.sha256(b"\0".join((folder / name).read_bytes() for name in files)).hexdigest()[:16]
 
 

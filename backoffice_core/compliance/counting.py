@@ -14,6 +14,7 @@ Weighed = tuple[datetime, Decimal]
 """When an entry stops counting (UTC), and how much it counts until then."""
 
 ONE = Decimal(1)
+_UTC = ZoneInfo("UTC")
 
 
 # --- units ---------------------------------------------------------------------------------------------------------
@@ -122,7 +123,7 @@ def latest_start(day: date, zones: Iterable[ZoneInfo]) -> datetime:
 
 
 def utc(moment: datetime) -> datetime:
-    return moment.astimezone(ZoneInfo("UTC"))
+    return moment.astimezone(_UTC)
 
 
 def expiry(at: datetime, window: Window, zone: ZoneInfo) -> datetime:

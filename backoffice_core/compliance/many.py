@@ -8,9 +8,10 @@ way: what is equal for all of a kind is sent to the database once.
 
 import json
 from bisect import bisect_right
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -31,12 +32,13 @@ _json = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class Question(NamedTuple):
-    """`alike`: equal for contacts that differ in the person and the number's digits (`address`) alone."""
+    """`alike`: equal for contacts that differ in the person and the number's digits (`address`) alone. `of`: what the asker
+    makes the `Contact` of, once for all that are alike."""
 
     person_id: UUID
     address: str
     alike: Hashable
-    contact: Callable[[], Contact]
+    of: Any
     at: datetime
 
 
@@ -74,60 +76,76 @@ class Reach:
         ages = sorted(ages)
         return any(bisect_right(ages, days) >= most for days, most in self.caps)
 
+    @staticmethod
+    def widest(several: Iterable["Reach"]) -> tuple[Mapping[float, float], float]:
+        """Whom none of them counts is below all of these: fewest contacts by days, and days since one that was abandoned."""
+        caps: dict[float, float] = {}
+        dropped = 0.0
+        for one in several:
+            dropped = max(dropped, one.dropped_days)
+            for days, most in one.caps:
+                caps[days] = min(most, caps.get(days, most))
+        return caps, dropped
+
 
 @dataclass(slots=True)
 class _Kind:
     """One kind of question: its answer with an empty ledger, and what of it is written into each kept decision."""
 
     contact: Contact
+    alike: rules.Alike
     answer: Decision
     reach: Reach
     late: tuple[LateSource, ...]
 
 
 async def answer_many(
-    session: AsyncSession, questions: Sequence[Question], *, guard_minutes: int = GUARD_MINUTES, store: bool = False
-) -> list[Decision]:
+    session: AsyncSession, questions: Sequence[Question], contact: Callable[[Any], Contact], *,
+    guard_minutes: int = GUARD_MINUTES, store: bool = False,
+) -> list[Decision]:  # fmt: skip
     """As `ask_many` answers each of them at its moment, in their order. With `store` they are kept (but carry no id)."""
     if not questions:
         return []
     book = await books.current(session)
-    ledgers = await _Ledgers.read(session, questions, book.rules, whole=store)
     kinds: dict[Hashable, _Kind] = {}
-    found: list[tuple[_Kind, Decision | None]] = []
+    of_kind = []
     for one in questions:
-        kind = kinds.get((one.alike, one.at))
+        key = one.alike, one.at
+        kind = kinds.get(key)
         if kind is None:
-            kind = kinds[one.alike, one.at] = _kind(book, one, guard_minutes)
-        alone = one.person_id in ledgers and (bool(kind.late) or kind.reach.counts(*ledgers.ages(one)))
-        found.append((kind, None if alone else kind.answer))
+            kind = kinds[key] = _kind(book, one, contact(one.of), guard_minutes)
+        of_kind.append(kind)
+    ledgers = await _Ledgers.read(session, questions, book.rules, None if store else kinds.values())
+    found = [
+        (
+            kind,
+            None if one.person_id in ledgers and (kind.late or kind.reach.counts(*ledgers.ages(one))) else kind.answer,
+        )
+        for one, kind in zip(questions, of_kind, strict=True)
+    ]
     by_themselves = [one for one, (_, answer) in zip(questions, found, strict=True) if answer is None]
     await ledgers.complete(session, by_themselves)
-    terms = (book.rules, book.calendar)
     answers = [
-        answer or rules.decide(
-            one.contact(), one.at, *terms, ledgers.of(one), guard_minutes=guard_minutes, late=kind.late
-        )
+        answer or kind.alike.answer(one.address, ledgers.of(one))
         for one, (kind, answer) in zip(questions, found, strict=True)
-    ]  # fmt: skip
+    ]
     if store:
         await _store(session, book, questions, [kind for kind, _ in found], answers, ledgers, guard_minutes)
     return answers
 
 
-def _kind(book: books.Kept, one: Question, guard_minutes: int) -> _Kind:
-    contact, late = one.contact(), book.late(one.at)
-    answer = rules.decide(
-        contact, one.at, book.rules, book.calendar, NOTHING, guard_minutes=guard_minutes, late=late
-    )  # fmt: skip
-    return _Kind(contact, answer, Reach(book.rules, contact.profile()), late)
+def _kind(book: books.Kept, one: Question, contact: Contact, guard_minutes: int) -> _Kind:
+    late = book.late(one.at)
+    alike = rules.Alike(contact, one.at, book.rules, book.calendar, guard_minutes=guard_minutes, late=late)
+    return _Kind(contact, alike, alike.answer(one.address, NOTHING), Reach(book.rules, contact.profile()), late)
 
 
 # --- what they were contacted before -------------------------------------------------------------------------------
 
 
 class _Ledgers:
-    """Of everybody asked about: when each contact was, or (`whole`) all of them as the evaluator takes them."""
+    """What everybody asked about was contacted before, as the evaluator takes it; or, of those alone whom a rule might count
+    (`kinds`), when that was."""
 
     def __init__(self, book: RuleBook) -> None:
         self.book = book
@@ -137,22 +155,40 @@ class _Ledgers:
         self._entries: dict[UUID, list[Entry]] = {}
 
     @classmethod
-    async def read(cls, session: AsyncSession, asked: Sequence[Question], book: RuleBook, *, whole: bool) -> "_Ledgers":
+    async def read(
+        cls, session: AsyncSession, asked: Sequence[Question], book: RuleBook, kinds: Iterable[_Kind] | None
+    ) -> "_Ledgers":
         found = cls(book)
-        persons, since = {one.person_id for one in asked}, min(one.at for one in asked) - found._days
-        if not whole:
-            for person, at, dropped in await fetch(session, _CONTACTED, keys(persons), since):
-                found._at[person] = at
-                if dropped is not None:
-                    found._dropped[person] = dropped
+        persons, first = {one.person_id for one in asked}, min(one.at for one in asked)
+        if kinds is not None:
+            await found._read_moments(session, persons, first, list(kinds))
             return found
-        found._entries = await ledgers_of(session, persons, since, book)
+        found._entries = await ledgers_of(session, persons, first - found._days, book)
         for person, entries in found._entries.items():
             found._at[person] = [entry.at.timestamp() for entry in entries]
             dropped = [entry.at.timestamp() for entry in entries if entry.abandoned or entry.uncertain]
             if dropped:
                 found._dropped[person] = max(dropped)
         return found
+
+    async def _read_moments(
+        self, session: AsyncSession, persons: Iterable[UUID], first: datetime, kinds: Sequence[_Kind]
+    ) -> None:
+        caps, dropped_days = Reach.widest(kind.reach for kind in kinds)
+        if any(kind.late for kind in kinds):  # then every contact is looked at
+            caps = {self._days.days: 1.0}
+        longest = max([*caps, dropped_days])
+        if not longest:
+            return
+        early = lambda days: first - timedelta(days=days, seconds=1)  # noqa: E731 (a second for what rounding takes)
+        given = [value for days, most in caps.items() for value in (early(days), most)]
+        query = _contacted(len(caps))
+        for person, at, dropped in await fetch(
+            session, query, keys(persons), early(longest), early(dropped_days), *given
+        ):
+            self._at[person] = at
+            if dropped is not None:
+                self._dropped[person] = dropped
 
     def __contains__(self, person: UUID) -> bool:
         return person in self._at
@@ -178,11 +214,18 @@ class _Ledgers:
         return LedgerView(tuple(entry for entry in entries if entry.at >= since))
 
 
-_CONTACTED = by_keys("""
-    -- contacted: when each was, and the latest that may have been abandoned
-    SELECT person_id, array_agg(date_part('epoch', at)), max(date_part('epoch', at)) FILTER (WHERE abandoned OR uncertain)
-    FROM contact_ledger WHERE person_id = ANY($1) AND at >= $2 AND state <> 'FREED' GROUP BY person_id
-""")
+@lru_cache(maxsize=16)
+def _contacted(caps: int) -> str:
+    """Persons, keys as one parameter; since when contacts are looked at, and those that were abandoned; of each cap since when,
+    and how many."""
+    reached = "".join(f" OR count(*) FILTER (WHERE at >= ${4 + 2 * n}) >= ${5 + 2 * n}::float8" for n in range(caps))
+    return by_keys(f"""
+        -- contacted: when each was of those whom a rule might count, and the latest that may have been abandoned
+        SELECT person_id, array_agg(date_part('epoch', at)), max(date_part('epoch', at)) FILTER (WHERE abandoned OR uncertain)
+        FROM contact_ledger WHERE person_id = ANY($1) AND at >= $2 AND state <> 'FREED' GROUP BY person_id
+        HAVING coalesce(bool_or((abandoned OR uncertain) AND at >= $3), false){reached}
+    """)  # noqa: S608 (no value in it)
+
 
 # --- what is kept --------------------------------------------------------------------------------------------------
 

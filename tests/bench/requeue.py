@@ -27,7 +27,7 @@ from backoffice_core.config import Settings
 from backoffice_core.db import Database
 from backoffice_core.migrations import migrate
 from backoffice_core.parts import postgres as postgres_part
-from backoffice_core.program import calm_collector
+from backoffice_core.program import JUDGES, calm_collector
 from tests.bench import cpu
 from tests.conftest import fresh_settings, running
 
@@ -125,7 +125,8 @@ async def drained(database: Database, settings: Settings) -> dict[str, Any]:
 
     async def one_share(share: int) -> None:
         nonlocal longest, judged, changed
-        while await left(database):
+        done = None
+        while done is None or done.left:
             at = time.monotonic()
             done = await step(database, settings, share)
             longest = max(longest, time.monotonic() - at)
@@ -140,11 +141,6 @@ async def drained(database: Database, settings: Settings) -> dict[str, Any]:
         "server_cpu_s": round(cpu.of_server(settings) - server, 2),
         "judged": judged, "changed": changed, "longest_step_ms": round(longest * 1000),
     }  # fmt: skip
-
-
-async def left(database: Database) -> int:
-    async with database.begin() as s:
-        return await requeue.marks_left(s)
 
 
 async def floor(database: Database, changed: int) -> float:
@@ -230,7 +226,7 @@ def main() -> int:
     parser.add_argument("--cases", default="10000,100000")
     options = parser.parse_args()
     found = {}
-    calm_collector()  # as the worker does
+    calm_collector(JUDGES)  # as the worker does
     for cases in map(int, options.cases.split(",")):
         with tempfile.TemporaryDirectory(prefix="bench-requeue-", ignore_cleanup_errors=True) as said:
             folder = Path(said)

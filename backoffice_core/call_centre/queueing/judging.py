@@ -250,16 +250,16 @@ _PROMISES = by_keys("""
     FROM promises WHERE state = ANY($2::text[]) AND case_id = ANY($1)
     GROUP BY case_id
 """)
-_NO_DISPOSITION = by_keys("SELECT DISTINCT case_id FROM call_attempts WHERE outcome = $2 AND case_id = ANY($1)")
 _HOLDS = by_keys("""
     -- judged_holds: case, person, kind, and whether it stops robots on this date
     SELECT h.case_id, c.person_id, h.kind,
            h.stops ? 'robot' AND h.valid_from <= $2 AND (h.valid_to IS NULL OR h.valid_to >= $2)
     FROM holds h JOIN cases c ON c.id = h.case_id WHERE c.person_id = ANY($1) AND h.lifted_at IS NULL
 """)
-_LAST_CALLED = by_keys("""
-    SELECT case_id, max(business_at) FROM call_attempts
-    WHERE case_id = ANY($1) AND business_at >= $2 AND direction = 'out' GROUP BY case_id
+_CALLS = by_keys("""
+    -- judged_calls: whether a talk waits for its result, and the last call of the date
+    SELECT case_id, bool_or(outcome = $2) IS TRUE, max(business_at) FILTER (WHERE business_at >= $3 AND direction = 'out')
+    FROM call_attempts WHERE case_id = ANY($1) AND (outcome = $2 OR business_at >= $3) GROUP BY case_id
 """)
 
 
@@ -298,8 +298,11 @@ async def _read_work(link: Any, cases: str, material: _Material, terms: Terms) -
     for case_id, *task in await link.fetch(_TASKS, cases):
         material.tasks.setdefault(case_id, []).append(TaskView(*task))
     material.promises = dict(await link.fetch(_PROMISES, cases, list(OPEN_PROMISE)))
-    material.no_disposition = {row[0] for row in await link.fetch(_NO_DISPOSITION, cases, NO_DISPOSITION)}
-    material.last_called = dict(await link.fetch(_LAST_CALLED, cases, terms.day_begins))
+    for case_id, no_disposition, last_called in await link.fetch(_CALLS, cases, NO_DISPOSITION, terms.day_begins):
+        if no_disposition:
+            material.no_disposition.add(case_id)
+        if last_called is not None:
+            material.last_called[case_id] = last_called
 
 
 # --- judging -------------------------------------------------------------------------------------------------------
@@ -310,7 +313,7 @@ def _judge(whom: Whom, material: _Material, terms: Terms, known: dict[tuple[obje
     overdue = [d for d in material.debts.get(whom.id, ()) if is_overdue(d[0], d[1])]
     worst = max(overdue, key=_WORST) if overdue else None
     stop, stop_until = material.stops.get(whom.id, ("", None))
-    phones = material.phones.get(whom.id, ())
+    phones, flags = material.phones.get(whom.id, ()), material.flags.get(whom.id)
     view = CaseView(
         case_id=whom.case_id, number=whom.number, state=whom.state, hold_until=whom.hold_until,
         currency=worst[2] if worst else "", overdue=worst[0] if worst else Decimal(0),
@@ -319,12 +322,15 @@ def _judge(whom: Whom, material: _Material, terms: Terms, known: dict[tuple[obje
         promise_ends=material.promises.get(whom.case_id), no_disposition=whom.case_id in material.no_disposition,
         stop=stop, stop_until=stop_until, list_hold=material.list_holds.get(whom.id, ""),
         tasks=tuple(material.tasks.get(whom.case_id, ())),
-        flags=tuple([FlagView(f.flag, f.valid_from, f.valid_to) for f in material.flags.get(whom.id, ())]),
+        flags=tuple([FlagView(f.flag, f.valid_from, f.valid_to) for f in flags]) if flags else (),
         phones=tuple([phone for _, phone in phones]),
     )  # fmt: skip
     best = best_phone(view.phones)
     campaign = material.owners.of(whom.case_id, whom.stage, robots=whom.case_id not in material.no_robot)
-    number = next((Phone.of(digits, phone) for digits, phone in phones if phone is best), None)
+    number = None
+    for digits, phone in phones if best is not None else ():
+        if phone is best:
+            number = Phone.of(digits, phone)
     return Judged(
         view, whom, number, _own(view, material, campaign, terms, known, best), numbers=phones, campaign=campaign
     )
@@ -363,7 +369,7 @@ _WORST = itemgetter(1, 0)
 async def _ask_the_law(session: AsyncSession, judged: Iterable[Judged], material: _Material, terms: Terms) -> None:
     """One question for each case that is ours to call. A reason of the law may stand before our own."""
     asked = [one for one in judged if one.view.state not in OVER | ELSEWHERE]
-    decisions = await _answers(session, [_question(one, material, terms, terms.at) for one in asked], terms)
+    decisions = await _answers(session, [_question(one, material, terms.at) for one in asked], material, terms)
     later: list[tuple[Judged, datetime]] = []
     law = _Law(terms)
     for one, decision in zip(asked, decisions, strict=True):
@@ -400,27 +406,32 @@ async def _still_lawful(
         if at >= terms.day_ends:
             one.refused = NotToday("NOT_DUE", at, CALLBACK)
     asked = [(one, at) for one, at in later if one.refused is None]
-    decisions = await _answers(session, [_question(one, material, terms, at) for one, at in asked], terms)
+    decisions = await _answers(session, [_question(one, material, at) for one, at in asked], material, terms)
     for (one, _), decision in zip(asked, decisions, strict=True):
         if not decision.allow and decision.next_allowed_at is not None and decision.next_allowed_at < terms.day_ends:
             one.from_when = decision.next_allowed_at
         one.refused = lawful_refusal(decision, terms.day_ends)
 
 
-async def _answers(session: AsyncSession, questions: list[compliance.Question], terms: Terms) -> list[Decision]:
-    guard = terms.settings.guard_minutes
-    return await compliance.answer_many(session, questions, guard_minutes=guard, store=terms.store)
+async def _answers(
+    session: AsyncSession, questions: list[compliance.Question], material: _Material, terms: Terms
+) -> list[Decision]:
+    return await compliance.answer_many(
+        session, questions, lambda one: _contact(one, material, terms.settings),
+        guard_minutes=terms.settings.guard_minutes, store=terms.store,
+    )  # fmt: skip
 
 
-def _question(one: Judged, material: _Material, terms: Terms, at: datetime) -> compliance.Question:
+def _question(one: Judged, material: _Material, at: datetime) -> compliance.Question:
     """Contacts of one campaign by one dialer differ in what is named here, and in the person (`call_contact`)."""
     whom, phone = one.whom, one.phone or _NO_NUMBER
-    flags = tuple([(f.flag, f.valid_from, f.valid_to, bool(f.evidence)) for f in material.flags.get(whom.id, ())])
+    known = material.flags.get(whom.id)
+    flags = tuple([(f.flag, f.valid_from, f.valid_to, bool(f.evidence)) for f in known]) if known else ()
     alike: Hashable = (
         whom.jurisdiction, whom.time_zone, whom.stage, phone.number_type, phone.owner_kind, flags, one.campaign,
         *_agreed(one, material),
     )  # fmt: skip
-    return compliance.Question(whom.id, phone.value, alike, lambda: _contact(one, material, terms.settings), at)
+    return compliance.Question(whom.id, phone.value, alike, one, at)
 
 
 def _agreed(one: Judged, material: _Material) -> tuple[tuple[ConsentView, ...], frozenset[str] | None]:

@@ -22,6 +22,7 @@ from backoffice_core.call_centre.queueing.judging import CAMPAIGN, UNJUDGED, Ter
 from backoffice_core.call_centre.queueing.ordering import Norms
 from backoffice_core.call_centre.queueing.queue_models import QueueDay, QueueMark
 from backoffice_core.config import Settings
+from backoffice_core.db import fetch
 
 NIGHT = 0x6E696768  # "nigh": held while a night runs (nightly.py); it judges everything itself
 ENDED = {"call", "outcome"}  # after these a call back may have been served
@@ -45,11 +46,11 @@ async def touched_all(session: AsyncSession, why: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Requeued:
-    """One step: how many cases were judged, how many of them changed, how many marks are left."""
+    """One step: how many cases were judged, how many of them changed, whether marks are left."""
 
     judged: int
     changed: int
-    left: int
+    left: bool
 
 
 async def rejudge(
@@ -76,7 +77,7 @@ async def rejudge(
     await session.execute(_SPREAD)
     whys: dict[UUID, set[str]] = {}
     mine = {"shares": shares, "of": queue.SHARES}
-    for marked, why in await session.execute(_TAKE, {"most": most, **mine}):
+    for marked, why in await fetch(session, _TAKE, most, shares, queue.SHARES):
         whys.setdefault(marked, set()).add(why)
     for due in await session.scalars(_OVER, {"today": today, "now": now, "most": most, **mine}):
         whys.setdefault(due, set()).add("time")
@@ -87,7 +88,7 @@ async def rejudge(
     strategies, _ = await queue.strategies_and_retries(session)
     changed = await queue.write(session, terms, Norms.read(day.norms, strategies, CAMPAIGN), judged, whys)
     changed += await queue.drop(session, today, whys.keys() - {one.view.case_id for one in judged})
-    return Requeued(len(whys), changed, await marks_left(session))
+    return Requeued(len(whys), changed, bool(await session.scalar(_LEFT)))
 
 
 async def marks_left(session: AsyncSession) -> int:
@@ -111,18 +112,19 @@ _SPREAD = text("""
     SELECT c.id, e.why, true FROM (SELECT min(why) AS why FROM everybody HAVING count(*) > 0) e CROSS JOIN cases c
     WHERE c.closed_at IS NULL ORDER BY c.number
 """)
-_TAKE = text("""
+_TAKE = """
     DELETE FROM queue_marks WHERE id = ANY(ARRAY(
         SELECT id FROM queue_marks
-        WHERE case_id IS NOT NULL AND abs(uuid_hash(case_id) % :of) = ANY(CAST(:shares AS int[]))
-        ORDER BY bulk, id LIMIT :most FOR UPDATE SKIP LOCKED
+        WHERE case_id IS NOT NULL AND abs(uuid_hash(case_id) % $3::int) = ANY($2::int[])
+        ORDER BY bulk, id LIMIT $1 FOR UPDATE SKIP LOCKED
     )) RETURNING case_id, why
-""")
+"""
 _OVER = text("""
     -- over_by_now: cases whose reason has come to its end during the day
     SELECT case_id FROM not_callable WHERE business_date = :today AND until <= :now
         AND abs(uuid_hash(case_id) % :of) = ANY(CAST(:shares AS int[])) LIMIT :most
 """)
+_LEFT = text("SELECT EXISTS (SELECT FROM queue_marks)")
 _WAITS = text("""
     SELECT EXISTS (SELECT FROM queue_marks)
         OR EXISTS (SELECT FROM not_callable WHERE business_date = :today AND until <= :now)

@@ -12,12 +12,13 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, or_, select, text, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.audit import service as audit
 from backoffice_core.borrowers.models import Person
+from backoffice_core.db import by_keys, fetch, keys
 from backoffice_core.errors import BadInput, NotFound
 from backoffice_core.loans.control import MAX_MOVE
 from backoffice_core.loans.layout import Layout
@@ -149,33 +150,32 @@ async def without_list(session: AsyncSession, day: date) -> list[str]:
     return list(await session.scalars(query.order_by(ImportSource.name)))
 
 
-async def held(
-    session: AsyncSession, day: date, person_ids: Iterable[UUID] | None = None, *, max_days: int = 7
-) -> dict[UUID, str]:
+async def held(session: AsyncSession, day: date, person_ids: Iterable[UUID], *, max_days: int = 7) -> dict[UUID, str]:
     """Persons whom nobody calls because of what the bank's lists and the night say, by `day` (the last working one):
     NO_FILE, or NOT_IN_FILE for a contract that the last full list left out and nobody has explained; NIGHT_LATE for a
     portfolio that its newest night did not finish; OLD_BALANCE for a balance more than `max_days` old. Only loans with a
     sum or days late count."""
     late = await without_list(session, day)
-    left_out = Loan.missing_since.is_not(None) & (Loan.missing_note == "")
-    of_file = Loan.source.in_(late)
     nights = select(PortfolioNight.portfolio, PortfolioNight.state).order_by(PortfolioNight.business_date)
     newest = {name: state for name, state in await session.execute(nights)}
     unfinished = [name for name, state in newest.items() if state == "LATE"]
-    of_night = Loan.portfolio.in_(unfinished)
-    old = Loan.as_at < datetime.combine(day - timedelta(days=max_days), time(), UTC)
-    query = (
-        select(Loan.person_id, func.bool_or(left_out), func.bool_or(of_file), func.bool_or(of_night))
-        .where(or_(left_out, of_file, of_night, old))
-        .where(or_(Loan.days_past_due > 0, Loan.overdue > 0))
-        .group_by(Loan.person_id)
-    )
-    if person_ids is not None:
-        query = query.where(Loan.person_id == func.any(list(person_ids)))
+    old = datetime.combine(day - timedelta(days=max_days), time(), UTC)
+    rows = await fetch(session, _HELD, keys(person_ids), late, unfinished, old)
     return {
         person: NOT_IN_FILE if missing else NO_FILE if no_file else NIGHT_LATE if night else OLD_BALANCE
-        for person, missing, no_file, night in await session.execute(query)
+        for person, missing, no_file, night in rows
     }
+
+
+_LEFT_OUT = "missing_since IS NOT NULL AND missing_note = ''"
+_HELD = by_keys(f"""
+    -- held_persons
+    SELECT person_id, bool_or({_LEFT_OUT}), bool_or(source = ANY($2::text[])), bool_or(portfolio = ANY($3::text[]))
+    FROM loans WHERE person_id = ANY($1)
+      AND ({_LEFT_OUT} OR source = ANY($2::text[]) OR portfolio = ANY($3::text[]) OR as_at < $4)
+      AND (days_past_due > 0 OR overdue_principal + overdue_interest + overdue_penalty + overdue_fee > 0)
+    GROUP BY person_id
+""")  # noqa: S608 (no value in it)
 
 
 # --- contracts that a full list left out ---------------------------------------------------------------------------

@@ -29,7 +29,7 @@ from backoffice_core.call_centre.rules import OUTCOMES
 from backoffice_core.cases.models import Case, Task
 from backoffice_core.cases.rules import CALLBACK, FOLLOW_UP
 from backoffice_core.config import Settings
-from backoffice_core.db import by_keys, copy_in, driver, fetch, keys, new_key
+from backoffice_core.db import by_keys, copy_in, driver, keys, new_key
 
 AT_ONCE = 2000  # cases
 JUDGING = 0x71756575  # "queu": a lock for each share of the cases; nobody else judges these
@@ -66,7 +66,7 @@ async def build_queue(
     await session.execute(day.on_conflict_do_update(index_elements=["business_date"], set_=new))
     await _end_days_before(session, min(business_date, now.astimezone(zone).date()))
     async for part in aside.parts(session):
-        await write(session, terms, norms, part)
+        await write(session, terms, norms, part, retries)
     await aside.end(session)
     await _drop_closed(session, business_date, every)
     return dict(aside.counts)
@@ -90,16 +90,15 @@ async def begin_judging(session: AsyncSession) -> None:
 
 
 async def write(
-    session: AsyncSession, terms: Terms, norms: Norms, judged: Sequence[Judged],
+    session: AsyncSession, terms: Terms, norms: Norms, judged: Sequence[Judged], retries: Mapping[str, Retries],
     whys: Mapping[UUID, Collection[str]] | None = None,
 ) -> int:  # fmt: skip
     """Brings tasks and reasons to what was judged; how many cases changed. `whys`: what has changed of each case (None: it
     is the night). A case that is being dialed is left alone: its call's end marks it."""
-    cases = keys(one.view.case_id for one in judged)
-    stands, dialing = await _stands(session, terms.day, cases)
-    _, retries = await strategies_and_retries(session)
+    link, cases = await driver(session), [one.view.case_id for one in judged]
+    stands, dialing = await _stands(link, terms.day, cases)
     as_shipped = campaign_terms.retries({})
-    refused = await _refused(session, terms.day, cases)
+    refused = await _refused(link, terms.day, keys(cases))
     tried = {case_id: stand.attempts for case_id, (stand, _) in stands.items()}
     plans = await live_order.places(session, norms, judged, terms, tried)
     changes = _Changes(terms.day, await campaign_lists.purposes(session))
@@ -151,17 +150,20 @@ _REFUSED = """
 """
 
 
-async def _stands(session: AsyncSession, day: date, cases: str) -> tuple[dict[UUID, tuple[Stand, Said]], set[UUID]]:
+async def _stands(
+    link: Any, day: date, cases: Sequence[UUID]
+) -> tuple[dict[UUID, tuple[Stand, Said]], set[UUID]]:  # fmt: skip
     found = {}
-    for row in await fetch(session, _STANDS, day, cases):
+    for row in await link.fetch(_STANDS, day, keys(cases)):
         case_id, task_id, state, reason, attempts, fence, hour, *said = row
         found[case_id] = (Stand(task_id, state, reason, attempts, fence, hour), tuple(said))
-    dialing = {row[0] for row in await fetch(session, _DIALING, day, cases)} - found.keys()
+    rest = [case_id for case_id in cases if case_id not in found]
+    dialing = {row[0] for row in await link.fetch(_DIALING, day, keys(rest))} if rest else set()
     return found, dialing
 
 
-async def _refused(session: AsyncSession, day: date, cases: str) -> dict[UUID, NotToday]:
-    return {row[0]: NotToday(row[1], row[2], row[3]) for row in await fetch(session, _REFUSED, day, cases)}
+async def _refused(link: Any, day: date, cases: str) -> dict[UUID, NotToday]:
+    return {row[0]: NotToday(row[1], row[2], row[3]) for row in await link.fetch(_REFUSED, day, cases)}
 
 
 def _as_stored(why: Mapping[str, Any]) -> str:

@@ -69,7 +69,6 @@ async def rejudge(
     locks = {"night": NIGHT, "judging": [queue.JUDGING + one for one in shares]}
     if not await session.scalar(_MAY_JUDGE, locks):
         return None
-    await session.execute(text("SELECT set_config('queue.judging', 'yes', true)"))
     day = await session.get(QueueDay, today)
     if day is None:
         await session.execute(delete(QueueMark))
@@ -85,8 +84,8 @@ async def rejudge(
         await queue.close_served(session, now, served)
     terms = Terms.of(today, now, settings, zone)
     judged = await judge_each(session, list(whys), terms)
-    strategies, _ = await queue.strategies_and_retries(session)
-    changed = await queue.write(session, terms, Norms.read(day.norms, strategies, CAMPAIGN), judged, whys)
+    strategies, retries = await queue.strategies_and_retries(session)
+    changed = await queue.write(session, terms, Norms.read(day.norms, strategies, CAMPAIGN), judged, retries, whys)
     changed += await queue.drop(session, today, whys.keys() - {one.view.case_id for one in judged})
     return Requeued(len(whys), changed, bool(await session.scalar(_LEFT)))
 
@@ -102,8 +101,11 @@ async def unjudged(session: AsyncSession, day: date) -> int:
 
 
 _MAY_JUDGE = text("""
+    -- may_judge: what is done to tasks here marks no case; and the commit waits for no disk: should the server's machine die,
+    -- the marks stand again, and a claim that followed is written behind it in the same log
     SELECT pg_try_advisory_xact_lock_shared(:night)
         AND (SELECT bool_and(pg_try_advisory_xact_lock(one)) FROM unnest(CAST(:judging AS bigint[])) one)
+        AND set_config('queue.judging', 'yes', true) IS NOT NULL AND set_config('synchronous_commit', 'off', true) IS NOT NULL
 """)
 _SPREAD = text("""
     -- spread_marks: a mark of everybody becomes one of each open case

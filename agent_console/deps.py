@@ -17,12 +17,13 @@ from starlette.requests import HTTPConnection
 
 from agent_console.console import Console
 from backoffice_core.catalogue import Words
-from backoffice_core.errors import NotAllowed, NotFound, Refused
+from backoffice_core.errors import BadInput, NotAllowed, NotFound, Refused
 from backoffice_core.events import News
 from backoffice_core.staff import rules, service
 from backoffice_core.staff.models import User
 
 COOKIE = "backoffice_login"
+SEVERAL = frozenset({"id"})  # words of an address that may stand in it more than once: rows that a page asks for
 
 
 class LoginNeeded(Refused):
@@ -96,6 +97,13 @@ async def case_refused(work: Work, number: int | str) -> Refused:
     return CaseClosed()
 
 
+def _refuse_doubled(request: Request) -> None:
+    """Raises BadInput for a word that stands twice in the address: one of the two would be passed over in silence."""
+    said = [name for name, _ in request.query_params.multi_items() if name not in SEVERAL]
+    if twice := next((name for name in said if said.count(name) > 1), None):
+        raise BadInput(f"{twice} stands twice.", remedy="Leave one of them.", field=twice)
+
+
 @asynccontextmanager
 async def open_work(request: Request, act: str) -> AsyncIterator[Work]:
     """The checks and the transaction of one request. Raises LoginNeeded, ForeignRequest, NotAllowed."""
@@ -120,6 +128,7 @@ async def open_work(request: Request, act: str) -> AsyncIterator[Work]:
             raise ForeignRequest
         if act and not rules.may(user.role, act, user.branch):
             raise NotAllowed
+        _refuse_doubled(request)
         one = Work(request, console, s, user, login.csrf, console.clock.now(), wall)
         yield one
     if one.news:

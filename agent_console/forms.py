@@ -72,6 +72,16 @@ def any_day(text: str, today: date) -> date | None:
     return near if near >= today else date(today.year + 1, int(m), int(d))
 
 
+def past_day(text: str, today: date) -> date:
+    """`day`, where one without a year is the last such day. Raises ValueError, also for a blank."""
+    found = day(text, today)
+    if found is None:
+        raise ValueError(text)
+    if found > today and len(text.strip()) < len("1.1.27"):
+        found = found.replace(year=found.year - 1)
+    return found
+
+
 def moment(text: str, today: date, now: datetime, zone: ZoneInfo) -> datetime | None:
     """“25.11 14:30”, “14:30” (today, in the borrower's zone), “2026-11-25T14:30”. Raises ValueError."""
     text = text.strip().replace("T", " ").replace(",", " ")

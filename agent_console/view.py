@@ -110,7 +110,7 @@ def render(console: Console, request: Request, template: str, user: User | None,
         user=user, csrf=csrf, path=request.url.path, settings=console.settings, local=local,
         may=lambda role, act: rules.may(role, act, user.branch if user else ""),
         wall=console.clock.wall(), now=console.clock.now(), business=console.clock.business,
-        today=console.clock.today(), **context,
+        today=console.clock.today(), misread=getattr(request.state, "misread", []), **context,
     )  # fmt: skip
 
 

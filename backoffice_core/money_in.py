@@ -17,9 +17,10 @@ from backoffice_core.cases.models import Case
 from backoffice_core.collection import days, matching, plans
 from backoffice_core.collection import service as collection
 from backoffice_core.config import Settings
-from backoffice_core.loans import payments
+from backoffice_core.loans import payments, schedules
 from backoffice_core.loans.models import Instalment, Loan
 from backoffice_core.loans.payments import PaymentRow, Posted
+from backoffice_core.loans.schedules import Schedule
 from backoffice_core.nightly import day_shifts
 
 
@@ -80,6 +81,32 @@ async def follow(
         await session.scalars(select(Case.id).where(Case.person_id.in_(person_ids), Case.closed_at.is_(None)))
     )
     return counts | await plans.settle(session, at, touched)
+
+
+async def take_schedules(
+    session: AsyncSession,
+    rows: Sequence[Schedule],
+    settings: Settings,
+    *,
+    at: datetime,
+    today: date,
+    zone: ZoneInfo,
+    who: str,
+) -> tuple[schedules.Taken, dict[str, int]]:
+    """Schedules, and what follows from them at once; counts as of `take`. A row by which a loan is late while its balance has
+    nothing overdue is refused; the others count. The caller commits."""
+    faults: dict[int, str] = {}
+    while True:
+        async with session.begin_nested() as attempt:
+            taken = await schedules.take(session, rows, at=at, who=who, faults=faults)
+            await count_days(session, taken.persons, settings, at=at, today=today, zone=zone)
+            found = await schedules.late_without_sum(session, taken)
+            if found:
+                await attempt.rollback()
+        if not found:
+            break
+        faults |= found
+    return taken, await follow(session, taken.persons, settings, at=at, today=today, zone=zone, why="SCHEDULE")
 
 
 async def count_days(

@@ -12,11 +12,12 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,7 @@ PEOPLE = (
     ("manager", "Роман Савчук", "manager", None),
     ("admin", "Адміністратор", "admin", None),
 )
+HOOKS = 5080  # port of the receiver of webhooks, TCP; another one where it is taken
 CALLS_LIMIT_S = 90.0  # how long calls that are up at the end are waited for
 
 
@@ -234,7 +236,10 @@ def _wait(options: argparse.Namespace, settings: Settings) -> None:
     """Until Ctrl-C or the duration's end, with a line of figures now and then."""
     began = time.monotonic()
 
+    said = ""
+
     async def figures() -> None:
+        nonlocal said
         database, business = Database(settings, pool=1, name="demo"), clock.load(settings)
         try:
             while options.duration is None or time.monotonic() - began < options.duration:
@@ -244,13 +249,28 @@ def _wait(options: argparse.Namespace, settings: Settings) -> None:
                 with contextlib.suppress(Exception):
                     async with database.begin() as s:
                         f = await history.day_figures(s, start, end)
+                        queue = await history.queue_counts(s, business.today())
                     at = business.now().astimezone(business.zone)
                     say(f"  {at:%H:%M:%S}  dialed {f.dialed}, answered {f.answered}, connected {f.connected}, "
                         f"abandoned {f.abandoned}, promises {f.promises}")  # fmt: skip
+                    used_up = _used_up(queue)
+                    if used_up and used_up != said:
+                        say(used_up)
+                    said = used_up
         finally:
             await database.close()
 
     asyncio.run(figures())
+
+
+def _used_up(queue: Mapping[str, int]) -> str:
+    """What the console says once nobody is left to be called for the first time; "" = there are some."""
+    waits = queue.get("RETRY_WAIT", 0)
+    if not queue or queue.get("ELIGIBLE", 0):
+        return ""
+    if waits:
+        return f"  Everybody of today's list was called; {waits} wait for their next attempt, which comes by itself."
+    return "  Today's list is used up: nobody is left to call. Ctrl-C ends the demo; `make demo` begins a new day."
 
 
 def _settings(options: argparse.Namespace) -> Settings:
@@ -258,6 +278,7 @@ def _settings(options: argparse.Namespace) -> Settings:
     os.environ["BACKOFFICE_DATA"] = str(options.data.resolve())
     os.environ.setdefault("BACKOFFICE_NOW", lawful_hour().isoformat())
     os.environ.setdefault("BACKOFFICE_RING_TIMEOUT_S", "15")
+    os.environ.setdefault("BACKOFFICE_WEBHOOK_HOSTS", '["127.0.0.1", "localhost"]')
     return config.load()
 
 
@@ -267,18 +288,32 @@ def _clean(home: Path) -> None:
         shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
 
 
-def _invite(settings: Settings, duration: float | None) -> None:
+def _free(port: int) -> int:
+    for wished in (port, 0):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", wished))
+            return int(probe.getsockname()[1])
+    return port
+
+
+def _invite(settings: Settings, duration: float | None, hooks: int) -> None:
     say("")
     say(f"Dialing. The console is at {settings.console_url}")
     for login, name, role, extension in PEOPLE:
         phone = f"  phone {extension}" if extension else ""
         say(f"    {login:<11} {PASSWORD}   {role:<11} {name}{phone}")
+    say(
+        f"  Webhooks: http://127.0.0.1:{hooks}/ takes them here, and keeps them in {settings.data}/far_end/webhooks.jsonl"
+    )
     say("  Log in as agent, keep “in the browser” as the phone, press F2: you sit beside the robots.")
     say("  Ctrl-C ends the demo." if duration is None else f"  It ends by itself after {duration:g} s.")
     say("")
 
 
-def _dial(settings: Settings, options: argparse.Namespace, work: Path, seats: list[dict[str, Any]]) -> dict[str, Any]:
+def _dial(
+    settings: Settings, options: argparse.Namespace, work: Path, seats: list[dict[str, Any]], hooks: int
+) -> dict[str, Any]:
     """Robots at their desks until the end; then no new calls, and the summary once those that are up are over."""
     since, robots_log, agents_file = clock.Clock.wall(), work / "robots.jsonl", work / "agents.json"
     agents_file.touch(mode=0o600)
@@ -291,7 +326,7 @@ def _dial(settings: Settings, options: argparse.Namespace, work: Path, seats: li
          "--talk", options.talk, "--wrap", options.wrap],
     )  # fmt: skip
     try:
-        _invite(settings, options.duration)
+        _invite(settings, options.duration, hooks)
         with contextlib.suppress(KeyboardInterrupt):
             _wait(options, settings)
         say("")
@@ -317,7 +352,7 @@ def run(options: argparse.Namespace) -> int:
         f"BackOffice for Bank: demo. Business time begins at {settings.now:%A %d.%m.%Y %H:%M %Z} by the clock's offset."
     )
     work.mkdir(parents=True, exist_ok=True)
-    carrier = None
+    carrier, receiver, hooks = None, None, _free(HOOKS)
     try:
         with told(f"portfolio of {options.loans} loans generated (seed {options.seed})"):
             as_at = clock.load(settings, restart=True).now() - timedelta(hours=4)
@@ -329,11 +364,15 @@ def run(options: argparse.Namespace) -> int:
              "--call-back", "0.3", "--call-back-after", "3-10", "--exchange", str(ports.sip),
              "--log", str(work / "carrier.jsonl"), "--seed", str(options.seed)],
         )  # fmt: skip
+        receiver = _spawn(
+            settings.data / "log" / "far_end.log",
+            ["far_end.receiver", "--port", str(hooks), "--log", str(work / "webhooks.jsonl")],
+        )
         control.up(settings, say=say)
         seats = asyncio.run(_fill(settings, options, work / "portfolio.csv"))
         with told("phones of the staff made known to Asterisk"):
             asterisk.refresh(settings)
-        text = json.dumps(_dial(settings, options, work, seats), ensure_ascii=False, indent=2)
+        text = json.dumps(_dial(settings, options, work, seats, hooks), ensure_ascii=False, indent=2)
         say(text)
         if options.json:
             options.json.write_text(text + "\n")
@@ -343,6 +382,7 @@ def run(options: argparse.Namespace) -> int:
             signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not leave processes behind
         control.down(settings, say=say)
         _end(carrier)
+        _end(receiver)
 
 
 def main() -> int:

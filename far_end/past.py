@@ -1,5 +1,5 @@
-"""Thirty days before the demo opens: lists, nights, messages, promises and payments, so that its reports and its proof have
-something to say on the first look. Everything by the product's own functions; only the deeds are thrown with dice.
+"""Thirty days before the demo opens: lists, nights, calls, messages, promises and payments, so that its reports and its proof
+have something to say on the first look. Everything by the product's own functions; only the deeds are thrown with dice.
 
 The strategy that is shipped governs from the first day, with a challenger, approved by a second person. The last list, which the
 demo imports as today's, knows what was paid meanwhile.
@@ -14,18 +14,24 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core import money_in
-from backoffice_core.borrowers.models import Person
+from backoffice_core.borrowers.models import ContactPoint, Person
+from backoffice_core.call_centre.calls.settling import write_history
+from backoffice_core.call_centre.models import CallAttempt
+from backoffice_core.call_centre.rules import OUTCOMES
+from backoffice_core.cases import service as cases
 from backoffice_core.cases import tasks
 from backoffice_core.cases.models import Case, Task
 from backoffice_core.clock import Clock
 from backoffice_core.collection import service as collection
 from backoffice_core.compliance import elsewhere
 from backoffice_core.config import Settings
-from backoffice_core.db import Database
+from backoffice_core.db import Database, new_key
 from backoffice_core.loans.payments import PaymentRow
 from backoffice_core.loans.portfolio import import_file
 from backoffice_core.nightly import STEPS, Night
@@ -35,12 +41,18 @@ from backoffice_core.strategy.models import StepDue, StrategyVersion
 from far_end.portfolio import COLUMNS
 
 BACK = (30, 19, 8)  # days before today on which a night is lived; a night makes up for seven days
-LEFT_OUT = frozenset({"learn_chances", "build_queue"})  # nobody was called
+LEFT_OUT = frozenset({"learn_chances", "build_queue"})  # no queue dialed these calls
 GATEWAYS = {
     "SMS": ("sms-gateway", "sms"),
     "LETTER": ("post", "letter"),
 }  # kind of step: source of contacts, its channel
 PROMISES, PAYERS, CLOSED = 20, 10, 20  # a night: people who promise, who pay unasked, tasks that are done
+CALLS = 60  # a day, beside those of the promises: telephony result, outcome of a talk, weight
+CAME_OF_IT = (
+    ("NO_ANSWER", "", 30), ("BUSY", "", 8), ("ANSWERED_MACHINE", "", 6),
+    ("ANSWERED_HUMAN", "REFUSE", 5), ("ANSWERED_HUMAN", "LEFT_MSG_3P", 7), ("ANSWERED_HUMAN", "HANGUP", 6),
+    ("ANSWERED_HUMAN", "PAID_CLAIM", 3),
+)  # fmt: skip
 ARMS = [{"code": "champion", "share": 60}, {"code": "challenger", "share": 40}]
 SOONER = {
     "key": "c1",
@@ -132,6 +144,7 @@ class Past:
                 async with self.database.begin() as s:
                     await step(s, Night(day, clock.now(), clock, self.settings, lambda done, total: None))
         await self._contacts(day)
+        await self._calls(day)
         await self._work(day)
         await self._money(day)
 
@@ -152,6 +165,45 @@ class Past:
                     for key, ref in due
                 ]  # fmt: skip
                 await elsewhere.feed(s, source, rows, who="os:demo", covered_to=at)
+
+    async def _calls(self, day: date) -> None:
+        """Calls without a promise, from 10:00 to 17:00."""
+        async with self.database.begin() as s:
+            query = select(Case.id).where(Case.state == "ACTIVE").order_by(Case.number)
+            found = list(await s.scalars(query))
+            weights = [weight for _, _, weight in CAME_OF_IT]
+            for case_id in self.dice.sample(found, min(CALLS, len(found))):
+                result, outcome, _ = self.dice.choices(CAME_OF_IT, weights)[0]
+                at = self._at(day, 10) + timedelta(seconds=self.dice.randrange(7 * 3600))
+                await self._call(s, case_id, at, result, outcome)
+
+    async def _call(self, s: AsyncSession, case_id: UUID, at: datetime, result: str, outcome: str) -> UUID | None:
+        """A call that is over, with its lines in the case's history. None for a case without a number."""
+        query = select(ContactPoint).join(Case, Case.person_id == ContactPoint.person_id).where(Case.id == case_id)
+        point = await s.scalar(query.order_by(ContactPoint.rank, ContactPoint.id).limit(1))
+        if point is None:
+            return None
+        wall, seconds = at - self.clock.offset, self.dice.randrange(20, 240) if outcome else 0
+        human, agent = result == "ANSWERED_HUMAN", self.dice.choice(self.people).id if outcome else None
+        rang = wall + timedelta(seconds=2)
+        answered = rang + timedelta(seconds=self.dice.randrange(4, 20)) if human else None
+        ended = (answered or rang + timedelta(seconds=25)) + timedelta(seconds=seconds)
+        rpc = bool(outcome) and OUTCOMES[outcome].rpc
+        call = CallAttempt(
+            id=new_key(), case_id=case_id, person_id=point.person_id, contact_point_id=point.id, number=point.value,
+            campaign="collection", purpose="collection", trunk="demo", caller_id="", language="uk", fence=0, state="ENDED",
+            business_at=at, claimed_at=wall, ringing_at=rang, answered_at=answered, bridged_at=answered if outcome else None,
+            ended_at=ended, agent_id=agent, result=result, outcome=outcome or None,
+            outcome_at=ended + timedelta(seconds=15) if outcome else None,
+            identity_confirmed_at=answered if rpc else None,
+        )  # fmt: skip
+        s.add(call)
+        await s.flush()
+        await write_history(s, call, seconds=seconds)
+        if outcome:
+            data = {"outcome": outcome, "rpc": rpc, "note": "", "task": "", "control_date": None}
+            await cases.add_event(s, case_id, "outcome", at, agent, call.id, data)
+        return call.id
 
     async def _work(self, day: date) -> None:
         at = self._at(day, 15)
@@ -181,10 +233,11 @@ class Past:
             query = select(Person.external_ref, Case.id).join(Case, Case.person_id == Person.id)
             cases = await s.execute(query.where(Case.state == "ACTIVE", Person.external_ref.in_(chosen[:PROMISES])))
             for n, (ref, case_id) in enumerate(sorted((ref, key) for ref, key in cases)):
-                row = by_person[ref][0]
+                row, at = by_person[ref][0], self._at(day, 14)
+                call_id = await self._call(s, case_id, at, "ANSWERED_HUMAN", "PTP_FULL")
                 await collection.make_promise(
                     s, case_id, amount=overdue[row["contract_no"]], currency=row["currency"], due_date=day + timedelta(days=5),
-                    at=self._at(day, 14), by=self.dice.choice(self.people).id,
+                    at=at, by=self.dice.choice(self.people).id, call_id=call_id,
                 )  # fmt: skip
                 pay += [ref] if n % 2 else []
         rows = []

@@ -13,6 +13,7 @@ from asterisk_conf import prompts
 from backoffice_core.audit import service as audit
 from backoffice_core.call_centre.desks import preview
 from backoffice_core.call_centre.dialing import campaign_lists, campaign_terms, campaigns
+from backoffice_core.call_centre.dialing.campaign_models import Campaign
 from backoffice_core.call_centre.dialing.campaign_rules import CHOICES, DEBT, DENOMINATORS, MACHINES, MODES, WINDOWS
 from backoffice_core.call_centre.dialing.campaign_terms import BY, LANGUAGES, ONCE, SCRIPT_MOST, USE_OF_HOURS
 from backoffice_core.errors import BadInput, NotFound
@@ -23,7 +24,7 @@ MOST_BYTES = 5_000_000  # of a list
 
 
 async def _page(work: Work, *, status: int = 200, bad: str = "", field: str = "") -> HTMLResponse:
-    """`bad`: skill or new, whose form was refused."""
+    """`bad`: skill or new, whose form was refused; exists: the campaign `field` is there."""
     rows = await campaigns.board(work.s, work.console.clock.today(), work.console.settings.jurisdiction)
     start, end = work.console.clock.day_bounds(work.console.clock.today())
     shown = await preview.counts(work.s, start, end)
@@ -58,12 +59,15 @@ async def skill(
 
 @router.post("")
 async def begin(work: CampaignsWork, name: Annotated[str, Form()]) -> Response:
-    """A new campaign, which takes nobody yet."""
+    """A new campaign, which takes nobody yet; one that is there is refused with the way to it."""
+    name = name.strip()
+    if await work.s.get(Campaign, name) is not None:
+        return await _page(work, status=422, bad="exists", field=name)
     try:
-        await campaigns.change(work.s, name.strip(), {}, **_by(work), new=True)
+        await campaigns.change(work.s, name, {}, **_by(work), new=True)
     except BadInput:
         return await _page(work, status=422, bad="new", field="name")
-    return RedirectResponse(f"/campaigns/{name.strip()}", 303)
+    return RedirectResponse(f"/campaigns/{name}", 303)
 
 
 def _by(work: Work) -> dict[str, Any]:

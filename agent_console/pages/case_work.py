@@ -113,7 +113,8 @@ def _day(work: Work, typed: dict[str, str], field: str, *, endless: bool = False
     try:
         return (forms.any_day if endless else forms.day)(typed.get(field, ""), work.console.clock.today())
     except ValueError:
-        raise BadInput("This is no date.", remedy="Write it as 25.11.2026, or +3.", field=field) from None
+        remedy = "Write it as 25.11.2026, or +3 (in three days), at most +999."
+        raise BadInput("This is no date.", remedy=remedy, field=field) from None
 
 
 def _money(typed: dict[str, str], field: str) -> Decimal:
@@ -141,7 +142,7 @@ async def place_hold(work: CaseWork, number: int) -> Response:
         await holds.place(
             work.s, file.case.id, typed.get("kind", ""), evidence=typed.get("evidence", ""),
             until=_day(work, typed, "until", endless=True), today=work.console.clock.today(), at=work.now, by=work.user.id,
-            channels=typed.get("channels", "").split(","),
+            channels=[one for one in typed.get("channels", "").split(",") if one],
         )  # fmt: skip
 
     return await _do(work, number, "holds", "HOLD_PLACED", deed)

@@ -1,12 +1,13 @@
 """The dossier of a case, on one page and as PDF; found by a phone number and a day."""
 
+from datetime import date
 from urllib.parse import urlencode
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from agent_console.deps import ProofWork, Work
-from agent_console.forms import day as typed_day
+from agent_console.forms import past_day
 from agent_console.view import page
 from backoffice_core.borrowers.phones import read_cell
 from backoffice_core.dossier import pdf
@@ -22,9 +23,11 @@ router = APIRouter()
 async def find(work: ProofWork, phone: str = "", day: str = "") -> Response:
     """One case with the number opens; several are listed. What cannot be read stays in its field."""
     asked, today = phone.strip()[:40], work.console.clock.today()
+    if strange := sorted(set(work.request.query_params) - {"phone", "day"}):
+        raise BadInput(field=strange[0])
     bad = ""
     try:
-        on = typed_day(day, today)
+        on = _come(day, today)
     except ValueError:
         on, bad = None, "day"
     numbers = [one.value for one in read_cell(asked, work.console.settings.jurisdiction).numbers] if asked else []
@@ -34,13 +37,21 @@ async def find(work: ProofWork, phone: str = "", day: str = "") -> Response:
     if len(found) == 1:
         return RedirectResponse(f"/case/{found[0]}/dossier{query}", 303)
     return page(work, "dossier_find.html", phone_=asked, day=day, bad=bad, found=found, query=query,
-                searched=bool(asked))  # fmt: skip
+                searched=bool(asked), status=422 if bad else 200)  # fmt: skip
+
+
+def _come(day: str, today: date) -> date | None:
+    """Raises ValueError, also for a day that is to come: nothing is known of it."""
+    on = past_day(day, today) if day.strip() else None
+    if on is not None and on > today:
+        raise ValueError(day)
+    return on
 
 
 async def _gather(work: Work, number: int, day: str, act: str) -> Dossier:
     clock = work.console.clock
     try:
-        on = typed_day(day, clock.today())
+        on = _come(day, clock.today())
     except ValueError:
         raise BadInput(field="day") from None
     file = await gather(work.s, number, now=work.now, today=clock.today(), zone=clock.zone, day=on)

@@ -15,13 +15,13 @@ from markupsafe import Markup
 
 from agent_console import reads
 from agent_console.deps import ReportsWork, Work
-from agent_console.forms import day as typed_day
+from agent_console.forms import past_day
 from agent_console.pages.tasks import sheet
 from agent_console.view import page
 from backoffice_core import chart
 from backoffice_core.catalogue import Words, masked
 from backoffice_core.collection import bands
-from backoffice_core.errors import BadInput
+from backoffice_core.errors import BadInput, NotFound
 from backoffice_core.reports import arms, service, tables
 from backoffice_core.reports.question import FILTERS, WITHOUT, Question, read
 from backoffice_core.reports.tables import PAGE, Family, Line, Report
@@ -92,16 +92,6 @@ class Asked:
         return [name for name in self.given if name in {"currency", *self.family.cuts, *self.family.extra} - {*FILTERS}]
 
 
-def _past_day(text: str, today: date) -> date:
-    """As people type a day; one without a year is the last such day. Raises ValueError."""
-    found = typed_day(text, today)
-    if found is None:
-        raise ValueError(text)
-    if found > today and len(text.strip()) < len("1.1.27"):
-        found = found.replace(year=found.year - 1)
-    return found
-
-
 async def _asked(work: Work, name: str) -> Asked:
     one = service.family(name)
     given = {k: v[:80] for k, v in work.request.query_params.items() if v.strip()}
@@ -113,13 +103,22 @@ async def _asked(work: Work, name: str) -> Asked:
     asked.names = {str(k): v for k, v in (await reads.names(work.s)).items()}
     try:
         asked.question = read(
-            given, one.shape(), today=today, zone=work.console.clock.zone, known=choices, day=lambda text: _past_day(text, today)
+            given, one.shape(), today=today, zone=work.console.clock.zone, known=choices, day=lambda text: past_day(text, today)
         )  # fmt: skip
-        buckets = {one.code for one in (await bands.in_force(work.s, "bucket", asked.question.as_at)).bands}
+        buckets = await _buckets(work, asked.question.as_at)
         _known(asked, {"bucket": buckets} | await _words_known(work, set(asked.question.narrow)))
     except BadInput as refused:
         asked.bad = refused
+        asked.question = None if refused.details.get("field") == "early" else asked.question
     return asked
+
+
+async def _buckets(work: Work, day: date) -> set[str]:
+    """Raises BadInput for a day before the first bands: no report can count as at it."""
+    try:
+        return {one.code for one in (await bands.in_force(work.s, "bucket", day)).bands}
+    except NotFound:
+        raise BadInput(field="early", name=work.words.date(day)) from None
 
 
 async def _words_known(work: Work, narrow: set[str]) -> dict[str, Collection[str]]:

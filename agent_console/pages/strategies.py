@@ -1,12 +1,13 @@
 """Strategies: versions, their steps in a form, whom a change would touch before it is live, and the second person."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from copy import deepcopy
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from sqlalchemy import select
 from starlette.datastructures import FormData
 
 from agent_console import reads
@@ -14,7 +15,9 @@ from agent_console.deps import StrategiesWork, Work
 from agent_console.forms import day as typed_day
 from agent_console.rule_words import shipped
 from agent_console.view import page
+from backoffice_core.borrowers.models import Person
 from backoffice_core.errors import BadInput, Conflict, NotAllowed, NotFound, Refused
+from backoffice_core.reports import service as reports
 from backoffice_core.staff import units
 from backoffice_core.strategy import preview as previews
 from backoffice_core.strategy import rules, service
@@ -44,7 +47,7 @@ def _who(work: Work) -> str:
 async def _names(work: Work) -> Callable[[str], str]:
     """The name of who did something; of a command, the account."""
     names = {f"user:{key}": name for key, name in (await reads.names(work.s)).items()}
-    return lambda who: names.get(who, who.partition(":")[2])
+    return lambda who: names.get(who, who.rpartition(":")[2])
 
 
 @router.get("")
@@ -76,7 +79,7 @@ async def begin(
         if not title or len(title) > TITLE:
             raise BadInput(field="title")
         if content["steps"] == [] and await service.versions(work.s, code):
-            raise BadInput(field="strategy")
+            raise BadInput(field="taken")
         async with work.s.begin_nested():
             one = await service.draft(work.s, code, content, who=_who(work), at=work.now, title=title)
     except BadInput as refused:
@@ -87,10 +90,10 @@ async def begin(
 
 async def _page(
     work: Work, code: str, number: int = 0, *, step: str = "", edit: str = "", name: str = "", status: int = 200, bad: str = "",
-    typed: dict[str, Any] | None = None, said: str = "",
+    typed: dict[str, Any] | None = None, said: str = "", strange: Mapping[str, Any] | None = None,
 ) -> HTMLResponse:  # fmt: skip
     """`step`: key of the step in the form, "new" for another; `edit`: segment, arms. `bad`: the refused field of what was
-    `typed`; `said`: the code of another refusal."""
+    `typed`, `strange`: its value that there is none of, and the known ones; `said`: the code of another refusal."""
     all_versions = await service.versions(work.s, code)
     if not all_versions:
         raise NotFound
@@ -99,12 +102,13 @@ async def _page(
     live = [row.version for row, _ in await service.live(work.s, work.console.clock.today()) if row.strategy == code]
     words = work.words
     bad_key = f"strategy-bad-{bad}" if words.catalogue.has(words.lang, f"strategy-bad-{bad}") else "strategy-bad-field"
+    bad_words = words("strategy-bad-unknown", **strange) if strange else words(bad_key) if bad else ""
     said_before = one.content.get("scope") if edit == "scope" else one.content.get("segments", {}).get(name)
     form = typed if typed is not None else chosen if step else (said_before or {})
     return page(
         work, "strategy.html", status=status, code=code, one=one,
         steps=[UNSAID | s for s in one.content.get("steps", [])], versions=all_versions, live=live[0] if live else 0, step=step,
-        edit=edit, name=name, form=form, bad=bad, bad_words=words(bad_key) if bad else "", said=said, kinds=rules.KINDS,
+        edit=edit, name=name, form=form, bad=bad, bad_words=bad_words, said=said, kinds=rules.KINDS,
         only_ifs=rules.ONLY_IF, obstacles=rules.OBSTACLES, segment_fields=SEGMENT, named=await _names(work),
         draft=one.state == "DRAFT", units={u.code: u.name for u in await units.listed(work.s)}, mine=_who(work) in one.editors,
         tomorrow=work.console.clock.today() + timedelta(days=1),
@@ -124,7 +128,9 @@ async def _done(work: Work, code: str, number: int, deed: Awaitable[Any], **agai
         async with work.s.begin_nested():
             made = await deed
     except BadInput as refused:
-        return await _page(work, code, number, status=422, bad=str(refused.details.get("field", "")), **again)
+        strange: dict[str, Any] = {key: refused.details[key] for key in ("value", "known") if key in refused.details}
+        field = str(refused.details.get("field", ""))
+        return await _page(work, code, number, status=422, bad=field, strange=strange, **again)
     except (Conflict, NotAllowed) as refused:
         return await _page(work, code, number, status=409 if isinstance(refused, Conflict) else 403, said=refused.code)
     return RedirectResponse(f"/strategies/{code}?v={getattr(made, 'version', number)}", 303)
@@ -198,13 +204,13 @@ async def turn_step(
 async def save_segment(work: StrategiesWork, request: Request, code: str, number: int) -> Response:
     """A named condition; sent without any bound it is taken away."""
     form = await request.form()
-    typed = _conditions(form)
+    typed, known = _conditions(form), await _known(work)
     name = str(form.get("name", "")).strip()[:40]
 
     def edit(content: dict[str, Any]) -> None:
         if not name.replace("_", "").isalnum():
             raise BadInput(field="name")
-        kept = _kept(typed)
+        kept = _kept(typed, known)
         segments = content.setdefault("segments", {})
         segments.pop(name, None)
         if kept:
@@ -219,9 +225,23 @@ def _conditions(form: FormData) -> dict[str, Any]:
     return typed | {"stage": [str(one) for one in form.getlist("stage")]}
 
 
-def _kept(typed: dict[str, Any]) -> dict[str, Any]:
+async def _known(work: Work) -> dict[str, Collection[str]]:
+    """What cases can be told apart by; of a column that no loan fills yet nothing is known, and nothing refused."""
+    places = await reports.choices(work.s)
+    tongues = {*work.console.catalogue.languages, *await work.s.scalars(select(Person.language).distinct())} - {""}
+    return {
+        "product": places["product"], "branch": places["branch"], "currency": await reports.currencies(work.s),
+        "language": tongues,
+    }  # fmt: skip
+
+
+def _kept(typed: dict[str, Any], known: Mapping[str, Collection[str]]) -> dict[str, Any]:
     """As JSON has it. Raises BadInput."""
-    return {k: v if isinstance(v, list) else str(v) for k, v in _said(rules.read_segment(typed)).items()}
+    kept = {k: v if isinstance(v, list) else str(v) for k, v in _said(rules.read_segment(typed)).items()}
+    for field, names in known.items():
+        if names and (strange := next((one for one in kept.get(field, ()) if one not in names), None)):
+            raise BadInput(field=field, value=strange, known=", ".join(sorted(names)))
+    return kept
 
 
 @router.post("/{code}/{number}/scope")
@@ -229,12 +249,12 @@ async def save_scope(work: StrategiesWork, request: Request, code: str, number: 
     """The title, and which cases it governs: those that meet all conditions; without any, all."""
     form = await request.form()
     title = str(form.get("title", "")).strip()
-    typed = _conditions(form)
+    typed, known = _conditions(form), await _known(work)
 
     def edit(content: dict[str, Any]) -> None:
         if not title or len(title) > TITLE:
             raise BadInput(field="title")
-        content["scope"] = _kept(typed)
+        content["scope"] = _kept(typed, known)
 
     before = (await service.find(work.s, code, number)).title
     same = title == shipped(work.words, before)  # the shipped title in the editor's language is no other title
@@ -312,4 +332,7 @@ async def preview(
         seen = await previews.preview(work.s, one, day, work.console.clock.zone, stage=stage, kind=kind)
     except Refused as refused:
         return await _page(work, code, number, status=422, bad=str(refused.details.get("field", "")))
-    return page(work, "strategy_preview.html", one=one, code=code, seen=seen, stage=stage, kind=kind, day=day)
+    titles = {row.strategy: row.title for row, _ in await service.live(work.s, day)}
+    return page(
+        work, "strategy_preview.html", one=one, code=code, seen=seen, stage=stage, kind=kind, day=day, titles=titles
+    )  # fmt: skip

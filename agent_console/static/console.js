@@ -14,12 +14,14 @@
   document.addEventListener("htmx:responseError", (event) => {
     if (!event.detail.xhr.getResponseHeader("HX-Trigger")) ui.toast(words().failed, "crit");
   });
-  ui.fetch = async (path) => {
-    const answer = await fetch(path, { headers: { "HX-Request": "true" }, credentials: "same-origin" });
-    if (answer.status === 401) location.href = `/login?expired=1&next=${encodeURIComponent(location.pathname + location.search)}`;
+  ui.login = () => `/login?expired=1&next=${encodeURIComponent(location.pathname + location.search)}`;
+  ui.get = async (path, headers = {}) => {
+    const answer = await fetch(path, { headers: { "HX-Request": "true", ...headers }, credentials: "same-origin" });
+    if (answer.status === 401) location.href = ui.login();
     if (!answer.ok && answer.status !== 422) throw new Error(`${path}: ${answer.status}`);  // 422: a page that names the fault
-    return answer.text();
+    return answer;
   };
+  ui.fetch = async (path) => (await ui.get(path)).text();
   ui.post = (path, data) =>
     fetch(path, { method: "POST", body: new URLSearchParams(data), credentials: "same-origin",
       headers: { "X-CSRF-Token": meta("csrf"), "HX-Request": "true" } });
@@ -91,7 +93,7 @@
       if (!ui.online) silence();
     };
     socket.onclose = (event) => {
-      if (event.code === 4401) location.href = `/login?expired=1&next=${encodeURIComponent(location.pathname + location.search)}`;
+      if (event.code === 4401) location.href = ui.login();
       if (event.code === 4403) return;
       connect.timer = setTimeout(connect, wait * (0.8 + Math.random() * 0.4));
       wait = Math.min(wait * 2, 500); // a desk is back within a second of the console
@@ -176,7 +178,9 @@
     tick();
   });
   document.addEventListener("language", async () => {
-    const fresh = ui.parse(await ui.fetch(location.href));
+    const answer = await ui.get(location.href, { Accept: "text/html" });
+    if (answer.redirected) history.replaceState(null, "", answer.url);  // from the address of a form to its page
+    const fresh = ui.parse(await answer.text());
     document.documentElement.lang = fresh.documentElement.lang;
     document.title = fresh.title;
     ui.keepAgents = false;

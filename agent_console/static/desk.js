@@ -196,7 +196,8 @@
   window.addEventListener("beforeunload", (event) => {
     if (["RESERVED", "TALKING"].includes(view().dataset.state)) event.preventDefault();
   });
-  document.addEventListener("relabelled", () => { swaps += 1; choose(); });
+  document.addEventListener("relabelled", () => { swaps += 1; choose(); restoreNote(); });
+  document.addEventListener("ticked", choose);
   choose();
   restoreNote();
 })();

@@ -1,7 +1,7 @@
 """Holds that a person places and lifts: with evidence, an end, and what they stop (rules.HOLD_STOPS)."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import select, text
@@ -10,11 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backoffice_core.cases import service as cases
 from backoffice_core.cases.models import Case, Hold
 from backoffice_core.cases.rules import CHANNEL_HOLD, CHANNELS_BY_HAND, OVER, WAITS_WITH
-from backoffice_core.days import FIRST, LAST, end, meant
+from backoffice_core.days import FIRST, LAST, end
 from backoffice_core.errors import BadInput, Conflict, NotFound
 
 BY_HAND = ("DISPUTE", "HARDSHIP", "BREATHING_SPACE", "PROTECTED", CHANNEL_HOLD)
 LONGEST = 1000  # signs of evidence
+MOST_OPEN = timedelta(days=5 * 366)  # of the others: what lasts longer is a mistyped day
 OPEN_ENDED = frozenset({"PROTECTED", CHANNEL_HOLD})  # may stand until a person lifts it
 
 
@@ -33,7 +34,12 @@ async def place(
     Conflict when the case is over."""
     if kind not in BY_HAND:
         raise BadInput("Which hold?", remedy="Choose one of the list.", field="kind")
-    channels = [one for one in CHANNELS_BY_HAND if one in channels] if kind == CHANNEL_HOLD else []
+    channels = [one for one in CHANNELS_BY_HAND if one in channels]
+    if channels and kind != CHANNEL_HOLD:
+        raise BadInput(
+            "Channels are chosen only where channels are stopped; this kind stops what is its own.",
+            remedy="Take the ticks away, or choose the stop of channels.", field="channels",
+        )  # fmt: skip
     if kind == CHANNEL_HOLD and not channels:
         raise BadInput("Which channels does it stop?", remedy="Mark at least one.", field="channels")
     if not evidence.strip():
@@ -42,12 +48,18 @@ async def place(
         )
     if len(evidence.strip()) > LONGEST:
         raise BadInput("The evidence is too long.", remedy=f"Give at most {LONGEST} signs.", field="evidence")
+    asked = until
     try:
-        until = end(until) if kind in OPEN_ENDED else until and meant(until)
+        until = end(until)
     except ValueError:
         raise BadInput(
             "This day is not one that can be meant.", remedy=f"Give a day from {FIRST} to {LAST}.", field="until"
         ) from None
+    last = today + MOST_OPEN
+    if kind not in OPEN_ENDED and asked and asked > last:
+        raise BadInput(
+            f"This hold has to end by {last}.", remedy="Give its last day, that one or an earlier.", field="until"
+        )
     if until is None and kind not in OPEN_ENDED:
         raise BadInput("Until when?", remedy="Give the last day of the hold.", field="until")
     if until is not None and until < today:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -13,12 +13,12 @@ from backoffice_core.audit import service as audit
 from backoffice_core.cases import service as cases
 from backoffice_core.cases.models import Case, Task, TaskDate, TaskMove, TaskRule
 from backoffice_core.cases.task_rules import BY_HAND, DATED_BY_OTHERS, NEEDS_NOTE, RESULTS, Rule, last_day_up, rule_for
-from backoffice_core.days import FIRST, LAST
 from backoffice_core.errors import BadInput, Conflict, NotAllowed, NotFound
 from backoffice_core.staff import units
 from backoffice_core.staff.models import User
 
 LONGEST_NOTE = 1000
+FURTHEST = timedelta(days=366)  # of a control date
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +117,12 @@ async def create(
 def _refuse_day(control_date: date, today: date) -> None:
     if control_date < today:
         raise BadInput("The control date is over.", remedy="Give a day from today on.", field="control_date")
-    if control_date > LAST:
+    last = today + FURTHEST
+    if control_date > last:
         raise BadInput(
-            "This day is not one that can be meant.", remedy=f"Give a day from {FIRST} to {LAST}.", field="control_date"
-        )
+            "The control date is more than a year ahead: the working calendar knows a year.",
+            remedy=f"Give a day up to {last}.", field="control_date",
+        )  # fmt: skip
 
 
 async def _refuse_unknown(s: AsyncSession, owner_id: UUID | None) -> None:

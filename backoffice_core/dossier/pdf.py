@@ -63,7 +63,7 @@ def _data(file: Dossier, w: Words, zone: ZoneInfo) -> dict[str, Any]:
     def act(move: Any) -> str:
         told = f"{w.code('task-move', move.act)} {stamp(move.at)} {name(move.by)}"
         if move.act == "HAND_OVER":
-            told += f" → {name(move.to_owner) or w.code('unit', move.to_unit)}, {w('tasks-act', n=move.id)}"
+            told += f" → {name(move.to_owner) or w.code('unit', move.to_unit)}, {w('tasks-act', n=str(move.id))}"
         return f"{told}: {move.note}" if move.note else told
 
     contact_head = [w(f"dossier-col-{n}") for n in ("when", "how", "came", "who", "law", "recording")]
@@ -93,7 +93,7 @@ def _data(file: Dossier, w: Words, zone: ZoneInfo) -> dict[str, Any]:
         for task, moves in file.tasks
     ], [22, 14, 24, 40])  # fmt: skip
     part(w("dossier-hand-overs"), [w(k) for k in ("dossier-col-when", "dossier-what", "col-state", "dossier-col-who")], [
-        [stamp(h.proposed_at), _lines(w("tasks-act", n=h.act_no), f"{unit(h.from_unit)} → {unit(h.to_unit)}", h.reason),
+        [stamp(h.proposed_at), _lines(w("cw-act", n=str(h.act_no)), f"{unit(h.from_unit)} → {unit(h.to_unit)}", h.reason),
          _lines(w.code("hand-over", h.state), stamp(h.decided_at), h.decided_why),
          _lines(name(h.proposed_by), name(h.decided_by))]
         for h in file.hand_overs

@@ -20,6 +20,7 @@ from backoffice_core.db import new_key
 from backoffice_core.loans import balances
 from backoffice_core.loans.cells import read_date, read_moment, read_money
 from backoffice_core.loans.models import Instalment, Loan, Payment
+from backoffice_core.loans.rows_in import Refusal
 from backoffice_core.loans.rules import COMPONENTS, split
 from backoffice_core.loans.table_file import BadFile, Problem, Problems, open_table
 
@@ -43,13 +44,6 @@ class PaymentRow:
     reverses: str = ""
     channel: str = ""
     parts: Mapping[str, Decimal] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    index: int
-    field: str
-    message: str
 
 
 @dataclass(slots=True)

@@ -17,6 +17,8 @@ from backoffice_core.audit import service as audit
 from backoffice_core.days import FIRST, WRONG, meant
 from backoffice_core.loans.models import Instalment, Loan
 from backoffice_core.loans.payments import AHEAD, MOST
+from backoffice_core.loans.rows_in import Refusal
+from backoffice_core.loans.rules import TOLERANCE
 
 LONGEST = 600  # instalments: fifty years by the month
 
@@ -37,25 +39,23 @@ class Schedule:
     parts: Sequence[Part]
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    index: int
-    field: str
-    message: str
-
-
 @dataclass(slots=True)
 class Taken:
-    """`new`: loans that had none; what said nothing new is in neither count. `persons`: whose schedules came."""
+    """`new`: loans that had none; what said nothing new is in neither count. `persons`: whose schedules came. `loans`: of
+    the rows that were written, with their index."""
 
     new: int = 0
     changed: int = 0
     refused: list[Refusal] = field(default_factory=list)
     persons: set[UUID] = field(default_factory=set)
+    loans: dict[UUID, int] = field(default_factory=dict)
 
 
-async def take(session: AsyncSession, rows: Sequence[Schedule], *, at: datetime, who: str) -> Taken:
-    """The caller commits, and has the days counted anew. `at` is business time. A refused row changes nothing."""
+async def take(
+    session: AsyncSession, rows: Sequence[Schedule], *, at: datetime, who: str, faults: Mapping[int, str] | None = None
+) -> Taken:
+    """The caller commits, and has the days counted anew. `at` is business time. A refused row changes nothing. `faults`: what
+    is known to be wrong with the instalments of rows, by index."""
     taken = Taken()
     query = select(Loan.contract_no, Loan.id, Loan.person_id).where(Loan.contract_no.in_([r.contract_no for r in rows]))
     found = await session.execute(query.order_by(Loan.id).with_for_update())
@@ -65,6 +65,8 @@ async def take(session: AsyncSession, rows: Sequence[Schedule], *, at: datetime,
     for index, row in enumerate(rows):
         before = known.get(loans[row.contract_no][0]) if row.contract_no in loans else None
         fault = _refusal(row, loans, before, first, at)
+        if fault is None and faults and index in faults:
+            fault = "instalments", faults[index]
         if fault is not None:
             taken.refused.append(Refusal(index, *fault))
             continue
@@ -76,6 +78,7 @@ async def take(session: AsyncSession, rows: Sequence[Schedule], *, at: datetime,
         taken.new += before is None
         taken.changed += before is not None
         taken.persons.add(person)
+        taken.loans[loan] = index
         await session.execute(delete(Instalment).where(Instalment.loan_id == loan))
         values: list[dict[str, Any]] = [
             {"loan_id": loan, "due_date": one.due_date, "amount": one.amount, "paid": one.paid, "as_at": row.as_at}
@@ -85,6 +88,16 @@ async def take(session: AsyncSession, rows: Sequence[Schedule], *, at: datetime,
     told = {"rows": len(rows), "new": taken.new, "changed": taken.changed, "refused": len(taken.refused)}
     audit.note(session, who, "SCHEDULES_TAKEN", data=told)
     return taken
+
+
+async def late_without_sum(session: AsyncSession, taken: Taken) -> dict[int, str]:
+    """Rows by which a loan is late though its balance has nothing overdue, with what is wrong, once the days are counted:
+    nobody could say what is owed, and no case would open."""
+    query = select(Loan.id, Loan.days_past_due).where(
+        Loan.id.in_(list(taken.loans)), Loan.days_past_due > 0, Loan.overdue < TOLERANCE
+    )
+    empty = "days past due, but the balance has nothing overdue: send the balance with its overdue sums first"
+    return {taken.loans[loan]: f"say {days} {empty}" for loan, days in await session.execute(query)}
 
 
 Known = set[tuple[date, Decimal, Decimal, datetime]]

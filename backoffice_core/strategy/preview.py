@@ -38,6 +38,7 @@ class Preview:
     after: Counter[tuple[int, str]] = field(default_factory=Counter)
     arms: Counter[str] = field(default_factory=Counter)
     listed: list[Touched] = field(default_factory=list)
+    taken_before: Counter[str] = field(default_factory=Counter)  # by another strategy, whose code comes first: cases
     fitting: int = 0  # cases that the list was asked for, of which it names the first `MOST`
 
 
@@ -79,6 +80,8 @@ def _add(
         seen.governed += 1
         seen.arms[rules.arm_of(version, facts.number)] += 1
         seen.steps.update(step.key for step, _ in new)
+    elif governing is not None and rules.governs(version, facts):
+        seen.taken_before[governing.strategy] += 1
     if governing is not version and before is governing:
         return
     seen.before.update((facts.stage, one) for one, _ in now)

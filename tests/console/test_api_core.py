@@ -124,6 +124,16 @@ async def test_schedules_come_in_by_rows_and_days_are_counted_by_them(console: R
         assert "contract_no, as_at, instalments" in refused[10]["remedy"]
         async with console.database.begin() as s:
             assert await s.scalar(select(Loan.days_past_due).where(Loan.contract_no == "КД-А1")) == 10
+        await post("loans", "loans", loan(now, contract_no="КД-А5", overdue_principal="0", days_past_due=0))
+        late = {**row, "contract_no": "КД-А5"}
+        none = await post("schedules", "schedules", late, row | {"contract_no": "КД-none"})
+        assert [(r["index"], r["field"]) for r in none["refused"]] == [(0, "instalments"), (1, "contract_no")]
+        assert "10 days past due, but the balance has nothing overdue" in none["refused"][0]["message"]
+        assert (none["new"], none["cases_opened"]) == (0, 0)
+        async with console.database.begin() as s:
+            assert await s.scalar(select(Loan.days_past_due).where(Loan.contract_no == "КД-А5")) == 0
+        both = await post("schedules", "schedules", late, {**row, "as_at": (now - timedelta(minutes=30)).isoformat()})
+        assert ([r["index"] for r in both["refused"]], both["changed"]) == ([0], 1), "the other row counts"
         paid = {"external_ref": "s1", "contract_no": "КД-А1", "amount": "500.00", "paid_at": now.isoformat()}
         assert (await post("payments", "payments", paid))["cases_cured"] == 1
         later = row | {
@@ -137,6 +147,25 @@ async def test_schedules_come_in_by_rows_and_days_are_counted_by_them(console: R
             assert "Input" not in told["message"] + told["remedy"], "words of the house, not of a library"
         broken = await core.post("/api/v1/schedules", content=b"{", headers={"Content-Type": "application/json"})
         assert (broken.status_code, broken.json()["message"]) == (422, "The body is no JSON.")
+
+
+async def test_a_row_that_is_no_object_is_refused_alone_and_errors_speak_the_clients_language(
+    console: RunningConsole,
+) -> None:
+    """Issue 6: a bad row holds up no other; an address that there is not is told in English, or as Accept-Language wishes."""
+    async with console.database.begin() as s:
+        await house.rules_in_force(s, console.clock)
+    async with system(console, await key_of(console)) as core:
+        taken = (await core.post("/api/v1/persons", json={"persons": [5, PERSON, None, ["a"]]})).json()
+        assert (taken["received"], taken["new"]) == (4, 1)
+        assert [(r["index"], r["field"], r["message"]) for r in taken["refused"]] == [
+            (n, "", "is no object") for n in (0, 2, 3)
+        ]
+        assert taken["refused"][0]["remedy"].startswith("Write it in braces")
+        for accept, word in (("", "There is no"), ("de, en;q=0.5", "There is no"), ("uk", "немає"), ("ru-RU", "нет")):
+            lost = await core.get("/api/v1/nope", headers={"Accept-Language": accept} if accept else {})
+            assert (lost.status_code, lost.json()["error"]) == (404, "NOT_FOUND")
+            assert word in lost.json()["message"], accept
 
 
 async def test_an_idempotency_key_gives_the_first_answer_again(console: RunningConsole) -> None:

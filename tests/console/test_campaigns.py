@@ -37,6 +37,16 @@ async def test_a_supervisor_changes_the_mode_while_it_runs(console: RunningConso
         assert (one.mode, one.priority) == ("predictive", 5)
 
 
+async def test_a_new_campaign_with_a_name_that_is_taken_is_refused_with_the_way_to_it(console: RunningConsole) -> None:
+    """TL-07: it does not open the other one as if it were new."""
+    boss = await console.logged_in("boss", "supervisor")
+    assert (await boss.send_form("/campaigns", name="spring")).headers["location"] == "/campaigns/spring"
+    for name in ("spring", " collection "):
+        taken = await boss.send_form("/campaigns", name=name)
+        assert (taken.status_code, "вже є" in taken.text) == (422, True)
+        assert f'href="/campaigns/{name.strip()}"' in taken.text
+
+
 async def test_who_may_look_may_not_change_and_agents_see_nothing(console: RunningConsole) -> None:
     admin = await console.logged_in("root", "admin")
     assert (await admin.get("/campaigns")).status_code == 200

@@ -53,6 +53,12 @@ async def test_a_hold_needs_evidence_and_an_end_stops_the_case_and_is_lifted(
     for until, evidence in (("", "letter"), ("zz", "letter"), ("2020-01-01", "letter"), ("31.12.9999", "letter"),
                             ("+30", "x" * 1001)):  # fmt: skip
         await post(boss, f"{base}/holds", 422, kind="HARDSHIP", until=until, evidence=evidence)
+    odd = await post(boss, f"{base}/holds", 422, kind="DISPUTE", until="+9999", evidence="letter")
+    assert "не далі +999" in odd
+    far = await post(boss, f"{base}/holds", 422, kind="DISPUTE", until="31.12.9999", evidence="letter")
+    assert "має скінчитися не пізніше" in far
+    ticked = await post(boss, f"{base}/holds", 422, kind="DISPUTE", until="+30", evidence="letter", channels="visit")
+    assert "Канали вибирають лише для зупинки каналів" in ticked, "what was ticked is not passed over in silence"
     await post(boss, f"{base}/holds", kind="HARDSHIP", until="+30", evidence="certificate 17")
     await post(boss, f"{base}/holds", kind="PROTECTED", until="31.12.9999", evidence="military card")
     assert await state_of(console.database, borrower) == "ON_HOLD"
@@ -91,7 +97,7 @@ async def test_only_who_has_the_case_or_works_on_all_changes_it(
     async with console.database.begin() as s:
         (given,) = (await s.scalars(select(HandOver))).all()
     await post(former, f"{base}/hand-over/{given.id}/accept", 403)  # who gives it away does not take it
-    assert "Акт 1" in (await boss.get(f"{base}/work")).text
+    assert "Акт передачі справи № 1" in (await boss.get(f"{base}/work")).text
     await post(boss, f"{base}/hand-over/{given.id}/accept", owner=str(ids["owner"]))
     assert (await former.get(f"{base}/work")).status_code == 200
     assert (await owner.get(f"{base}/work")).status_code == 200

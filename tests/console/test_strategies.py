@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from pypdf import PdfReader
 
+from backoffice_core.loans.models import Loan
 from backoffice_core.nightly import run_night
 from backoffice_core.strategy import service
 from tests import house
@@ -62,7 +63,7 @@ async def test_a_second_strategy_is_begun_and_told_whom_it_is_for(console: Runni
     """Issue 6: title and scope (stages × segment) on the page; what is refused is told at its field, as it was typed."""
     olha, _ = await drafted(console)
     for fields, words in (({"code": "a b", "title": "Суд"}, "a–z"), ({"code": "court", "title": ""}, "Потрібна назва"),
-                          ({"code": "collection", "title": "Ще одна"}, "a–z")):  # fmt: skip
+                          ({"code": "collection", "title": "Ще одна"}, "з таким кодом уже є")):  # fmt: skip
         bad = await olha.send_form("/strategies", **fields)
         assert (bad.status_code, words in bad.text, f'value="{fields["code"]}"' in bad.text) == (422, True, True), (
             fields
@@ -77,6 +78,37 @@ async def test_a_second_strategy_is_begun_and_told_whom_it_is_for(console: Runni
         one = await service.find(s, "court", 1)
         assert (one.title, one.content["scope"]) == ("Суд і виконання", {"stage": [5, 6], "product": ["CASH"]})
     assert "Етап 5, 6 · Продукт CASH" in (await olha.get("/strategies")).text
+    async with console.database.begin() as s:
+        one = await house.borrower(s, console.clock)
+        (await s.get_one(Loan, one.loan.id)).product = "CASH"
+    for field, value, known in (
+        ("product", "CASHH", "Відомі: CASH"),
+        ("currency", "UAX", "UAH"),
+        ("language", "xx", "uk"),
+    ):
+        asked = {"title": "Суд", field: value}
+        for path, more in (("scope", {}), ("segment", {"name": "some"})):
+            strange = await olha.send_form(f"/strategies/court/1/{path}", **asked | more)
+            assert (strange.status_code, f"«{value}» немає" in strange.text, known in strange.text) == (422, True, True)
+            assert f'name="{field}" value="{value}"' in strange.text
+
+
+async def test_a_preview_says_which_strategy_takes_its_cases_first(console: RunningConsole) -> None:
+    """Issue 6: whom a change would touch is shown before it is live, and whom another strategy takes before it."""
+    olha, _ = await drafted(console)
+    now, today = console.clock.now(), console.clock.today()
+    async with console.database.begin() as s:
+        await house.rules_in_force(s, console.clock)
+        await house.borrower(s, console.clock)
+        step = [{"key": "s1", "kind": "LETTER", "stage": 1, "day": 0}]
+        await service.draft(s, "all", {"steps": step}, who="os:a", at=now, title="Для всіх")
+        await service.submit(s, "all", 1, who="os:a", at=now)
+        await service.approve(s, "all", 1, who="os:b", at=now, today=today, live_from=today)
+        await service.draft(s, "zz", {"steps": step}, who="os:a", at=now, title="Остання")
+    page = (await olha.get("/strategies/zz/1/preview")).text
+    assert 'id="taken-before-all"' in page
+    assert "раніше бере стратегія «Для всіх» (all): 1." in page
+    assert "taken-before" not in (await olha.get("/strategies/all/1/preview")).text
 
 
 async def test_the_editor_may_not_approve_his_own(console: RunningConsole) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import select, update
 
 from backoffice_core.cases import service as cases
 from backoffice_core.cases import tasks
-from backoffice_core.cases.models import Case, Task
+from backoffice_core.cases.models import Case, Task, TaskMove
 from backoffice_core.staff.models import User
 from tests import house
 from tests.console.conftest import RunningConsole
@@ -101,6 +101,27 @@ async def test_cc05_a_task_by_hand_in_a_case(console: RunningConsole) -> None:
     ]
 
 
+async def test_what_the_program_writes_beside_a_task_speaks_the_readers_language(console: RunningConsole) -> None:
+    """FL-19: a note that came with the shipped strategy is in his words; a number of an act has no sign of thousands."""
+    async with console.database.begin() as s:
+        borrower = await house.borrower(s, console.clock)
+        data = {"note": "Лист-повідомлення про прострочення"}
+        key = await cases.raise_task(
+            s, borrower.case.id, "LETTER", console.clock.today(), data=data, owned=False, at=console.clock.now()
+        )
+        task = await s.get_one(Task, key)
+        s.add(
+            TaskMove(
+                id=12345, task_id=task.id, at=console.clock.now(), by=None, act="HAND_OVER", to_unit="letters", note="x"
+            )
+        )  # fmt: skip
+    boss = await console.logged_in("boss", "manager")
+    await boss.send_form("/language", lang="en")
+    page = (await boss.get(f"/tasks?list=all&task={key}")).text
+    assert "Letter: the loan is overdue" in page
+    assert "Task hand-over No. 12345" in page
+
+
 async def test_a_control_date_is_moved_with_a_reason_by_who_may(console: RunningConsole) -> None:
     """Issue 6, work lists: the date moves with its reason, once; a late task only the head moves; history and list keep it."""
     task, case = await a_task(console)
@@ -110,7 +131,8 @@ async def test_a_control_date_is_moved_with_a_reason_by_who_may(console: Running
     await in_unit(console, "anna", "letters")
     to, today = f"/tasks/{task.id}/date?list=unit", console.clock.today()
     for fields in ({"control_date": "+3", "note": ""}, {"control_date": "учора", "note": "x"},
-                   {"control_date": "01.01.2020", "note": "x"}, {"control_date": "+0", "note": "x"}):  # fmt: skip
+                   {"control_date": "01.01.2020", "note": "x"},
+                   {"control_date": f"01.01.{today.year + 2}", "note": "x"}, {"control_date": "+0", "note": "x"}):  # fmt: skip
         bad = await agent.send_form(to, **fields)
         assert bad.status_code == 422, fields
         assert f'value="{fields["control_date"]}"' in bad.text

@@ -36,7 +36,7 @@ class ContactRow(BaseModel):
 class Contacts(BaseModel):
     model_config = ConfigDict(extra="forbid")
     source: str = Field(description="as set up by `backoffice contacts source`")
-    contacts: list[dict[str, Any]] = Field(
+    contacts: list[Any] = Field(
         max_length=MOST, description="rows as ContactRow; may be empty: there was nothing",
         json_schema_extra={"items": {"$ref": "#/components/schemas/ContactRow"}},
     )  # fmt: skip
@@ -69,7 +69,7 @@ async def _take(work: ClientWork, body: Contacts) -> ContactsTaken:
     settings, zone = work.console.settings, work.console.clock.zone
     source = await elsewhere.find_source(work.s, body.source)
 
-    def read(raw: dict[str, Any]) -> Any:
+    def read(raw: Any) -> Any:
         if found := unstorable(raw):
             raise ValueError(UNSTORABLE, found)
         try:

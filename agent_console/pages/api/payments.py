@@ -37,7 +37,7 @@ class PaymentIn(BaseModel):
 
 class PaymentsIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
-    payments: list[dict[str, Any]] = rows_of(PaymentIn)
+    payments: list[Any] = rows_of(PaymentIn)
 
 
 class PaymentsTaken(BaseModel):

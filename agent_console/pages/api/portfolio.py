@@ -87,17 +87,17 @@ class LoanIn(_Owed):
 
 class Persons(BaseModel):
     model_config = ConfigDict(extra="forbid")
-    persons: list[dict[str, Any]] = rows_of(PersonIn)
+    persons: list[Any] = rows_of(PersonIn)
 
 
 class Loans(BaseModel):
     model_config = ConfigDict(extra="forbid")
-    loans: list[dict[str, Any]] = rows_of(LoanIn)
+    loans: list[Any] = rows_of(LoanIn)
 
 
 class Balances(BaseModel):
     model_config = ConfigDict(extra="forbid")
-    balances: list[dict[str, Any]] = rows_of(BalanceIn)
+    balances: list[Any] = rows_of(BalanceIn)
 
 
 class PersonsTaken(BaseModel):

@@ -21,7 +21,7 @@ def rows_of(kind: type[BaseModel]) -> Any:
     )  # fmt: skip
 
 
-def read(rows: Sequence[Mapping[str, Any]], kind: type[Row]) -> tuple[list[Row], list[int], list[Refusal]]:
+def read(rows: Sequence[Any], kind: type[Row]) -> tuple[list[Row], list[int], list[Refusal]]:
     """The good rows, the index that each had, and what is no row of this kind at all."""
     good, where, refused = [], [], []
     for index, raw in enumerate(rows):

@@ -10,7 +10,6 @@ from agent_console.pages.api.access import ClientWork, Refusal, client, new_rout
 from agent_console.pages.api.rows import joined, read, rows_of
 from backoffice_core import money_in
 from backoffice_core.events import QueueChanged
-from backoffice_core.loans import schedules
 from backoffice_core.loans.schedules import LONGEST, Part, Schedule
 
 router = new_router()
@@ -35,7 +34,7 @@ class ScheduleIn(BaseModel):
 
 class SchedulesIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
-    schedules: list[dict[str, Any]] = rows_of(ScheduleIn)
+    schedules: list[Any] = rows_of(ScheduleIn)
 
 
 class SchedulesTaken(BaseModel):
@@ -52,7 +51,10 @@ class SchedulesTaken(BaseModel):
 
 @router.post("/schedules")
 async def post_schedules(work: SchedulesClient, body: SchedulesIn) -> SchedulesTaken:
-    """Schedules of known loans, one row a loan. Days past due, stages, cases and the queue follow in the same moment."""
+    """Schedules of known loans, one row a loan. Days past due, stages, cases and the queue follow in the same moment.
+
+    One by which a loan is late while its balance has nothing overdue is refused: send the balance first.
+    """
 
     async def do() -> SchedulesTaken:
         return await _take(work, body)
@@ -70,9 +72,8 @@ async def _take(work: ClientWork, body: SchedulesIn) -> SchedulesTaken:
         )
         for one in good
     ]  # fmt: skip
-    taken = await schedules.take(work.s, rows, at=work.now, who=work.who)
-    counts = await money_in.follow(
-        work.s, taken.persons, work.console.settings, at=work.now, today=clock.today(), zone=clock.zone, why="SCHEDULE"
+    taken, counts = await money_in.take_schedules(
+        work.s, rows, work.console.settings, at=work.now, today=clock.today(), zone=clock.zone, who=work.who
     )
     if taken.persons:
         work.news.append(QueueChanged())

@@ -36,7 +36,7 @@ class StopRow(BaseModel):
 
 class Stops(BaseModel):
     model_config = ConfigDict(extra="forbid")
-    entries: list[dict[str, Any]] = rows_of(StopRow)
+    entries: list[Any] = rows_of(StopRow)
 
 
 class StopUnknown(BaseModel):

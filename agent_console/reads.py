@@ -15,7 +15,7 @@ from backoffice_core.call_centre.models import CallAttempt, CallTask, Recording
 from backoffice_core.cases.models import Case, HandOver, Hold, Task
 from backoffice_core.collection.models import Promise, StageMove
 from backoffice_core.loans.models import Loan, Payment
-from backoffice_core.loans.service import spoken_of
+from backoffice_core.loans.service import of_branch, spoken_of
 from backoffice_core.staff.models import AccessEntry, Unit, User
 
 _TIME_IN_STATES = text(
@@ -136,8 +136,7 @@ async def case_file(s: AsyncSession, number: int, user: User, *, any_case: bool)
     is unconfirmed: what may not be said is not handed out by another door."""
     query = select(Case, Person, User.full_name).join(Person, Person.id == Case.person_id)
     query = query.outerjoin(User, User.id == Case.owner_id).where(Case.number == number)
-    if user.branch:  # the borrower has a loan there (CP-05)
-        query = query.where(exists().where(Loan.person_id == Case.person_id, Loan.branch == user.branch))
+    query = query.where(of_branch(Case.person_id, user.branch))
     if not any_case:
         own = (CallAttempt.case_id == Case.id, CallAttempt.agent_id == user.id)
         query = query.where(
@@ -196,14 +195,16 @@ async def recording(s: AsyncSession, call_id: UUID, user: User, *, any_call: boo
 PAGE = 50
 
 
-async def queue_rows(s: AsyncSession, day: date, after: int = 0) -> list[tuple[CallTask, Case, Person, ContactPoint]]:
+async def queue_rows(
+    s: AsyncSession, day: date, after: int = 0, *, branch: str = ""
+) -> list[tuple[CallTask, Case, Person, ContactPoint]]:
     """Tasks in their order, after this position; one more than a page tells that there is more."""
     query = (
         select(CallTask, Case, Person, ContactPoint)
         .join(Case, Case.id == CallTask.case_id)
         .join(Person, Person.id == CallTask.person_id)
         .join(ContactPoint, ContactPoint.id == CallTask.contact_point_id)
-        .where(CallTask.business_date == day, CallTask.position > after)
+        .where(CallTask.business_date == day, CallTask.position > after, of_branch(CallTask.person_id, branch))
         .order_by(CallTask.position)
         .limit(PAGE + 1)
     )

@@ -7,6 +7,7 @@ from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from fastapi import Request
@@ -80,6 +81,7 @@ def environment() -> Environment:
     env.filters["stamp"] = lambda at: int(at.timestamp() * 1000)
     env.filters["decimal"] = Decimal
     env.filters["isodate"] = date.fromisoformat
+    env.filters["uuid"] = UUID
     return env
 
 

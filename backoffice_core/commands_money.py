@@ -12,11 +12,13 @@ import typer
 
 from backoffice_core.collection.rules import Band
 from backoffice_core.command_line import House, Json, run, say, say_json, table
+from backoffice_core.commands_orders import order
 from backoffice_core.errors import BadInput
 from backoffice_core.events import QueueChanged
 
 bands = typer.Typer(no_args_is_help=True, help="Stages and buckets by days past due, in dated versions.")
 payments = typer.Typer(no_args_is_help=True, help="Payments and schedules from the bank's files.")
+payments.add_typer(order, name="order")
 
 
 @payments.command("import")

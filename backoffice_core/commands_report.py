@@ -21,7 +21,7 @@ First = Annotated[str, typer.Option("--from", metavar="YYYY-MM-DD", help="the fi
 
 
 def report(
-    name: Annotated[str, typer.Argument(help="portfolio, rolls, promises, arms, steps, load, calls")],
+    name: Annotated[str, typer.Argument(help="which: portfolio, rolls, calls …; a wrong one names all")],
     as_at: Day = "",
     begins: First = "",
     by: Annotated[str, typer.Option(help="what is counted by, as bucket, stage, branch, product, owner, person")] = "",
@@ -75,9 +75,17 @@ async def _figures(s: Any, family: Any, question: Any) -> dict[str, Any]:
 
     made, compared = await service.ask(s, question)
     names = [one.name for one in family.figures if one.name not in family.hidden]
-    lines = [[x.key, x.currency, *(x.values[n] for n in names)] for x in made.lines]
-    lines += [["=", x.currency, *(x.values[n] for n in names)] for x in made.totals]
-    found = _said(question, [question.by, "currency", *names], lines)
+
+    def values(key: str, line: Any) -> list[Any]:
+        return [
+            key,
+            line.currency,
+            *(line.values[n] for n in names),
+            *(one.rounded(line.values) for one in family.rates),
+        ]
+
+    lines = [values(x.key, x) for x in made.lines] + [values("=", x) for x in made.totals]
+    found = _said(question, [question.by, "currency", *names, *(one.name for one in family.rates)], lines)
     return found | ({"compared": [asdict(one) for one in compared]} if compared else {})
 
 

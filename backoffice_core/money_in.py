@@ -44,7 +44,7 @@ async def take(
     by: str,
 ) -> MoneyIn:
     """The caller commits, and publishes QueueChanged when `cases` is not empty. `at`: business time, `zone`: the bank's."""
-    posted = await payments.post(session, rows, at=at, by=by)
+    posted = await payments.post(session, rows, at=at, by=by, zone=zone)
     done = MoneyIn(posted)
     if not posted.new:
         return done

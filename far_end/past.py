@@ -14,45 +14,36 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core import money_in
-from backoffice_core.borrowers.models import ContactPoint, Person
-from backoffice_core.call_centre.calls.settling import write_history
-from backoffice_core.call_centre.models import CallAttempt
-from backoffice_core.call_centre.rules import OUTCOMES
-from backoffice_core.cases import service as cases
+from backoffice_core.borrowers.models import Person
 from backoffice_core.cases import tasks
 from backoffice_core.cases.models import Case, Task
 from backoffice_core.clock import Clock
 from backoffice_core.collection import service as collection
 from backoffice_core.compliance import elsewhere
 from backoffice_core.config import Settings
-from backoffice_core.db import Database, new_key
+from backoffice_core.db import Database
 from backoffice_core.loans.payments import PaymentRow
 from backoffice_core.loans.portfolio import import_file
 from backoffice_core.nightly import STEPS, Night
 from backoffice_core.staff.models import User
 from backoffice_core.strategy import service as strategies
 from backoffice_core.strategy.models import StepDue, StrategyVersion
+from far_end.past_talks import Talks
 from far_end.portfolio import COLUMNS
 
-BACK = (30, 19, 8)  # days before today on which a night is lived; a night makes up for seven days
-LEFT_OUT = frozenset({"learn_chances", "build_queue"})  # no queue dialed these calls
+BACK = (30, 24, 18, 12, 6, 1)  # days before today on which a night is lived; a night makes up for seven days
+LEFT_OUT = frozenset({"learn_chances", "build_queue"})  # its calls are those of past_talks
 GATEWAYS = {
     "SMS": ("sms-gateway", "sms"),
     "LETTER": ("post", "letter"),
 }  # kind of step: source of contacts, its channel
-PROMISES, PAYERS, CLOSED = 20, 10, 20  # a night: people who promise, who pay unasked, tasks that are done
-CALLS = 60  # a day, beside those of the promises: telephony result, outcome of a talk, weight
-CAME_OF_IT = (
-    ("NO_ANSWER", "", 30), ("BUSY", "", 8), ("ANSWERED_MACHINE", "", 6),
-    ("ANSWERED_HUMAN", "REFUSE", 5), ("ANSWERED_HUMAN", "LEFT_MSG_3P", 7), ("ANSWERED_HUMAN", "HANGUP", 6),
-    ("ANSWERED_HUMAN", "PAID_CLAIM", 3),
-)  # fmt: skip
+PROMISES, PAYERS = 12, 6  # a night: people who promise, who pay unasked
+CLOSED = 0.7  # of the open tasks, a night
+ACTS = 3  # cases that go to others
 ARMS = [{"code": "champion", "share": 60}, {"code": "challenger", "share": 40}]
 SOONER = {
     "key": "c1",
@@ -79,6 +70,10 @@ class Past:
     dice: random.Random
     rows: list[dict[str, str]] = field(default_factory=list)
     paid: dict[str, Decimal] = field(default_factory=dict)
+    talks: Talks = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.talks = Talks(self.people, self.dice, self.clock.zone, self.clock.offset)
 
     async def live(self, told: Told) -> None:
         """Raises whatever the product raises."""
@@ -89,7 +84,9 @@ class Past:
             await self._strategy(days[0])
         for n, day in enumerate(days, 1):
             with told(f"the past: list, night and deeds of {day} ({n} of {len(days)})"):
-                await self._day(day)
+                await self._day(day, ([*days, self.clock.today()])[n])
+        async with self.database.begin() as s:
+            self.talks.desks(s)
         self._write(0, self.file)
 
     # --- lists ---------------------------------------------------------------------------------------------------
@@ -131,7 +128,7 @@ class Past:
             for source, channel in GATEWAYS.values():
                 await elsewhere.set_source(s, source, channel=channel, every_minutes=0, now=at, by="demo")
 
-    async def _day(self, day: date) -> None:
+    async def _day(self, day: date, following: date) -> None:
         back = (self.clock.today() - day).days
         listed = self.file.with_name("past.csv")
         self._write(back, listed)
@@ -144,66 +141,34 @@ class Past:
                 async with self.database.begin() as s:
                     await step(s, Night(day, clock.now(), clock, self.settings, lambda done, total: None))
         await self._contacts(day)
-        await self._calls(day)
+        async with self.database.begin() as s:
+            await self.talks.call(s, day, following)
         await self._work(day)
         await self._money(day)
+        async with self.database.begin() as s:
+            await self.talks.complained(s, self._at(day, 17))
+            if following == self.clock.today():
+                await self.talks.acted(s, day, self._at(day, 12), ACTS)
 
     async def _contacts(self, day: date) -> None:
-        """What the bank's own gateway and post office have sent of what was due."""
+        """What the bank's own gateway and post office have sent of what was due, each within its days."""
         at = self._at(day, 11)
         for kind, (name, _) in GATEWAYS.items():
             async with self.database.begin() as s:
-                waits = select(StepDue.id, Person.external_ref).join(Person, Person.id == StepDue.person_id)
+                waits = select(StepDue.id, Person.external_ref, StepDue.due_date).join(
+                    Person, Person.id == StepDue.person_id
+                )
                 waits = waits.where(StepDue.kind == kind, StepDue.done_on.is_(None), StepDue.skipped_on.is_(None))
                 due = [row for row in await s.execute(waits.order_by(StepDue.id)) if self.dice.random() < 0.85]
                 source = await elsewhere.find_source(s, name)
                 rows = [
                     elsewhere.read_row(
-                        {"external_id": str(key), "at": at.isoformat(), "person_ref": ref, "result": "delivered"},
+                        {"external_id": str(key), "at": self._at(on, 11).isoformat(), "person_ref": ref, "result": "delivered"},
                         source, country=self.settings.jurisdiction, zone=self.clock.zone, now=at + timedelta(hours=1),
                     )
-                    for key, ref in due
+                    for key, ref, on in due
                 ]  # fmt: skip
                 await elsewhere.feed(s, source, rows, who="os:demo", covered_to=at)
-
-    async def _calls(self, day: date) -> None:
-        """Calls without a promise, from 10:00 to 17:00."""
-        async with self.database.begin() as s:
-            query = select(Case.id).where(Case.state == "ACTIVE").order_by(Case.number)
-            found = list(await s.scalars(query))
-            weights = [weight for _, _, weight in CAME_OF_IT]
-            for case_id in self.dice.sample(found, min(CALLS, len(found))):
-                result, outcome, _ = self.dice.choices(CAME_OF_IT, weights)[0]
-                at = self._at(day, 10) + timedelta(seconds=self.dice.randrange(7 * 3600))
-                await self._call(s, case_id, at, result, outcome)
-
-    async def _call(self, s: AsyncSession, case_id: UUID, at: datetime, result: str, outcome: str) -> UUID | None:
-        """A call that is over, with its lines in the case's history. None for a case without a number."""
-        query = select(ContactPoint).join(Case, Case.person_id == ContactPoint.person_id).where(Case.id == case_id)
-        point = await s.scalar(query.order_by(ContactPoint.rank, ContactPoint.id).limit(1))
-        if point is None:
-            return None
-        wall, seconds = at - self.clock.offset, self.dice.randrange(20, 240) if outcome else 0
-        human, agent = result == "ANSWERED_HUMAN", self.dice.choice(self.people).id if outcome else None
-        rang = wall + timedelta(seconds=2)
-        answered = rang + timedelta(seconds=self.dice.randrange(4, 20)) if human else None
-        ended = (answered or rang + timedelta(seconds=25)) + timedelta(seconds=seconds)
-        rpc = bool(outcome) and OUTCOMES[outcome].rpc
-        call = CallAttempt(
-            id=new_key(), case_id=case_id, person_id=point.person_id, contact_point_id=point.id, number=point.value,
-            campaign="collection", purpose="collection", trunk="demo", caller_id="", language="uk", fence=0, state="ENDED",
-            business_at=at, claimed_at=wall, ringing_at=rang, answered_at=answered, bridged_at=answered if outcome else None,
-            ended_at=ended, agent_id=agent, result=result, outcome=outcome or None,
-            outcome_at=ended + timedelta(seconds=15) if outcome else None,
-            identity_confirmed_at=answered if rpc else None,
-        )  # fmt: skip
-        s.add(call)
-        await s.flush()
-        await write_history(s, call, seconds=seconds)
-        if outcome:
-            data = {"outcome": outcome, "rpc": rpc, "note": "", "task": "", "control_date": None}
-            await cases.add_event(s, case_id, "outcome", at, agent, call.id, data)
-        return call.id
 
     async def _work(self, day: date) -> None:
         at = self._at(day, 15)
@@ -212,7 +177,7 @@ class Past:
                 Task.state == "OPEN", Task.kind.in_(("CALL", "VISIT", "SPECIALIST", "HAND_OVER"))
             )
             found = list(await s.scalars(waits.order_by(Task.control_date, Task.id)))
-            for task in self.dice.sample(found, min(CLOSED, len(found))):
+            for task in self.dice.sample(found, int(CLOSED * len(found))):
                 who = tasks.Actor(self.dice.choice(self.people).id, "", any_task=True)
                 await tasks.close(s, task, who, result=self.dice.choice(("DONE", "DONE", "NOT_REACHED")), at=at)
 
@@ -230,14 +195,14 @@ class Past:
         chosen = self.dice.sample(alone, min(PROMISES + PAYERS, len(alone)))
         pay = chosen[PROMISES:]
         async with self.database.begin() as s:
-            query = select(Person.external_ref, Case.id).join(Case, Case.person_id == Person.id)
+            query = select(Person.external_ref, Case.id, Person.id).join(Case, Case.person_id == Person.id)
             cases = await s.execute(query.where(Case.state == "ACTIVE", Person.external_ref.in_(chosen[:PROMISES])))
-            for n, (ref, case_id) in enumerate(sorted((ref, key) for ref, key in cases)):
-                row, at = by_person[ref][0], self._at(day, 14)
-                call_id = await self._call(s, case_id, at, "ANSWERED_HUMAN", "PTP_FULL")
+            for n, (ref, case_id, person_id) in enumerate(sorted((a, b, c) for a, b, c in cases)):
+                row = by_person[ref][0]
+                call_id, by = await self.talks.promised(s, case_id, person_id, self._at(day, 14))
                 await collection.make_promise(
                     s, case_id, amount=overdue[row["contract_no"]], currency=row["currency"], due_date=day + timedelta(days=5),
-                    at=at, by=self.dice.choice(self.people).id, call_id=call_id,
+                    at=self._at(day, 14), by=by, call_id=call_id,
                 )  # fmt: skip
                 pay += [ref] if n % 2 else []
         rows = []

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import HTMLResponse
 
-from agent_console.deps import QueueWork, Work
+from agent_console.deps import AbandonedWork, Work
 from agent_console.view import page
 from backoffice_core import sheets
 from backoffice_core.call_centre.calls import abandoned
@@ -31,7 +31,7 @@ async def _rows(work: Work, days: int) -> list[AbandonedCall]:
 
 
 @router.get("")
-async def abandoned_calls(work: QueueWork, days: Days = 1) -> HTMLResponse:
+async def abandoned_calls(work: AbandonedWork, days: Days = 1) -> HTMLResponse:
     rows = await _rows(work, days)
     start, end = work.console.clock.day_bounds(work.console.clock.today())
     heard = await machines.accounts(work.s, start - timedelta(days=days - 1), end)
@@ -42,7 +42,7 @@ async def abandoned_calls(work: QueueWork, days: Days = 1) -> HTMLResponse:
 
 
 @router.get(".csv")
-async def export(work: QueueWork, days: Days = 30) -> Response:
+async def export(work: AbandonedWork, days: Days = 30) -> Response:
     """The list for the bank's records, times in UTC. Who took it stands in the journal."""
     rows = await _rows(work, days)
     note_access(work.s, work.user.id, "ABANDONED_EXPORTED", work.wall, rows=len(rows), days=days)

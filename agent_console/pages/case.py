@@ -17,9 +17,10 @@ from agent_console.forms import Typed, typed_result
 from agent_console.view import page
 from backoffice_core.call_centre.calls.history import history
 from backoffice_core.call_centre.desks import desk, preview, wrap_up
+from backoffice_core.call_centre.models import CallAttempt
 from backoffice_core.call_centre.rules import outcomes_of
 from backoffice_core.cases.task_rules import BY_HAND
-from backoffice_core.errors import BadInput
+from backoffice_core.errors import BadInput, NotFound
 from backoffice_core.events import CallChanged
 from backoffice_core.staff import units
 from backoffice_core.staff.service import note_access
@@ -89,6 +90,9 @@ async def complete(
     file = await reads.case_file(work.s, number, work.user, any_case=True)
     if file is None:
         raise await case_refused(work, number)
+    call = await work.s.get(CallAttempt, call_id)
+    if call is None or call.case_id != file.case.id:  # a right to one case opens no call of another
+        raise NotFound
     zone = ZoneInfo(file.person.time_zone) if file.person.time_zone else None
     typed = typed_result(
         work, outcome=outcome, amount=amount, due_date=due_date, call_back_at=call_back_at, note=note, zone=zone

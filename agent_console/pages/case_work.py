@@ -23,7 +23,7 @@ from backoffice_core import money_in
 from backoffice_core.cases import holds
 from backoffice_core.cases.models import HandOver, Hold
 from backoffice_core.cases.rules import CHANNELS_BY_HAND, HOLD_STOPS, LIFTED_BY_PLAN, WAITS_WITH
-from backoffice_core.collection import corrections, court, hand_over, plans
+from backoffice_core.collection import complaints, corrections, court, hand_over, late, plans
 from backoffice_core.collection.models import BalanceCorrection, PaymentPlan
 from backoffice_core.compliance import consents
 from backoffice_core.errors import BadInput, Conflict, NotAllowed, NotFound
@@ -79,10 +79,13 @@ async def _page(
         people=await units.people(work.s), units={u.code: u.name for u in await units.listed(work.s) if u.active},
         sums=corrections.SUMS, court_act=court.possible(file.case), said=await consents.of_person(work.s, file.person.id),
         purposes=consents.KINDS, contacts=consents.CHANNELS, ways=consents.WAYS,
+        late_acts=await late.of_case(work.s, file.case.id),
+        late_kinds=late.KINDS, late_possible=late.possible(file.case), complaint=complaints,
+        complaints=await complaints.of_case(work.s, file.case.id),
     )  # fmt: skip
 
 
-async def _do(
+async def act_on(
     work: Work, number: int, form: str, act: str, deed: Do, *, may: Callable[[CaseFile], Awaitable[bool]] | None = None
 ) -> Response:
     """One act: right, deed, journal; a refused form comes back as it was typed (422, 409)."""
@@ -108,7 +111,7 @@ async def _do(
     return RedirectResponse(f"/case/{number}/work#{form.partition('-')[0]}", 303)
 
 
-def _day(work: Work, typed: dict[str, str], field: str, *, endless: bool = False) -> date | None:
+def day_of(work: Work, typed: dict[str, str], field: str, *, endless: bool = False) -> date | None:
     """`endless`: a day that nobody can mean is for the deed to judge. Raises BadInput."""
     try:
         return (forms.any_day if endless else forms.day)(typed.get(field, ""), work.console.clock.today())
@@ -117,7 +120,7 @@ def _day(work: Work, typed: dict[str, str], field: str, *, endless: bool = False
         raise BadInput("This is no date.", remedy=remedy, field=field) from None
 
 
-def _money(typed: dict[str, str], field: str) -> Decimal:
+def money_of(typed: dict[str, str], field: str) -> Decimal:
     """Nought for a blank. Raises BadInput."""
     try:
         return forms.money(typed.get(field, "")) or Decimal(0)
@@ -141,23 +144,23 @@ async def place_hold(work: CaseWork, number: int) -> Response:
     async def deed(file: CaseFile, typed: dict[str, str]) -> None:
         await holds.place(
             work.s, file.case.id, typed.get("kind", ""), evidence=typed.get("evidence", ""),
-            until=_day(work, typed, "until", endless=True), today=work.console.clock.today(), at=work.now, by=work.user.id,
+            until=day_of(work, typed, "until", endless=True), today=work.console.clock.today(), at=work.now, by=work.user.id,
             channels=[one for one in typed.get("channels", "").split(",") if one],
         )  # fmt: skip
 
-    return await _do(work, number, "holds", "HOLD_PLACED", deed)
+    return await act_on(work, number, "holds", "HOLD_PLACED", deed)
 
 
 @router.post("/holds/{hold_id}/lift")
 async def lift_hold(work: CaseWork, number: int, hold_id: UUID) -> Response:
     async def deed(file: CaseFile, typed: dict[str, str]) -> None:
-        await _of(work, Hold, hold_id, file)
+        await thing_of(work, Hold, hold_id, file)
         await holds.lift(work.s, hold_id, why=typed.get("why", "")[:1000], at=work.now, by=work.user.id)
 
-    return await _do(work, number, "holds-lift", "HOLD_LIFTED", deed)
+    return await act_on(work, number, "holds-lift", "HOLD_LIFTED", deed)
 
 
-async def _of(work: Work, kind: Any, key: UUID, file: CaseFile) -> Any:
+async def thing_of(work: Work, kind: Any, key: UUID, file: CaseFile) -> Any:
     """A thing of this case. Raises NotFound for another's: a right to one case opens no other."""
     found = await work.s.get(kind, key)
     if found is None or found.case_id != file.case.id:
@@ -171,7 +174,7 @@ async def _of(work: Work, kind: Any, key: UUID, file: CaseFile) -> Any:
 @router.post("/consents")
 async def record_consent(work: CaseWork, number: int) -> Response:
     async def deed(file: CaseFile, typed: dict[str, str]) -> None:
-        given = _day(work, typed, "given_at")
+        given = day_of(work, typed, "given_at")
         if given is None:
             raise BadInput("When was it given?", remedy="Give its date.", field="given_at")
         numbers = {"", *(one.value for one in file.phones)}
@@ -180,13 +183,13 @@ async def record_consent(work: CaseWork, number: int) -> Response:
         said = consents.Given(
             purpose=typed.get("purpose", ""), channel=typed.get("channel", ""), number=typed.get("number", ""),
             given_at=datetime.combine(given, time(), work.console.clock.zone), how=typed.get("how", ""),
-            evidence=typed.get("evidence", ""), until=_day(work, typed, "until"),
+            evidence=typed.get("evidence", ""), until=day_of(work, typed, "until"),
         )  # fmt: skip
         await consents.record(
             work.s, file.person.id, said, now=work.now, source=consents.CONSOLE, who=f"user:{work.user.id}"
         )
 
-    return await _do(work, number, "consents", "CONSENT_RECORDED", deed)
+    return await act_on(work, number, "consents", "CONSENT_RECORDED", deed)
 
 
 @router.post("/consents/{consent_id}/withdraw")
@@ -196,7 +199,7 @@ async def withdraw_consent(work: CaseWork, number: int, consent_id: UUID) -> Res
             raise NotFound
         await consents.withdraw(work.s, consent_id, why=typed.get("why", ""), now=work.now, who=f"user:{work.user.id}")
 
-    return await _do(work, number, "consents-withdraw", "CONSENT_WITHDRAWN", deed)
+    return await act_on(work, number, "consents-withdraw", "CONSENT_WITHDRAWN", deed)
 
 
 # --- plans ---------------------------------------------------------------------------------------------------------
@@ -206,8 +209,8 @@ async def withdraw_consent(work: CaseWork, number: int, consent_id: UUID) -> Res
 async def propose_plan(work: CaseWork, number: int) -> Response:
     async def deed(file: CaseFile, typed: dict[str, str]) -> None:
         first, total, count = (
-            _day(work, typed, "due_date"),
-            _money(typed, "amount"),
+            day_of(work, typed, "due_date"),
+            money_of(typed, "amount"),
             _whole(typed, "n", MOST_INSTALMENTS),
         )
         if first is None:
@@ -219,7 +222,7 @@ async def propose_plan(work: CaseWork, number: int) -> Response:
             today=work.console.clock.today(), by=work.user.id, reason=typed.get("reason", "")[:1000],
         )  # fmt: skip
 
-    return await _do(work, number, "plans", "PLAN_PROPOSED", deed)
+    return await act_on(work, number, "plans", "PLAN_PROPOSED", deed)
 
 
 def _monthly(total: Decimal, first: date, count: int) -> list[tuple[date, Decimal]]:
@@ -237,25 +240,25 @@ def _same_day(first: date, months: int) -> date:
 @router.post("/plans/{plan_id}/approve")
 async def approve_plan(work: CaseWork, number: int, plan_id: UUID) -> Response:
     async def deed(file: CaseFile, typed: dict[str, str]) -> None:
-        await _of(work, PaymentPlan, plan_id, file)
+        await thing_of(work, PaymentPlan, plan_id, file)
         await plans.approve(work.s, plan_id, at=work.now, by=work.user.id)
 
-    return await _do(work, number, "plans-decide", "PLAN_APPROVED", deed, may=_decides(work))
+    return await act_on(work, number, "plans-decide", "PLAN_APPROVED", deed, may=decides(work))
 
 
 @router.post("/plans/{plan_id}/cancel")
 async def cancel_plan(work: CaseWork, number: int, plan_id: UUID) -> Response:
     async def deed(file: CaseFile, typed: dict[str, str]) -> None:
-        await _of(work, PaymentPlan, plan_id, file)
+        await thing_of(work, PaymentPlan, plan_id, file)
         why = typed.get("why", "").strip()[:1000]
         if not why:
             raise BadInput("Why is the plan ended?", remedy="Give a reason; the history keeps it.", field="why")
         await plans.cancel(work.s, plan_id, at=work.now, by=work.user.id, reason=why)
 
-    return await _do(work, number, "plans-decide", "PLAN_CANCELLED", deed)
+    return await act_on(work, number, "plans-decide", "PLAN_CANCELLED", deed)
 
 
-def _decides(work: Work) -> Callable[[CaseFile], Awaitable[bool]]:
+def decides(work: Work) -> Callable[[CaseFile], Awaitable[bool]]:
     async def may(_: CaseFile) -> bool:
         return work.may("case_work")
 
@@ -277,12 +280,12 @@ async def propose_hand_over(work: CaseWork, number: int) -> Response:
             raise BadInput("To which unit?", remedy="Name another than the one that has the case.", field="to_unit")
         await hand_over.propose(work.s, file.case.id, to_unit=to_unit, at=work.now, by=work.user.id, reason=reason)
 
-    return await _do(work, number, "hand_over", "HAND_OVER_PROPOSED", deed)
+    return await act_on(work, number, "hand_over", "HAND_OVER_PROPOSED", deed)
 
 
 def _receives(work: Work, given_id: UUID) -> Callable[[CaseFile], Awaitable[bool]]:
     async def may(file: CaseFile) -> bool:
-        return _may_accept(work, await _of(work, HandOver, given_id, file))
+        return _may_accept(work, await thing_of(work, HandOver, given_id, file))
 
     return may
 
@@ -297,7 +300,7 @@ async def accept_hand_over(work: CaseWork, number: int, given_id: UUID) -> Respo
         mine = None if work.may("case_any") else work.user.id  # who sees his own cases alone takes it for himself
         await hand_over.accept(work.s, given_id, at=work.now, by=work.user.id, owner=people.get(owner) or mine)
 
-    return await _do(work, number, "hand_over-decide", "HAND_OVER_ACCEPTED", deed, may=_receives(work, given_id))
+    return await act_on(work, number, "hand_over-decide", "HAND_OVER_ACCEPTED", deed, may=_receives(work, given_id))
 
 
 @router.post("/hand-over/{given_id}/refuse")
@@ -305,7 +308,7 @@ async def refuse_hand_over(work: CaseWork, number: int, given_id: UUID) -> Respo
     async def deed(file: CaseFile, typed: dict[str, str]) -> None:
         await hand_over.refuse(work.s, given_id, at=work.now, by=work.user.id, why=typed.get("why", "")[:1000])
 
-    return await _do(work, number, "hand_over-decide", "HAND_OVER_REFUSED", deed, may=_receives(work, given_id))
+    return await act_on(work, number, "hand_over-decide", "HAND_OVER_REFUSED", deed, may=_receives(work, given_id))
 
 
 # --- the court -----------------------------------------------------------------------------------------------------
@@ -316,11 +319,11 @@ async def note_court(work: CaseWork, number: int) -> Response:
     async def deed(file: CaseFile, typed: dict[str, str]) -> None:
         await court.note(
             work.s, file.case.id, typed.get("act", ""), court=typed.get("court", ""), number=typed.get("number", ""),
-            on=_day(work, typed, "on"), amount=_money(typed, "amount") or None, at=work.now,
+            on=day_of(work, typed, "on"), amount=money_of(typed, "amount") or None, at=work.now,
             today=work.console.clock.today(), by=work.user.id,
         )  # fmt: skip
 
-    return await _do(work, number, "court", "COURT_NOTED", deed)
+    return await act_on(work, number, "court", "COURT_NOTED", deed)
 
 
 # --- corrections ---------------------------------------------------------------------------------------------------
@@ -330,26 +333,26 @@ async def note_court(work: CaseWork, number: int) -> Response:
 async def propose_correction(work: CaseWork, number: int) -> Response:
     async def deed(file: CaseFile, typed: dict[str, str]) -> None:
         today, zone = work.console.clock.today(), work.console.clock.zone
-        on = _day(work, typed, "as_at")
+        on = day_of(work, typed, "as_at")
         if on is not None and on > today:
             raise BadInput(
                 "A balance is corrected as at a day that is over.", remedy="Give an earlier day.", field="as_at"
             )
         moment = datetime.combine(on, time(23, 59, 59), zone) if on else None
         await corrections.propose(
-            work.s, file.case, typed.get("contract", ""), {name: _money(typed, name) for name in corrections.SUMS},
+            work.s, file.case, typed.get("contract", ""), {name: money_of(typed, name) for name in corrections.SUMS},
             _whole(typed, "days_past_due", 20_000), as_at=moment, reason=typed.get("reason", "")[:1000], at=work.now,
             by=work.user.id,
         )  # fmt: skip
 
-    return await _do(work, number, "corrections", "CORRECTION_PROPOSED", deed)
+    return await act_on(work, number, "corrections", "CORRECTION_PROPOSED", deed)
 
 
 @router.post("/corrections/{correction_id}/approve")
 async def approve_correction(work: CaseWork, number: int, correction_id: UUID) -> Response:
     async def deed(file: CaseFile, typed: dict[str, str]) -> None:
         clock = work.console.clock
-        await _of(work, BalanceCorrection, correction_id, file)
+        await thing_of(work, BalanceCorrection, correction_id, file)
         one = await corrections.approve(work.s, correction_id, at=work.now, by=work.user.id)
         loan = await work.s.get_one(Loan, one.loan_id)
         await money_in.follow(
@@ -362,13 +365,13 @@ async def approve_correction(work: CaseWork, number: int, correction_id: UUID) -
             why="CORRECTION",
         )
 
-    return await _do(work, number, "corrections-decide", "CORRECTION_APPROVED", deed, may=_decides(work))
+    return await act_on(work, number, "corrections-decide", "CORRECTION_APPROVED", deed, may=decides(work))
 
 
 @router.post("/corrections/{correction_id}/refuse")
 async def refuse_correction(work: CaseWork, number: int, correction_id: UUID) -> Response:
     async def deed(file: CaseFile, typed: dict[str, str]) -> None:
-        await _of(work, BalanceCorrection, correction_id, file)
+        await thing_of(work, BalanceCorrection, correction_id, file)
         await corrections.refuse(work.s, correction_id, why=typed.get("why", "")[:1000], at=work.now, by=work.user.id)
 
-    return await _do(work, number, "corrections-decide", "CORRECTION_REFUSED", deed)
+    return await act_on(work, number, "corrections-decide", "CORRECTION_REFUSED", deed)

@@ -6,13 +6,13 @@ from urllib.parse import urlencode
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from agent_console.deps import ProofWork, Work
+from agent_console.deps import ProofWork, Work, case_refused
 from agent_console.forms import past_day
 from agent_console.view import page
 from backoffice_core.borrowers.phones import read_cell
 from backoffice_core.dossier import pdf
 from backoffice_core.dossier.service import Dossier, cases_with_phone, gather
-from backoffice_core.errors import BadInput
+from backoffice_core.errors import BadInput, NotFound
 from backoffice_core.staff import units
 from backoffice_core.staff.service import note_access
 
@@ -32,7 +32,11 @@ async def find(work: ProofWork, phone: str = "", day: str = "") -> Response:
         on, bad = None, "day"
     numbers = [one.value for one in read_cell(asked, work.console.settings.jurisdiction).numbers] if asked else []
     bad = bad or ("phone" if asked and not numbers else "")
-    found = sorted({n for one in numbers for n in await cases_with_phone(work.s, one)}, reverse=True) if not bad else []
+    found = (
+        sorted({n for one in numbers for n in await cases_with_phone(work.s, one, work.user.branch)}, reverse=True)
+        if not bad
+        else []
+    )
     query = f"?{urlencode({'day': on.isoformat()})}" if on else ""
     if len(found) == 1:
         return RedirectResponse(f"/case/{found[0]}/dossier{query}", 303)
@@ -54,7 +58,12 @@ async def _gather(work: Work, number: int, day: str, act: str) -> Dossier:
         on = _come(day, clock.today())
     except ValueError:
         raise BadInput(field="day") from None
-    file = await gather(work.s, number, now=work.now, today=clock.today(), zone=clock.zone, day=on)
+    try:
+        file = await gather(
+            work.s, number, now=work.now, today=clock.today(), zone=clock.zone, day=on, branch=work.user.branch
+        )
+    except NotFound:
+        raise await case_refused(work, number) from None
     note_access(work.s, work.user.id, act, work.wall, case_id=file.case.id, object_id=str(file.case.id))
     return file
 
@@ -63,7 +72,7 @@ async def _gather(work: Work, number: int, day: str, act: str) -> Dossier:
 async def shown(work: ProofWork, number: int, day: str = "") -> HTMLResponse:
     file = await _gather(work, number, day, "DOSSIER_SEEN")
     names = {u.code: u.name or work.words.code("unit", u.code) for u in await units.listed(work.s)}
-    return page(work, "dossier.html", file=file, units=names, why_moved=pdf.why)
+    return page(work, "dossier.html", file=file, units=names, why_moved=pdf.why, told=pdf.moved)
 
 
 @router.get("/case/{number}/dossier.pdf")

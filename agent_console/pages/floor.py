@@ -35,8 +35,9 @@ ABANDON_LIMIT = 3  # percent of live answers (domain.md 3.1), until a decision t
 async def _context(work: Work) -> dict[str, Any]:
     today = work.console.clock.today()
     start, end = work.console.clock.day_bounds(today)
-    board = await agents.board(work.s)
-    calls = await history.live_calls(work.s)
+    branch = work.user.branch  # its own people and borrowers; what the house itself lacks is told to everybody
+    board = await agents.board(work.s, branch=branch)
+    calls = await history.live_calls(work.s, branch)
     counts = Counter(row.state for row in board)
     counts["CONNECTING"] = sum(1 for row in board if row.state == "READY" and row.line != "UP")
     counts["READY"] -= counts["CONNECTING"]
@@ -48,21 +49,21 @@ async def _context(work: Work) -> dict[str, Any]:
         "dialing": sum(1 for call in calls if call.state in {"INTENT", "RINGING"}),
         "waiting": sum(1 for call in calls if call.state == "ANSWERED" and call.agent_name is None),
         **await _lines(work, start),
-        "figures": await history.day_figures(work.s, start, end),
-        "queue": await history.queue_counts(work.s, today),
-        "open_cases": await history.open_cases(work.s),
+        "figures": await history.day_figures(work.s, start, end, branch=branch),
+        "queue": await history.queue_counts(work.s, today, branch),
+        "open_cases": await history.open_cases(work.s, branch),
         "still": await campaigns.still(work.s, today),
-        "reasons": await history.not_callable_counts(work.s, today),
-        "waits": await standing.waiting_counts(work.s, today, work.now),
+        "reasons": await history.not_callable_counts(work.s, today, branch),
+        "waits": await standing.waiting_counts(work.s, today, work.now, branch),
         "shelters": await shelter.running(work.s),
         "stopped": stop.stopped(work.console.settings),
         "draining": stop.draining(work.console.settings),
-        "phones": await line_quality.phones(work.s, work.console.settings, work.wall),
-        "bad_sound": await recordings.bad_sound(work.s, start, end),
-        "fast": await history.fast_results(work.s, start, end),
-        "no_results": await wrap_up.all_waiting(work.s),
-        "unknown": await call_backs.unknown_callers(work.s, start),
-        "unknown_calls": await unknown.count(work.s),
+        "phones": await line_quality.phones(work.s, work.console.settings, work.wall, branch),
+        "bad_sound": await recordings.bad_sound(work.s, start, end, branch=branch),
+        "fast": await history.fast_results(work.s, start, end, branch),
+        "no_results": await wrap_up.all_waiting(work.s, branch=branch),
+        "unknown": await call_backs.unknown_callers(work.s, start) if not branch else [],
+        "unknown_calls": await unknown.count(work.s, branch),
         "late_lists": await _late_lists(work),
         "late_contacts": await elsewhere.late_names(work.s, work.now),
         "no_prompts": prompts.missing(work.console.settings),
@@ -134,7 +135,7 @@ async def rows(work: FloorWork, ids: Annotated[list[UUID], Query(alias="id")]) -
     """Only these agents' rows, for the page to put in their places."""
     wanted = set(ids[:100])
     if len(wanted) == 1:
-        board = await agents.board(work.s, next(iter(wanted)))
+        board = await agents.board(work.s, next(iter(wanted)), branch=work.user.branch)
     else:
-        board = [row for row in await agents.board(work.s) if row.agent_id in wanted]
+        board = [row for row in await agents.board(work.s, branch=work.user.branch) if row.agent_id in wanted]
     return page(work, "floor_rows.html", board=board, long_pause_s=LONG_PAUSE_S)

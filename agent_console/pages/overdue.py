@@ -31,7 +31,7 @@ def _day(work: Work, day: str) -> date:
 
 async def _rows(work: Work, on: date, branch: str) -> list[Turned]:
     start, end = work.console.clock.day_bounds(on)
-    return await overdue.turned(work.s, start, end, branch=branch.strip()[:80])
+    return await overdue.turned(work.s, start, end, branch=work.user.branch or branch.strip()[:80])
 
 
 @router.get("")
@@ -41,7 +41,9 @@ async def listed(work: ProofWork, day: str = "", branch: str = "") -> HTMLRespon
     sums: dict[str, Any] = {}
     for row in rows:
         sums[row.currency] = sums.get(row.currency, 0) + row.overdue
-    return page(work, "overdue.html", rows=rows[:SHOWN], count=len(rows), sums=sums, on=on, branch=branch)
+    return page(
+        work, "overdue.html", rows=rows[:SHOWN], count=len(rows), sums=sums, on=on, branch=work.user.branch or branch
+    )
 
 
 @router.get(".{kind}")

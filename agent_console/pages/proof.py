@@ -51,9 +51,10 @@ class Asked:
         except ValueError:
             raise BadInput(field=name) from None
 
-    def ask(self) -> Ask:
+    def ask(self, branch: str) -> Ask:
+        """`branch`: that of the login."""
         narrow: dict[str, Any] = {name: self.given.get(name, "") for name in NARROWS}
-        return Ask(as_at=self.as_at, first=self.first, last=self.last, **narrow)
+        return Ask(as_at=self.as_at, first=self.first, last=self.last, branch=branch, **narrow)
 
     def url(self, path: str = "/proof", **changes: object) -> str:
         asked = {k: v for k, v in self.given.items() if k != "offset"} | {k: str(v) for k, v in changes.items()}
@@ -90,15 +91,22 @@ async def _refuse_unknown(work: Work, asked: Asked, codes: set[str]) -> None:
 @router.get("")
 async def figures(work: ProofWork) -> HTMLResponse:
     asked, more = await _read(work)
-    lines = await proof.figures(work.s, asked.ask(), asked.by)
+    lines = await proof.figures(work.s, asked.ask(work.user.branch), asked.by)
     total = {name: sum(getattr(line, name) for line in lines) for name in ("due", "done", "late", "skipped", "open")}
-    return page(work, "proof.html", lines=lines, total=total, reasons=await proof.reasons(work.s, asked.ask()), **more)
+    return page(
+        work,
+        "proof.html",
+        lines=lines,
+        total=total,
+        reasons=await proof.reasons(work.s, asked.ask(work.user.branch)),
+        **more,
+    )
 
 
 @router.get("/rows")
 async def rows(work: ProofWork) -> HTMLResponse:
     asked, more = await _read(work)
-    found = await proof.rows(work.s, asked.ask(), offset=asked.offset)
+    found = await proof.rows(work.s, asked.ask(work.user.branch), offset=asked.offset)
     return page(work, "proof_rows.html", rows=found[: proof.PAGE], more=len(found) > proof.PAGE, **more)
 
 
@@ -106,7 +114,7 @@ async def rows(work: ProofWork) -> HTMLResponse:
 async def export(work: ProofWork, kind: Literal["csv", "xlsx"]) -> Response:
     """The rows behind the figures. The journal has a line of it."""
     asked, more = await _read(work)
-    found, w = await proof.rows(work.s, asked.ask(), limit=proof.MOST), work.words
+    found, w = await proof.rows(work.s, asked.ask(work.user.branch), limit=proof.MOST), work.words
     head = [w(key) for key in (
         "nav-case", "borrower", "proof-step", "strategy-name", "col-stage", "proof-due", "proof-deadline", "col-state",
         "proof-reason", "proof-done-on", "proof-evidence", "unit", "proof-person", "strategy-arms",

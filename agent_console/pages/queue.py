@@ -29,8 +29,8 @@ async def queue(work: QueueWork, reason: str = "", after: int = 0, show: Show = 
     _known(work, reason)
     if show == "queue" and reason:
         show = "not"
-    stands = await standing.counts(work.s, today, work.now)
-    tasks = await reads.queue_rows(work.s, today, after) if show == "queue" else []
+    stands = await standing.counts(work.s, today, work.now, work.user.branch)
+    tasks = await reads.queue_rows(work.s, today, after, branch=work.user.branch) if show == "queue" else []
     rows = await _listed(work, show, reason, q, after, reads.PAGE + 1) if show != "queue" else []
     found = tasks or rows
     return page(
@@ -53,8 +53,9 @@ def _known(work: Work, reason: str) -> None:
 async def _listed(work: Work, show: Show, reason: str, q: str, after: int, limit: int | None) -> list[standing.Row]:
     today = work.console.clock.today()
     return await standing.listed(
-        work.s, today, work.now, CLASS[show], reason=reason, search=q, after=after, limit=limit
-    )
+        work.s, today, work.now, CLASS[show], reason=reason, search=q, after=after, limit=limit,
+        branch=work.user.branch,
+    )  # fmt: skip
 
 
 @router.get("/queue.{kind}")

@@ -71,7 +71,10 @@ class Asked:
     def codes(self, column: str) -> str:
         """The family of words that a column's codes have; "" = its values are no codes."""
         state = "promise" if self.family.name == "promises" else "step-state"
-        return {"stage": "stage", "kind": "task", "state": state, "reason": "skip-reason"}.get(column, "")
+        return {
+            "stage": "stage", "kind": "task", "state": state, "reason": "skip-reason", "channel": "contact-channel",
+            "grievance": "grievance", "act": "late-act",
+        }.get(column, "")  # fmt: skip
 
     def said(self, column: str, value: Any) -> str:
         """A key of a cut, or a narrowed value, in words."""
@@ -143,7 +146,7 @@ def _known(asked: Asked, known: Mapping[str, Collection[str]]) -> None:
                 fits = value in asked.names
             case "unit":
                 fits = value in asked.units
-            case "stage" | "kind" | "state" | "reason":
+            case "stage" | "kind" | "state" | "reason" | "channel" | "grievance" | "act":
                 fits = asked.words.catalogue.has(asked.words.lang, f"{asked.codes(column)}-{value}")
             case "week":
                 fits = re.fullmatch(r"\d{4}-W(0[1-9]|[1-4]\d|5[0-3])", value) is not None
@@ -252,10 +255,18 @@ def _figures_sheet(asked: Asked, report: Report) -> tuple[list[str], list[list[A
     w, one, question = asked.words, asked.family, asked.question
     assert question is not None  # noqa: S101 (the caller has refused otherwise)
     shown = [f for f in one.figures if f.name not in one.hidden]
-    head = [w(f"report-by-{question.by}"), w("report-currency"), *(w(fig(one, f.name)) for f in shown)]
-    lines = [[asked.said(question.by, x.key), x.currency, *(x.values[f.name] for f in shown)] for x in report.lines]
-    totals = [[w("proof-total"), x.currency, *(x.values[f.name] for f in shown)] for x in report.totals]
-    return head, lines + totals
+    head = [
+        w(f"report-by-{question.by}"),
+        w("report-currency"),
+        *(w(fig(one, f.name)) for f in shown),
+        *(w(fig(one, r.name)) for r in one.rates),
+    ]
+
+    def values(line: Line) -> list[Any]:
+        return [line.currency, *(line.values[f.name] for f in shown), *(r.rounded(line.values) for r in one.rates)]
+
+    lines = [[asked.said(question.by, x.key), *values(x)] for x in report.lines]
+    return head, lines + [[w("proof-total"), *values(x)] for x in report.totals]
 
 
 def _rows_sheet(asked: Asked, found: Sequence[dict[str, Any]]) -> tuple[list[str], list[list[Any]]]:

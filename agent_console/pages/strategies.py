@@ -329,7 +329,9 @@ async def preview(
         raise BadInput(field="on") from None
     one = await service.find(work.s, code, number)
     try:
-        seen = await previews.preview(work.s, one, day, work.console.clock.zone, stage=stage, kind=kind)
+        seen = await previews.preview(
+            work.s, one, day, work.console.clock.zone, stage=stage, kind=kind, branch=work.user.branch
+        )
     except Refused as refused:
         return await _page(work, code, number, status=422, bad=str(refused.details.get("field", "")))
     titles = {row.strategy: row.title for row, _ in await service.live(work.s, day)}

@@ -46,8 +46,11 @@ CHECK_PROMISE = "CHECK_PROMISE"  # waits for the promise's last day; judged by t
 REFRESH_CONTACT = "REFRESH_CONTACT_DATA"  # CC-12
 APPROVE = "APPROVE"  # a plan or a correction waits for a second person
 TAKE_OVER = "TAKE_OVER"  # a hand-over waits for the other unit's word
+COMPLAINT = "COMPLAINT"  # waits for an answer
 CHECK_NUMBER = "CHECK_NUMBER"  # the same number was proven wrong for another borrower (FL-05)
 
+# What the bank owes the borrower, whoever has the case: no act takes it back.
+OWED_TO_HIM = (COMPLAINT, "DISPUTE", "EVIDENCE", "STOP_REQUEST", "CHECK_POSTING", APPROVE)
 HOLDS = frozenset({"SPECIALIST", "DISPUTE", "EVIDENCE", "STOP_REQUEST"})  # nobody calls until a person has closed it
 WAITS = frozenset({"CHECK_POSTING"})  # nobody calls before its control date
 

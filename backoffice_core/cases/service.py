@@ -85,6 +85,15 @@ async def move(
     await add_event(session, case.id, "state", at, actor_id, data={"from": before, "to": to, "reason": reason})
 
 
+async def put_back(
+    session: AsyncSession, case: Case, to: str, *, at: datetime, reason: str, actor_id: UUID | None = None
+) -> None:
+    """Back to where an act found the case, when the act was a mistake: no move of the machine, so only a reversal may do it."""
+    before, case.state, case.state_since = case.state, to, at
+    await session.flush()
+    await add_event(session, case.id, "state", at, actor_id, data={"from": before, "to": to, "reason": reason})
+
+
 async def hold(
     session: AsyncSession,
     case_id: UUID,

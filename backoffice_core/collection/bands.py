@@ -7,7 +7,9 @@ from uuid import UUID
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backoffice_core.collection.models import StageBand
+from backoffice_core.cases import service as cases
+from backoffice_core.cases.models import Case
+from backoffice_core.collection.models import StageBand, StageMove
 from backoffice_core.collection.rules import Band, Bands
 from backoffice_core.db import typed_sql
 from backoffice_core.errors import BadInput, NotFound
@@ -64,6 +66,30 @@ async def replace(session: AsyncSession, kind: str, bands: Sequence[Band], *, va
     )  # fmt: skip
     await session.flush()
     return version
+
+
+async def give_stage(
+    session: AsyncSession,
+    case: Case,
+    stage: int,
+    *,
+    why: str,
+    days: int,
+    version: int,
+    at: datetime,
+    today: date,
+    by: UUID,
+) -> None:
+    """The stage that an act gives, with its lines in both histories; the same again leaves none."""
+    if case.stage == stage:
+        return
+    before, case.stage = case.stage, stage
+    session.add(
+        StageMove(case_id=case.id, kind="stage", before=str(before), after=str(stage), as_at=today, why=why, days_past_due=days,
+                  version=version, recorded_at=at)
+    )  # fmt: skip
+    await cases.add_event(session, case.id, "stage", at, by, data={"from": before, "to": stage})
+    await session.flush()
 
 
 _AS_AT = typed_sql(

@@ -11,7 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backoffice_core.cases import service as cases
 from backoffice_core.cases.models import Case
 from backoffice_core.collection import bands
-from backoffice_core.collection.models import StageMove
 from backoffice_core.days import FIRST
 from backoffice_core.errors import BadInput, Conflict
 from backoffice_core.loans import service as loans
@@ -63,13 +62,8 @@ async def note(
             "amount": str(amount) if amount else "", "currency": debts[0].currency if debts else ""}  # fmt: skip
     await cases.add_event(session, case_id, "court", at, by, data=data)
     await cases.move(session, case, act.after, at=at, reason=name, actor_id=by)
-    if case.stage != act.stage:
-        before, case.stage = case.stage, act.stage
-        version = (await bands.in_force(session, "stage", today)).version
-        session.add(
-            StageMove(case_id=case_id, kind="stage", before=str(before), after=str(act.stage), as_at=today, why="COURT",
-                      days_past_due=max((d.days_past_due for d in debts), default=0), version=version, recorded_at=at)
-        )  # fmt: skip
-        await cases.add_event(session, case_id, "stage", at, by, data={"from": before, "to": act.stage})
+    version = (await bands.in_force(session, "stage", today)).version
+    days = max((d.days_past_due for d in debts), default=0)
+    await bands.give_stage(session, case, act.stage, why="COURT", days=days, version=version, at=at, today=today, by=by)
     await session.flush()
     return case

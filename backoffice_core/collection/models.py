@@ -4,7 +4,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Numeric, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, Numeric, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backoffice_core.db import Base, Json, Key, Money, Serial, new_key
@@ -135,3 +135,71 @@ class StageMove(Base):
     days_past_due: Mapped[int]
     version: Mapped[int]
     recorded_at: Mapped[datetime]  # business time
+
+
+class LateAct(Base):
+    """A case leaves the bank's own hands, or comes back (late.KINDS): written off, sold, given to an agency, recalled, recovered.
+
+    Proposed by one person, in force once others approved it; `act`: loans with their sums as they then stood. A mistaken one is
+    REVERSED by two persons, too: the case is what it was before, and both stay to be read.
+    """
+
+    __tablename__ = "late_acts"
+    __table_args__ = (
+        Index(None, "case_id"),
+        Index("uq_late_acts_open", "case_id", unique=True, postgresql_where="state = 'PROPOSED'"),
+        CheckConstraint("kind IN ('WRITE_OFF','SALE','AGENCY','RECALL','RECOVERY')", name="kind"),
+        CheckConstraint("state IN ('PROPOSED','APPROVED','REFUSED','REVERSED')", name="state"),
+        CheckConstraint("price >= 0", name="price"),
+    )
+
+    id: Mapped[Key] = mapped_column(default=new_key)
+    act_no: Mapped[int] = mapped_column(BigInteger, Identity(start=1), unique=True)
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("cases.id"))
+    kind: Mapped[str]
+    counterparty: Mapped[str] = mapped_column(default="", server_default="")  # the buyer, the agency
+    number: Mapped[str] = mapped_column(default="", server_default="")  # of the paper: a decision, a contract
+    on: Mapped[date]  # the day of the paper
+    price: Mapped[Decimal | None] = mapped_column(Numeric(18, 2))  # of a sale
+    currency: Mapped[str]
+    reason: Mapped[str]
+    act: Mapped[Json] = mapped_column(default=dict)
+    state: Mapped[str] = mapped_column(default="PROPOSED")
+    proposed_at: Mapped[datetime]  # business time
+    proposed_by: Mapped[UUID]
+    approvals: Mapped[list[dict[str, str]]] = mapped_column(default=list)  # by, at: one person each
+    decided_at: Mapped[datetime | None]  # the last approval, or the refusal
+    decided_by: Mapped[UUID | None]
+    decided_why: Mapped[str] = mapped_column(default="", server_default="")
+    before: Mapped[Json] = mapped_column(default=dict)  # state, stage, unit, owner of the case until the approval
+    reverse_at: Mapped[datetime | None]  # somebody said that it was mistaken
+    reverse_by: Mapped[UUID | None]
+    reverse_why: Mapped[str] = mapped_column(default="", server_default="")
+    reversed_at: Mapped[datetime | None]
+    reversed_by: Mapped[UUID | None]
+
+
+class Complaint(Base):
+    """Somebody complains of how he was treated (complaints.py). `about`: who works here; None = nobody is named."""
+
+    __tablename__ = "complaints"
+    __table_args__ = (
+        Index(None, "case_id"),
+        Index(None, "noted_at"),
+        CheckConstraint("state IN ('OPEN','UPHELD','REJECTED')", name="state"),
+    )
+
+    id: Mapped[Key] = mapped_column(default=new_key)
+    number: Mapped[int] = mapped_column(BigInteger, Identity(start=1), unique=True)
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("cases.id"))
+    kind: Mapped[str]  # complaints.KINDS
+    channel: Mapped[str]  # of the contact that is complained of
+    about: Mapped[UUID | None]
+    text: Mapped[str]
+    noted_at: Mapped[datetime]  # business time
+    noted_by: Mapped[UUID]
+    answer_by: Mapped[date]
+    state: Mapped[str] = mapped_column(default="OPEN")
+    decided_at: Mapped[datetime | None]
+    decided_by: Mapped[UUID | None]
+    answer: Mapped[str] = mapped_column(default="", server_default="")

@@ -89,13 +89,14 @@ _MOVE = _sql(
     now AS (
       SELECT o.id, o.state, o.stage, o.bucket, o.worst AS days, o.clear,
              CAST({_band("stage", "o.worst")} AS int) AS new_stage, {_band("bucket", "o.worst")} AS new_bucket,
-             CASE WHEN o.state IN ('CURED', 'PAID_OFF')
+             CASE WHEN o.state IN ('CURED', 'PAID_OFF', 'SOLD')
                   THEN EXISTS (SELECT FROM tasks t WHERE t.case_id = o.id AND t.state = 'OPEN') END AS busy,
              o.state_since < CAST(:at AS timestamptz) - CAST(:cured_for AS interval) AS long_ago
         FROM owed o),
     next AS (
       SELECT n.*, CASE
                WHEN state = 'PAID_OFF' THEN CASE WHEN busy THEN 'PAID_OFF' ELSE 'CLOSED' END
+               WHEN state = 'SOLD' THEN CASE WHEN clear AND NOT busy THEN 'CLOSED' ELSE 'SOLD' END
                WHEN clear AND state = ANY(:may_be_paid_off) THEN 'PAID_OFF'
                WHEN state = 'CURED' THEN CASE WHEN days > 0 THEN 'ACTIVE'
                     WHEN long_ago AND NOT busy THEN 'CLOSED' ELSE 'CURED' END

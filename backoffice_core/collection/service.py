@@ -98,8 +98,8 @@ async def move_cases(
 ) -> dict[str, int]:
     """State, stage and bucket of these persons' open cases after their loans' days past due and what is owed.
 
-    NEW → ACTIVE; nothing overdue → CURED (never out of court by itself); nothing owed → PAID_OFF; cured and overdue
-    again → ACTIVE; cured for 90 days, or paid off with no task open → CLOSED; a hold past its last day is lifted.
+    NEW → ACTIVE; nothing overdue → CURED (never out of court by itself); nothing owed → PAID_OFF (sold: CLOSED); cured and
+    overdue again → ACTIVE; cured for 90 days, or paid off with no task open → CLOSED; a hold past its last day is lifted.
     """
     stages = await bands.in_force(session, "stage", today)
     buckets = await bands.in_force(session, "bucket", today)
@@ -110,7 +110,7 @@ async def move_cases(
     for case in await session.scalars(query.with_for_update()):
         debts = owed.get(case.person_id, [])
         worst = max((d.days_past_due for d in debts if is_overdue(d.overdue, d.days_past_due)), default=0)
-        busy = case.state in {"CURED", "PAID_OFF"} and await _busy(session, case.id)
+        busy = case.state in {"CURED", "PAID_OFF", "SOLD"} and await _busy(session, case.id)
         before = case.state
         to, reason = _next_state(before, debts, worst, case.state_since, at, busy)
         if to != before and may_move(before, to):
@@ -170,7 +170,10 @@ def _next_state(
 ) -> tuple[str, str]:
     if state == "PAID_OFF":
         return ("PAID_OFF", "") if busy else ("CLOSED", "PAID_OFF")
-    if debts and all(d.balance <= 0 and d.overdue < TOLERANCE for d in debts) and may_move(state, "PAID_OFF"):
+    clear = bool(debts) and all(d.balance <= 0 and d.overdue < TOLERANCE for d in debts)
+    if state == "SOLD":  # while the bank's list still has the debt, no new case may be opened on it
+        return ("CLOSED", "SOLD") if clear and not busy else ("SOLD", "")
+    if clear and may_move(state, "PAID_OFF"):
         return "PAID_OFF", "BALANCE_ZERO"
     if state == "CURED":
         if worst:

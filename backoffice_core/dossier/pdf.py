@@ -104,7 +104,7 @@ def _data(file: Dossier, w: Words, zone: ZoneInfo) -> dict[str, Any]:
         for h in file.holds
     ], [40, 20, 20, 20])  # fmt: skip
     part(w("dossier-moves"), [w(k) for k in ("dossier-col-when", "dossier-what", "dossier-col-who")], [
-        [stamp(e.at), _moved(e.kind, e.data, w), name(e.actor_id)] for e in file.moves
+        [stamp(e.at), moved(e.kind, e.data, w), name(e.actor_id)] for e in file.moves
     ], [25, 50, 25])  # fmt: skip
     loans = [
         f"{one.contract_no}: {w.money(one.overdue, one.currency)} / {w.money(one.balance, one.currency)}, "
@@ -141,13 +141,20 @@ def _task_end(task: Any, w: Words) -> str:
     return _lines(w.code("task-end", task.state), w.code("task-result", task.result) if task.result else "", task.note)
 
 
-def _moved(kind: str, data: dict[str, Any], w: Words) -> str:
+def moved(kind: str, data: dict[str, Any], w: Words) -> str:
+    """How the case moved, or what was noted of it, by its line in the history."""
     if kind == "state":
         reason = why(str(data.get("reason") or ""), w)
         moved = f"{w.code('case-state', data.get('from'))} → {w.code('case-state', data.get('to'))}"
         return f"{moved} ({reason})" if reason else moved
     if kind == "stage":
         return f"{w.code('stage', str(data.get('from')))} → {w.code('stage', str(data.get('to')))}"
+    if kind == "late_act":
+        told = f"{w.code('late-act', data.get('act'))}: {w.code('late-act-state', data.get('state')).lower()}"
+        return _lines(f"{told}, {w('cw-act', n=str(data.get('act_no')))}", str(data.get("note", "")))
+    if kind == "complaint":
+        told = f"{w('event-complaint')}: {w.code('grievance', data.get('complaint')).lower()}"
+        return _lines(f"{told}, {w.code('complaint', data.get('state')).lower()}", str(data.get("note", "")))
     if kind == "court":
         return f"{w('cw-court-' + str(data.get('act')))}: {data.get('note', '')}"
     return w.code("flag", str(data.get("flag", "")))

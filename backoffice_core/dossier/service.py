@@ -17,6 +17,7 @@ from backoffice_core.collection.models import Promise
 from backoffice_core.compliance.models import ComplianceDecision, ContactLedger
 from backoffice_core.errors import NotFound
 from backoffice_core.loans.models import Loan
+from backoffice_core.loans.service import of_branch
 from backoffice_core.staff.models import AccessEntry, User
 from backoffice_core.strategy import proof
 
@@ -67,19 +68,20 @@ class Dossier:
     names: dict[UUID, str] = field(default_factory=dict)
 
 
-async def cases_with_phone(s: AsyncSession, number: str) -> list[int]:
+async def cases_with_phone(s: AsyncSession, number: str, branch: str = "") -> list[int]:
     """Cases of everybody who has this number (E.164), the newest first."""
     owners = select(ContactPoint.person_id).where(ContactPoint.kind == "phone", ContactPoint.value == number)
-    return list(await s.scalars(select(Case.number).where(Case.person_id.in_(owners)).order_by(Case.number.desc())))
+    query = select(Case.number).where(Case.person_id.in_(owners), of_branch(Case.person_id, branch))
+    return list(await s.scalars(query.order_by(Case.number.desc())))
 
 
 async def gather(
-    s: AsyncSession, number: int, *, now: datetime, today: date, zone: ZoneInfo, day: date | None = None
-) -> Dossier:
-    """Raises NotFound."""
-    found = (
-        await s.execute(select(Case, Person).join(Person, Person.id == Case.person_id).where(Case.number == number))
-    ).one_or_none()
+    s: AsyncSession, number: int, *, now: datetime, today: date, zone: ZoneInfo, day: date | None = None,
+    branch: str = "",
+) -> Dossier:  # fmt: skip
+    """Raises NotFound, also for a case that is not of the `branch`."""
+    query = select(Case, Person).join(Person, Person.id == Case.person_id).where(Case.number == number)
+    found = (await s.execute(query.where(of_branch(Case.person_id, branch)))).one_or_none()
     if found is None:
         raise NotFound(f"There is no case with number {number}.", remedy="Look it up by phone, contract or name.")
     case, person = found
@@ -94,7 +96,7 @@ async def gather(
     ):
         moves.setdefault(move.task_id, []).append(move)
     changed = select(CaseEvent).where(
-        CaseEvent.case_id == case.id, CaseEvent.kind.in_(("state", "stage", "flag", "court"))
+        CaseEvent.case_id == case.id, CaseEvent.kind.in_(("state", "stage", "flag", "court", "late_act", "complaint"))
     )
     phones = select(ContactPoint).where(ContactPoint.person_id == person.id, ContactPoint.kind == "phone")
     steps = proof.Ask(as_at=today, first=date(2000, 1, 1), last=today, case_id=case.id)

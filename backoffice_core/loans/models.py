@@ -17,7 +17,11 @@ from backoffice_core.db import Base, Json, Key, Money, Serial, new_key
 
 class Loan(Base):
     __tablename__ = "loans"
-    __table_args__ = (CheckConstraint("days_past_due >= 0", name="days_past_due"), Index(None, "person_id"))
+    __table_args__ = (
+        CheckConstraint("days_past_due >= 0", name="days_past_due"),
+        Index(None, "person_id"),
+        Index(None, "branch", "person_id"),
+    )
 
     id: Mapped[Key] = mapped_column(default=new_key)
     person_id: Mapped[UUID] = mapped_column(ForeignKey("persons.id"))
@@ -77,7 +81,7 @@ class LoanBalance(Base):
 class Payment(Base):
     """Append-only: money that came in, or went back (`REVERSAL`, always of the whole payment). One row a reference.
 
-    `principal` … `fee` add up to `amount`: as the bank says, or by the order of loans/rules.py (`split_by` = here).
+    `principal` … `fee` add up to `amount`: as the bank says, or by the order of loans/orders.py (`split_by` = here).
     """
 
     __tablename__ = "payments"
@@ -185,3 +189,25 @@ class StopEntry(Base):
     source: Mapped[str] = mapped_column(default="")
     added_at: Mapped[datetime]
     added_by: Mapped[str] = mapped_column(default="")
+
+
+class PaymentOrder(Base):
+    """From a day on: in which order a payment covers what is overdue of a product's loans (orders.py). `product` empty = all that
+    have no row of their own. Counts once a second person approved it; earlier rows stay for the days before."""
+
+    __tablename__ = "payment_orders"
+    __table_args__ = (
+        CheckConstraint("state IN ('PROPOSED','APPROVED','REFUSED')", name="state"),
+        Index("ix_payment_orders_product", "product", "valid_from"),
+    )
+
+    id: Mapped[Serial]
+    product: Mapped[str] = mapped_column(default="", server_default="")
+    order: Mapped[list[str]]
+    valid_from: Mapped[date]
+    source: Mapped[str]  # the law or the contract that says so
+    state: Mapped[str] = mapped_column(default="PROPOSED")
+    proposed_at: Mapped[datetime]  # business time
+    proposed_by: Mapped[str]
+    decided_at: Mapped[datetime | None]
+    decided_by: Mapped[str] = mapped_column(default="", server_default="")

@@ -3,9 +3,9 @@
 A reference says the same thing every time it comes: the same again is once, another amount under it is refused.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.days import FIRST, WRONG
 from backoffice_core.db import new_key
-from backoffice_core.loans import balances
+from backoffice_core.loans import balances, orders
 from backoffice_core.loans.cells import read_date, read_moment, read_money
 from backoffice_core.loans.models import Instalment, Loan, Payment
 from backoffice_core.loans.rows_in import Refusal
@@ -57,20 +57,28 @@ class Posted:
     persons: set[UUID] = field(default_factory=set)
 
 
-async def post(session: AsyncSession, rows: Sequence[PaymentRow], *, at: datetime, by: str = "") -> Posted:
-    """Writes what is new and brings the loans up to it; the caller commits. `at` is business time.
+async def post(
+    session: AsyncSession, rows: Sequence[PaymentRow], *, at: datetime, by: str = "", zone: tzinfo = UTC
+) -> Posted:
+    """Writes what is new and brings the loans up to it; the caller commits. `at` is business time; `zone`: the bank's, in which a
+    payment's day is the one whose order holds (orders.py).
 
     A refused row changes nothing; the others count, unless the caller rolls back.
     """
-    posted = Posted()
+    posted, held = Posted(), await orders.in_force(session)
+
+    def order_of(row: PaymentRow, loan: Loan) -> tuple[str, ...]:
+        return held.of(loan.product, row.paid_at.astimezone(zone).date())
+
     for start in range(0, len(rows), AT_ONCE):
-        await _post_part(session, rows[start : start + AT_ONCE], start, at, by, posted)
+        await _post_part(session, rows[start : start + AT_ONCE], start, at, by, posted, order_of)
     return posted
 
 
 async def _post_part(
-    session: AsyncSession, rows: Sequence[PaymentRow], start: int, at: datetime, by: str, posted: Posted
-) -> None:
+    session: AsyncSession, rows: Sequence[PaymentRow], start: int, at: datetime, by: str, posted: Posted,
+    order_of: Callable[[PaymentRow, Loan], tuple[str, ...]],
+) -> None:  # fmt: skip
     contracts = sorted({row.contract_no for row in rows})
     query = select(Loan).where(Loan.contract_no.in_(contracts)).order_by(Loan.id).with_for_update()
     loans = {loan.contract_no: loan for loan in await session.scalars(query)}
@@ -91,7 +99,7 @@ async def _post_part(
         if row.external_ref in known:
             posted.known += 1
             continue
-        payment = _payment(row, loan, known, left[row.contract_no], at, by)
+        payment = _payment(row, loan, known, left[row.contract_no], at, by, order_of(row, loan))
         known[row.external_ref] = payment
         if payment.reverses:
             back[payment.reverses] = payment.external_ref
@@ -166,8 +174,9 @@ def _same(row: PaymentRow, loan: Loan, before: Payment, known: Mapping[str, Paym
 
 
 def _payment(
-    row: PaymentRow, loan: Loan, known: Mapping[str, Payment], left: dict[str, Decimal], at: datetime, by: str
-) -> Payment:
+    row: PaymentRow, loan: Loan, known: Mapping[str, Payment], left: dict[str, Decimal], at: datetime, by: str,
+    order: Sequence[str],
+) -> Payment:  # fmt: skip
     first = known[row.reverses] if row.reverses else None
     if first is not None:
         amount, parts, split_by = first.amount, {c: getattr(first, c) for c in COMPONENTS}, first.split_by
@@ -175,7 +184,7 @@ def _payment(
         amount = row.amount or Decimal(0)
         parts, split_by = {c: row.parts.get(c, Decimal(0)) for c in COMPONENTS}, "bank"
         if not row.parts:
-            parts, split_by = split(amount, left), "here"
+            parts, split_by = split(amount, left, order), "here"
     for component, part in parts.items():
         left[component] += part if first is not None else -part
     return Payment(

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.loans.models import Loan
@@ -22,6 +23,17 @@ class Debt:
     balance: Decimal
     days_past_due: int
     as_at: datetime
+
+
+OF_BRANCH = (
+    "(CAST(:branch AS text) = '' OR {person} IN (SELECT person_id FROM loans WHERE branch = CAST(:branch AS text)))"
+)
+"""`of_branch` for a statement of our own: `{person}` is the column."""
+
+
+def of_branch(person_id: Any, branch: str) -> ColumnElement[bool]:
+    """Whether a login of this branch may see the borrower: he has a loan there (CP-05). "" = of all branches."""
+    return person_id.in_(select(Loan.person_id).where(Loan.branch == branch)) if branch else true()
 
 
 def spoken_of(loans: Sequence[Loan]) -> list[Loan]:

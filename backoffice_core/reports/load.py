@@ -71,7 +71,7 @@ FAMILY = Family(
         Figure("cases", "item = 'CASE'"), Figure("open", f"{_TASK} AND open"), Figure("late", "late"),
         Figure("on_track", f"{_TASK} AND open AND NOT late"),
         Figure("closed", "closed"), Figure("in_time", "in_time"), Figure("talks", "item = 'TALK'"),
-        Figure("talk_s", "item = 'TALK'", "seconds"),
+        Figure("talk_s", "item = 'TALK'", "seconds", unit="seconds"),
     ),
     rates=(Rate("in_time_rate", "in_time", ("closed",)), Rate("late_share", "late", ("open",))),
     columns=(

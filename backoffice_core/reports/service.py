@@ -4,12 +4,27 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.errors import NotFound
-from backoffice_core.reports import arms, calls, load, portfolio, promises, rolls, steps, tables
+from backoffice_core.reports import (
+    acts,
+    arms,
+    calls,
+    complaints,
+    hours,
+    liquidation,
+    load,
+    portfolio,
+    promises,
+    reach,
+    rolls,
+    steps,
+    tables,
+)
 from backoffice_core.reports.question import Question
 from backoffice_core.reports.tables import Family, Report
 from backoffice_core.strategy.models import StrategyVersion
 
-FAMILIES = {one.FAMILY.name: one.FAMILY for one in (portfolio, rolls, promises, arms, steps, load, calls)}
+_ALL = (portfolio, rolls, liquidation, promises, arms, steps, load, calls, reach, hours, complaints, acts)
+FAMILIES = {one.FAMILY.name: one.FAMILY for one in _ALL}
 
 _CHOICES = text(
     """

@@ -28,15 +28,28 @@ class Figure:
     name: str
     where: str = "true"
     sum: str = ""
+    unit: str = ""  # of a sum: "" = money, "seconds"
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """A figure as a share of others added up."""
+    """A figure as a share of others added up; with `times` no share but a number: part × times / per / whole."""
 
     name: str
     part: str
     whole: tuple[str, ...]
+    times: int = 0
+    per: int = 1
+
+    def of(self, values: Mapping[str, Any]) -> Decimal | None:
+        """None = there is nothing to divide by."""
+        whole = sum((Decimal(values[name]) for name in self.whole), Decimal(0))
+        return Decimal(values[self.part]) * (self.times or 1) / self.per / whole if whole else None
+
+    def rounded(self, values: Mapping[str, Any]) -> Decimal | None:
+        """For files: a share as 0.1234, a number with two decimals."""
+        found = self.of(values)
+        return None if found is None else found.quantize(Decimal("0.01") if self.times else Decimal("0.0001"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +206,7 @@ async def every_row(s: AsyncSession, family: Family, question: Question) -> list
 
 def in_order(lines: Sequence[Line], by: str) -> list[Line]:
     """Buckets, stages and weeks as they follow each other; all else as it came, what is named nowhere last."""
-    if by in {"bucket", "after", "stage", "week", "day", "hour"}:
+    if by in {"bucket", "after", "stage", "week", "day", "hour", "vintage"}:
         return sorted(lines, key=lambda one: (one.currency, _place(one.key)))
     return sorted(lines, key=lambda one: not one.key)
 

@@ -7,6 +7,7 @@ _VIEW = frozenset(
     {
         "floor",
         "queue",
+        "abandoned",
         "case",
         "case_any",
         "hear",
@@ -40,7 +41,7 @@ LOGIN_HOURS = 12
 
 
 # Pages over the whole house, which are not narrowed to a branch: closed to a login of one (CP-05).
-WHOLE_HOUSE = frozenset({"queue", "proof", "hear_any", "tasks_all"})
+WHOLE_HOUSE = frozenset({"abandoned", "hear_any", "tasks_all"})
 
 
 def may(role: str, act: str, branch: str = "") -> bool:

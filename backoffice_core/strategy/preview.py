@@ -53,9 +53,10 @@ def planned(version: Version, facts: Facts, day: date) -> list[tuple[rules.Step,
 
 
 async def preview(
-    s: AsyncSession, row: StrategyVersion, day: date, zone: ZoneInfo, *, stage: str = "", kind: str = ""
-) -> Preview:
-    """As if the version were live from `day`. `stage`, `kind` narrow the list of cases, not the figures."""
+    s: AsyncSession, row: StrategyVersion, day: date, zone: ZoneInfo, *, stage: str = "", kind: str = "",
+    branch: str = "",
+) -> Preview:  # fmt: skip
+    """As if the version were live from `day`. `stage`, `kind`, `branch` narrow the list of cases, not the figures."""
     version = rules.read(row.strategy, row.content)
     live = await service.live(s, day)
     others = [(r, v) for r, v in live if r.strategy != row.strategy]
@@ -63,13 +64,14 @@ async def preview(
     seen = Preview(day=day)
     async for part in reading.read(s, zone, day):
         for one in part:
-            _add(seen, one.facts, [v for _, v in live], then_live, version, stage, kind)
+            _add(seen, one.facts, [v for _, v in live], then_live, version, stage, kind, branch)
     return seen
 
 
 def _add(
-    seen: Preview, facts: Facts, live: list[Version], then_live: list[Version], version: Version, stage: str, kind: str
-) -> None:
+    seen: Preview, facts: Facts, live: list[Version], then_live: list[Version], version: Version, stage: str, kind: str,
+    branch: str,
+) -> None:  # fmt: skip
     seen.cases += 1
     governing = next((v for v in then_live if rules.governs(v, facts)), None)
     before = next((v for v in live if rules.governs(v, facts)), None)
@@ -89,6 +91,7 @@ def _add(
     if sorted(now) != sorted(then):
         seen.touched += 1
         fits = (not stage or str(facts.stage) == stage) and (not kind or kind in {k for k, _ in set(now) ^ set(then)})
+        fits = fits and (not branch or facts.branch == branch)
         seen.fitting += fits
         if fits and len(seen.listed) < MOST:
             arm = rules.arm_of(version, facts.number)

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.borrowers.models import Person
 from backoffice_core.cases.models import Case
+from backoffice_core.loans.service import of_branch
 from backoffice_core.staff.models import User
 from backoffice_core.strategy.models import StepDue, StrategyVersion
 from backoffice_core.strategy.rules import STATES
@@ -34,6 +35,7 @@ class Ask:
     arm: str = ""
     kind: str = ""
     stage: str = ""
+    branch: str = ""  # of a login that sees one alone; "" = all
 
 
 def due(ask: Ask, *columns: Any) -> Any:
@@ -99,6 +101,8 @@ def _narrowed(query: Any, ask: Ask) -> Any:
     query = query.join(StrategyVersion, StrategyVersion.id == StepDue.version_id).where(
         StepDue.due_date.between(ask.first, last)
     )
+    if ask.branch:
+        query = query.where(of_branch(StepDue.person_id, ask.branch))
     if ask.case_id:
         query = query.where(StepDue.case_id == ask.case_id)
     if ask.state:

@@ -5,17 +5,16 @@ from copy import deepcopy
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import yaml
-from sqlalchemy import func, or_, select
+from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.audit import service as audit
 from backoffice_core.db import new_key
 from backoffice_core.errors import BadInput, Conflict, NotAllowed, NotFound
 from backoffice_core.strategy import rules
-from backoffice_core.strategy.models import StepDue, StrategyVersion
+from backoffice_core.strategy.models import StrategyVersion
 from backoffice_core.strategy.rules import Version
 
 DEFAULT = Path(__file__).with_name("default.yaml")
@@ -182,17 +181,3 @@ def read_file(file: Path) -> tuple[str, str, dict[str, Any]]:
         step.setdefault("key", f"s{n}")
     rules.read(str(data["strategy"]), content)
     return str(data["strategy"]), str(data.get("title", "")), content
-
-
-# --- for the others ------------------------------------------------------------------------------------------------
-
-
-async def wants_call(s: AsyncSession, case_id: UUID, day: date) -> bool:
-    """Whether a call to the case is what its strategy asks for today: a call step is open, or no strategy has any step for
-    it at all. For the calling queue."""
-    waiting = StepDue.done_on.is_(None) & StepDue.skipped_on.is_(None)
-    query = select(
-        func.count().filter(waiting, StepDue.kind == "CALL", StepDue.due_date <= day), func.count()
-    ).where(StepDue.case_id == case_id)  # fmt: skip
-    calls, steps = (await s.execute(query)).one()
-    return bool(calls) or not steps

@@ -37,6 +37,7 @@ FAMILIES = (  # keys made of a stored code; the words of a code stand in the cat
     "strategy-bad", "strategy-field", "strategy-only", "evidence", "contact-channel", "contact-result",
     "dossier", "proof", "hand-over", "report", "roll-way", "load-item", "plan", "correction", "hold-stop", "hold-why", "cw-sum",
     "cw-court",
+    "hours-item", "complaints-item", "late-act", "grievance", "complaint",
     "segment", "shipped", "move-why", "webhook-state", "webhook-group", "webhook-url",
 )  # fmt: skip
 

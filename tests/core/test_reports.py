@@ -21,12 +21,13 @@ from backoffice_core import config, money_in
 from backoffice_core.__main__ import app
 from backoffice_core.borrowers.models import ContactPoint
 from backoffice_core.call_centre.calls import kpi
-from backoffice_core.call_centre.models import CallAttempt
+from backoffice_core.call_centre.models import AgentSession, CallAttempt
 from backoffice_core.cases import service as cases
 from backoffice_core.cases import tasks
-from backoffice_core.cases.models import Case
-from backoffice_core.collection import hand_over
+from backoffice_core.cases.models import Case, HandOver
+from backoffice_core.collection import complaints, hand_over, late
 from backoffice_core.collection import service as collection
+from backoffice_core.collection.models import Complaint, LateAct
 from backoffice_core.compliance import service as compliance
 from backoffice_core.compliance.terms import Entry
 from backoffice_core.config import Settings
@@ -364,6 +365,33 @@ async def living(bank: Bank, dice: random.Random, day: date, people: list[User],
     for k in dice.sample(range(1, 11), 3):
         if k % 5:
             await pay(bank, k, f"{dice.randint(5, 900)}.50", f"R{day}-{k}")
+    await late_and_complaints(bank, random.Random(n), people, found)
+
+
+async def late_and_complaints(bank: Bank, dice: random.Random, people: list[User], found: list[Case]) -> None:
+    """Hours at a desk, complaints noted and answered, acts drawn up, approved, refused, reversed."""
+    (olha, petro), today = people, bank.clock.today()
+    async with bank.database.begin() as s:
+        hours = timedelta(hours=dice.randint(1, 30))  # also over midnight
+        s.add(AgentSession(id=new_key(), user_id=olha.id, phone="desk", endpoint="x", state="OFF", since=bank.now,
+                           started_at=bank.now, ended_at=bank.now + hours))  # fmt: skip
+        for one in await s.scalars(select(Complaint).where(Complaint.state == "OPEN")):
+            await complaints.answer(s, one.id, dice.choice(complaints.ANSWERS), "told", at=bank.now, by=petro.id)
+        await complaints.note(s, dice.choice(found).id, kind=dice.choice(complaints.KINDS), channel="call", text="rude",
+                              about=olha.id, at=bank.now, by=petro.id)  # fmt: skip
+        for act in list(await s.scalars(select(LateAct).where(LateAct.state.in_(("PROPOSED", "APPROVED"))))):
+            if act.state == "PROPOSED":
+                await late.refuse(s, act.id, why="no", at=bank.now, by=petro.id)
+            elif dice.random() < 0.5 and (await s.get_one(Case, act.case_id)).state == late.KINDS[act.kind].to:
+                await late.ask_reversal(s, act.id, why="wrong", at=bank.now, by=olha.id)
+                await late.reverse(s, act.id, at=bank.now, today=today, by=petro.id)
+        query = select(Case).where(Case.state == "ACTIVE", ~select(HandOver.id).where(
+            HandOver.case_id == Case.id, HandOver.state == "PROPOSED").exists()).order_by(Case.number)  # fmt: skip
+        for k, case in enumerate((await s.scalars(query.limit(2))).all()):
+            act = await late.propose(s, case.id, "SALE", counterparty="Buyer", number=f"{k}", on=today, reason="sold",
+                                     price=D("10.50"), at=bank.now, today=today, by=olha.id)  # fmt: skip
+            if k == 0:
+                await late.approve(s, act.id, at=bank.now, today=today, by=petro.id)
 
 
 async def everything(bank: Bank, day: date, *names: str) -> dict[str, Any]:

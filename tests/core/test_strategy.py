@@ -144,7 +144,6 @@ async def test_ck25_steps_fall_due_are_done_and_are_late(bank: Bank) -> None:
     assert await dues(bank) == {"sms": ("SMS", "DONE", ""), "call": ("CALL", "OPEN", "")}
     async with bank.database.begin() as s:
         assert await s.scalar(select(Task.state).where(Task.id == task.id)) == "DONE", "the task ended with its step"
-        assert await service.wants_call(s, case.id, WEDNESDAY + timedelta(days=1))
     bank.at(WEDNESDAY + timedelta(days=2))
     await bank.file({"n": 1, "days_past_due": 12})
     await bank.night()

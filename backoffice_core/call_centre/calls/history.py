@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, text
+from sqlalchemy import ColumnElement, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.borrowers.models import Person
@@ -14,6 +14,7 @@ from backoffice_core.call_centre.calls import line_quality
 from backoffice_core.call_centre.models import CallAttempt, CallTask, LineFigures, NotCallable, Recording
 from backoffice_core.call_centre.rules import FAST_RESULT_S, NO_DISPOSITION
 from backoffice_core.cases.models import Case, CaseEvent
+from backoffice_core.loans.service import OF_BRANCH, of_branch
 from backoffice_core.staff.models import User
 
 
@@ -81,14 +82,14 @@ class LiveCall:
     trunk: str
 
 
-async def live_calls(s: AsyncSession) -> list[LiveCall]:
-    """Attempts that are not ended, oldest first."""
+async def live_calls(s: AsyncSession, branch: str = "") -> list[LiveCall]:
+    """Attempts that are not ended, oldest first; of one branch those to its borrowers."""
     query = (
         select(CallAttempt, Person, Case.number, User.full_name)
         .outerjoin(Person, Person.id == CallAttempt.person_id)
         .outerjoin(Case, Case.id == CallAttempt.case_id)
         .outerjoin(User, User.id == CallAttempt.agent_id)
-        .where(CallAttempt.ended_at.is_(None))
+        .where(CallAttempt.ended_at.is_(None), of_branch(CallAttempt.person_id, branch))
         .order_by(CallAttempt.claimed_at)
     )
     return [
@@ -123,24 +124,31 @@ async def last_calls(s: AsyncSession, user_id: UUID, limit: int = 12) -> list[tu
     return [(call, person) for call, person in (await s.execute(query)).all()]
 
 
-async def queue_counts(s: AsyncSession, business_date: date) -> dict[str, int]:
-    query = select(CallTask.state, func.count()).where(CallTask.business_date == business_date).group_by(CallTask.state)
+async def queue_counts(s: AsyncSession, business_date: date, branch: str = "") -> dict[str, int]:
+    query = select(CallTask.state, func.count()).where(CallTask.business_date == business_date)
+    query = query.where(of_branch(CallTask.person_id, branch)).group_by(CallTask.state)
     return {state: count for state, count in (await s.execute(query)).all()}
 
 
-async def open_cases(s: AsyncSession) -> int:
+async def open_cases(s: AsyncSession, branch: str = "") -> int:
     """By the index of persons' open cases."""
-    return await s.scalar(select(func.count()).select_from(Case).where(Case.closed_at.is_(None))) or 0
+    query = select(func.count()).select_from(Case).where(Case.closed_at.is_(None), of_branch(Case.person_id, branch))
+    return await s.scalar(query) or 0
 
 
-async def not_callable_counts(s: AsyncSession, business_date: date) -> dict[str, int]:
+async def not_callable_counts(s: AsyncSession, business_date: date, branch: str = "") -> dict[str, int]:
     query = (
         select(NotCallable.reason, func.count())
-        .where(NotCallable.business_date == business_date)
+        .where(NotCallable.business_date == business_date, *_whose(NotCallable.case_id, branch))
         .group_by(NotCallable.reason)
         .order_by(func.count().desc())
     )
     return {reason: count for reason, count in (await s.execute(query)).all()}
+
+
+def _whose(case_id: Any, branch: str) -> list[ColumnElement[bool]]:
+    """Of rows that name a case alone."""
+    return [case_id.in_(select(Case.id).where(of_branch(Case.person_id, branch)))] if branch else []
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +167,7 @@ class DayFigures:
 
 
 _FIGURES = text(
-    """
+    f"""
     -- day_figures: one pass over the business day's attempts of one agent, or of all (:agent is null)
     SELECT count(*) FILTER (WHERE a.direction = 'out') AS dialed,
            -- for an agent: who heard a message alone was promised none
@@ -177,13 +185,17 @@ _FIGURES = text(
       LEFT JOIN promises p ON p.call_id = a.id
      WHERE a.business_at >= :start AND a.business_at < :end
        AND (cast(:agent AS uuid) IS NULL OR a.agent_id = :agent)
-    """
+       AND {OF_BRANCH.format(person="a.person_id")}
+    """  # noqa: S608 (no value in it)
 )
 
 
-async def day_figures(s: AsyncSession, start: datetime, end: datetime, user_id: UUID | None = None) -> DayFigures:
+async def day_figures(
+    s: AsyncSession, start: datetime, end: datetime, user_id: UUID | None = None, *, branch: str = ""
+) -> DayFigures:
     """Figures of the business day [start, end) (`clock.day_bounds`)."""
-    row = (await s.execute(_FIGURES, {"start": start, "end": end, "agent": user_id})).mappings().one()
+    given = {"start": start, "end": end, "agent": user_id, "branch": branch}
+    row = (await s.execute(_FIGURES, given)).mappings().one()
     talk_s, wrap_s = (float(row[key]) if row[key] is not None else None for key in ("talk_s", "wrap_s"))
     return DayFigures(**{**row, "talk_s": talk_s, "wrap_s": wrap_s})
 
@@ -195,7 +207,7 @@ class FastResults:
     results: int
 
 
-async def fast_results(s: AsyncSession, start: datetime, end: datetime) -> list[FastResults]:
+async def fast_results(s: AsyncSession, start: datetime, end: datetime, branch: str = "") -> list[FastResults]:
     """FL-12: agents who gave a result less than FAST_RESULT_S after the call's end, of how many results between `start`
     and `end` (business time); the most first."""
     fast = func.count().filter(CallAttempt.outcome_at < CallAttempt.ended_at + timedelta(seconds=FAST_RESULT_S))
@@ -204,6 +216,7 @@ async def fast_results(s: AsyncSession, start: datetime, end: datetime) -> list[
         .join(User, User.id == CallAttempt.agent_id)
         .where(CallAttempt.business_at >= start, CallAttempt.business_at < end, CallAttempt.ended_at.is_not(None))
         .where(CallAttempt.outcome_at.is_not(None), CallAttempt.outcome != NO_DISPOSITION)
+        .where(of_branch(CallAttempt.person_id, branch))
         .group_by(User.id, User.full_name)
         .having(fast > 0)
         .order_by(fast.desc(), User.full_name)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.call_centre.calls.sound_rules import ENOUGH_PACKETS, OneWay, Reading, loss_percent, mean
@@ -92,12 +92,12 @@ def _is_bad(settings: Settings, row: LineFigures) -> bool:
     return enough and (loss >= settings.line_loss_pct or jitter_ms >= settings.line_jitter_ms)
 
 
-async def phones(s: AsyncSession, settings: Settings, wall: datetime) -> list[Sound]:
+async def phones(s: AsyncSession, settings: Settings, wall: datetime, branch: str = "") -> list[Sound]:
     """Each agent's phone with its worst talk within SHOWN, the worst phone first."""
     query = (
         select(LineFigures, User.full_name)
         .join(User, User.id == LineFigures.user_id)
-        .where(LineFigures.at > wall - SHOWN)
+        .where(LineFigures.at > wall - SHOWN, User.branch == branch if branch else true())
         .order_by(LineFigures.at.desc())
     )
     talks = [_sound(settings, row, name) for row, name in (await s.execute(query)).all()]

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backoffice_core.call_centre.models import CallAttempt, LegalHold, Recording, RecordingDeletion
 from backoffice_core.cases.models import Case
 from backoffice_core.errors import BadInput, NotFound
+from backoffice_core.loans.service import of_branch
 from backoffice_core.staff import service as staff
 from backoffice_core.staff.models import User
 
@@ -99,7 +100,9 @@ class BadSound:
     faults: list[str]
 
 
-async def bad_sound(s: AsyncSession, start: datetime, end: datetime, limit: int = 50) -> list[BadSound]:
+async def bad_sound(
+    s: AsyncSession, start: datetime, end: datetime, limit: int = 50, *, branch: str = ""
+) -> list[BadSound]:
     """Of the business day [start, end), newest first."""
     query = (
         select(
@@ -112,6 +115,7 @@ async def bad_sound(s: AsyncSession, start: datetime, end: datetime, limit: int 
             CallAttempt.business_at >= start,
             CallAttempt.business_at < end,
             func.jsonb_array_length(Recording.faults) > 0,
+            of_branch(CallAttempt.person_id, branch),
         )
         .order_by(CallAttempt.business_at.desc())
         .limit(limit)

@@ -9,7 +9,7 @@ from datetime import datetime
 from uuid import UUID
 
 import structlog
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, or_, select, true
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -20,6 +20,7 @@ from backoffice_core.call_centre.models import CallAttempt, Recording
 from backoffice_core.cases.models import Case
 from backoffice_core.compliance import service as compliance
 from backoffice_core.errors import Refused
+from backoffice_core.loans.service import of_branch
 from backoffice_core.staff.models import User
 
 log = structlog.get_logger()
@@ -49,19 +50,20 @@ class Unknown:
 _WAITS = or_(CallAttempt.result == "UNKNOWN", CallAttempt.problem != "")
 
 
-async def count(s: AsyncSession) -> int:
-    return (await s.execute(select(func.count()).select_from(CallAttempt).where(_WAITS))).scalar_one()
+async def count(s: AsyncSession, branch: str = "") -> int:
+    query = select(func.count()).select_from(CallAttempt).where(_WAITS, of_branch(CallAttempt.person_id, branch))
+    return (await s.execute(query)).scalar_one()
 
 
-async def waiting(s: AsyncSession, limit: int = 100) -> list[Unknown]:
-    """Oldest first."""
+async def waiting(s: AsyncSession, limit: int = 100, *, branch: str = "", only: UUID | None = None) -> list[Unknown]:
+    """Oldest first; of a branch those with its borrowers."""
     query = (
         select(CallAttempt, Person, Case.number, User.full_name, Recording)
         .outerjoin(Person, Person.id == CallAttempt.person_id)
         .outerjoin(Case, Case.id == CallAttempt.case_id)
         .outerjoin(User, User.id == CallAttempt.agent_id)
         .outerjoin(Recording, Recording.call_id == CallAttempt.id)
-        .where(_WAITS)
+        .where(_WAITS, of_branch(CallAttempt.person_id, branch), CallAttempt.id == only if only else true())
         .order_by(CallAttempt.claimed_at)
         .limit(limit)
     )

@@ -19,6 +19,7 @@ from backoffice_core.call_centre.desks.preview_models import Preview
 from backoffice_core.call_centre.models import AgentSession, AgentStateChange, CallAttempt
 from backoffice_core.cases.models import Case
 from backoffice_core.errors import BadInput, Conflict, Refused
+from backoffice_core.loans.service import of_branch
 from backoffice_core.staff.models import User
 
 PAUSE_REASONS = ("BREAK", "LUNCH", "TRAINING", "TECHNICAL")  # what an agent may choose
@@ -437,16 +438,21 @@ class AgentRow:
     campaign: str | None
 
 
-async def board(s: AsyncSession, user_id: UUID | None = None) -> list[AgentRow]:
-    """Everybody who has taken a seat, by name; or only one agent's row."""
+async def board(s: AsyncSession, user_id: UUID | None = None, *, branch: str = "") -> list[AgentRow]:
+    """Everybody who has taken a seat, by name; or only one agent's row. Of a branch its own people, and whom they are with only
+    when he is its borrower."""
     query = (
-        select(AgentSession, User, CallAttempt.case_id, CallAttempt.campaign, Case.number, Person)
+        select(AgentSession, User, Case.id, CallAttempt.campaign, Case.number, Person)
         .join(User, User.id == AgentSession.user_id)
         .outerjoin(CallAttempt, CallAttempt.id == AgentSession.call_id)
         .outerjoin(Preview, and_(Preview.id == AgentSession.call_id, AgentSession.reason == "PREVIEW"))
-        .outerjoin(Case, Case.id == func.coalesce(CallAttempt.case_id, Preview.case_id))
+        .outerjoin(
+            Case,
+            and_(Case.id == func.coalesce(CallAttempt.case_id, Preview.case_id), of_branch(Case.person_id, branch)),
+        )
         .outerjoin(Person, Person.id == Case.person_id)
         .where(AgentSession.ended_at.is_(None), and_(User.id == user_id) if user_id else and_(True))
+        .where(User.branch == branch if branch else and_(True))
         .order_by(User.full_name, User.id)
     )
     return [

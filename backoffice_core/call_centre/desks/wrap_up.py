@@ -14,6 +14,7 @@ from backoffice_core.call_centre.rules import MORE_TIME, NO_DISPOSITION, wrap_up
 from backoffice_core.cases import service as cases
 from backoffice_core.cases.models import Case
 from backoffice_core.errors import Conflict
+from backoffice_core.loans.service import of_branch
 from backoffice_core.staff.models import User
 
 
@@ -96,14 +97,14 @@ class WithoutResult:
     agent_name: str | None
 
 
-async def all_waiting(s: AsyncSession, limit: int = 50) -> list[WithoutResult]:
+async def all_waiting(s: AsyncSession, limit: int = 50, *, branch: str = "") -> list[WithoutResult]:
     """Talks that wait for a supervisor, oldest first."""
     query = (
         select(Case.number, User.full_name)
         .select_from(CallAttempt)
         .join(Case, Case.id == CallAttempt.case_id)
         .outerjoin(User, User.id == CallAttempt.agent_id)
-        .where(CallAttempt.outcome == NO_DISPOSITION)
+        .where(CallAttempt.outcome == NO_DISPOSITION, of_branch(CallAttempt.person_id, branch))
         .order_by(CallAttempt.claimed_at)
         .limit(limit)
     )

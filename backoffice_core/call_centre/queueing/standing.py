@@ -12,6 +12,8 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from backoffice_core.loans.service import OF_BRANCH
+
 CLASSES = ("callable", "waiting", "dialing", "done", "not_callable", "unjudged")
 LISTED = ("waiting", "done", "not_callable")
 AT_HOUR = "AT_HOUR"  # the reason of a wait for the first lawful hour, or for the one that the borrower named
@@ -45,7 +47,7 @@ _WHERE = f"""
     FROM cases c
     LEFT JOIN not_callable n ON n.case_id = c.id AND n.business_date = :day
     LEFT JOIN call_tasks t ON t.case_id = c.id AND t.business_date = :day
-    WHERE c.closed_at IS NULL
+    WHERE c.closed_at IS NULL AND {OF_BRANCH.format(person="c.person_id")}
 """  # noqa: S608 (no value in it)
 
 
@@ -58,11 +60,11 @@ class Standing:
     reasons: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
-async def counts(s: AsyncSession, day: date, now: datetime) -> Standing:
-    """Reads all open cases: for a page that somebody opens, not for one that refreshes itself."""
+async def counts(s: AsyncSession, day: date, now: datetime, branch: str = "") -> Standing:
+    """Reads all open cases (of a branch): for a page that somebody opens, not for one that refreshes itself."""
     query = text(f"SELECT class, reason, count(*) FROM ({_WHERE}) w GROUP BY 1, 2 ORDER BY 3 DESC, 2")  # noqa: S608
     found = Standing()
-    for where, reason, count in await s.execute(query, {"day": day, "now": now}):
+    for where, reason, count in await s.execute(query, {"day": day, "now": now, "branch": branch}):
         found.open += count
         found.classes[where] += count
         if where in LISTED:
@@ -73,12 +75,14 @@ async def counts(s: AsyncSession, day: date, now: datetime) -> Standing:
 _WAITING = text(f"""
     -- waiting_counts: by the index of tasks that wait
     SELECT coalesce(nullif(state_reason, ''), '{AT_HOUR}') AS reason, count(*) FROM call_tasks
-    WHERE business_date = :day AND state IN ('ELIGIBLE','RETRY_WAIT') AND earliest_at > :now GROUP BY 1 ORDER BY 2 DESC, 1
+    WHERE business_date = :day AND state IN ('ELIGIBLE','RETRY_WAIT') AND earliest_at > :now
+      AND {OF_BRANCH.format(person="person_id")} GROUP BY 1 ORDER BY 2 DESC, 1
 """)  # noqa: S608
 
 
-async def waiting_counts(s: AsyncSession, day: date, now: datetime) -> dict[str, int]:
-    return {reason: count for reason, count in await s.execute(_WAITING, {"day": day, "now": now})}
+async def waiting_counts(s: AsyncSession, day: date, now: datetime, branch: str = "") -> dict[str, int]:
+    rows = await s.execute(_WAITING, {"day": day, "now": now, "branch": branch})
+    return {reason: count for reason, count in rows}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,11 +104,11 @@ class Row:
 
 async def listed(
     s: AsyncSession, day: date, now: datetime, where: str, *, reason: str = "", search: str = "", after: int = 0,
-    limit: int | None = None,
+    limit: int | None = None, branch: str = "",
 ) -> list[Row]:  # fmt: skip
     """Cases of one class (of `LISTED`) by number, those behind the number `after`. `search`: a part of the name, or the case's
     number."""
-    asked: dict[str, Any] = {"day": day, "now": now, "class": where, "after": after, "limit": limit}
+    asked: dict[str, Any] = {"day": day, "now": now, "class": where, "after": after, "limit": limit, "branch": branch}
     wanted = "w.class = :class AND w.number > :after"
     if reason:
         wanted, asked["reason"] = wanted + " AND w.reason = :reason", reason

@@ -447,6 +447,7 @@ next-choose = Choose a result to see the next step
 next-step = Next: { $task }, { $date }
 next-state = state “{ $state }”
 next-nothing = Next: retry by the dialing rules
+next-over = Next: this campaign does not call again
 no-result-no-call = No next call without a result
 save-after-talk = Save after the talk
 save-and-next = Save and next

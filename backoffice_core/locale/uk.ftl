@@ -450,6 +450,7 @@ next-choose = Оберіть результат, тут стане видно н
 next-step = Далі: { $task }, { $date }
 next-state = стан «{ $state }»
 next-nothing = Далі: повтор за правилами набору
+next-over = Далі: ця кампанія більше не дзвонитиме
 no-result-no-call = Без результату наступного дзвінка не буде
 save-after-talk = Зберегти після розмови
 save-and-next = Зберегти й далі

@@ -374,6 +374,8 @@ async def test_a_survey_opens_its_own_script_and_asks_for_no_promise(talk: Talk)
     await talk.end()
     promise = {"call_id": talk.call, "outcome": "PTP_FULL", "amount": "100", "due_date": "+1"}
     assert (await browser.send_form("/desk/result", json=True, **promise)).status_code == 422
+    told = await browser.get("/desk/next", params={"call_id": str(talk.call), "outcome": "ANSWERED"})
+    assert "ця кампанія більше не дзвонитиме" in told.text
     answer = {"call_id": talk.call, "outcome": "ANSWERED", "note": "Так, 5 з 5"}
     assert (await browser.send_form("/desk/result", json=True, **answer)).status_code == 200
     async with talk.console.database.begin() as s:

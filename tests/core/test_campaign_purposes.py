@@ -11,7 +11,7 @@ from sqlalchemy import select, text
 from backoffice_core.call_centre.calls import attempts
 from backoffice_core.call_centre.calls.attempts import Placing
 from backoffice_core.call_centre.carriers import caller_ids
-from backoffice_core.call_centre.dialing import campaign_lists, campaigns
+from backoffice_core.call_centre.dialing import campaign_lists, campaign_terms, campaigns
 from backoffice_core.call_centre.dialing.campaign_terms import spoken
 from backoffice_core.call_centre.models import CallAttempt
 from backoffice_core.call_centre.queueing import requeue
@@ -20,7 +20,7 @@ from backoffice_core.collection import service as collection
 from backoffice_core.compliance import service as compliance
 from backoffice_core.compliance.models import ComplianceDecision, ContactLedger
 from backoffice_core.config import Settings
-from backoffice_core.db import Database
+from backoffice_core.db import Database, new_key
 from backoffice_core.errors import BadInput
 from tests.core.bank import KYIV, WEDNESDAY, Bank
 from tests.core.test_night_commands import said
@@ -150,6 +150,44 @@ async def test_a_purpose_whose_rules_have_ended_is_not_dialed_at_the_second_of_d
         )
         assert isinstance(passed, attempts.Passed)
         assert passed.reason == "NO_RULE"
+
+
+async def test_who_was_told_or_has_answered_is_not_called_for_it_again(bank: Bank) -> None:
+    """CC-09: the next day's list of a survey or information leaves out whom it has reached, also with a refusal to answer, and
+    counts him no more; who was not reached stays, and his debt is called as usual."""
+    await bank.file(*({"n": n} for n in range(1, 6)))
+    await bank.night()
+    await set_(bank, "news", purpose="service", whom={"given": True}, priority="3")
+    await give(bank, "news", 1, 2, 3, 4)
+    bank.at(WEDNESDAY, hour=11)
+    await bank.night(again=True)
+    assert {n: name for n, (name, _) in (await queue_of(bank)).items()} == {
+        **dict.fromkeys((1, 2, 3, 4), "news"), 5: "collection",
+    }  # fmt: skip
+    async with bank.database.begin() as s:
+        for n, outcome, campaign in (
+            (1, "ANSWERED", "news"),
+            (2, "DECLINED", "news"),
+            (3, "HANGUP", "news"),
+            (4, "ANSWERED", "old"),
+        ):
+            case = await bank.case(n)
+            s.add(CallAttempt(
+                id=new_key(), case_id=case.id, person_id=case.person_id, direction="out", number="+380671000001",
+                contact_point_id=(await bank.phone(n)).id, campaign=campaign, purpose="service", trunk="t",
+                caller_id="", language="uk", fence=0, state="ENDED", business_at=bank.now,
+                claimed_at=bank.now, ended_at=bank.now, outcome=outcome,
+            ))  # fmt: skip
+    bank.at(WEDNESDAY + timedelta(days=1), hour=11)
+    await bank.file(*({"n": n} for n in range(1, 6)))
+    await bank.night()
+    debt, news = "collection", "news"
+    assert {n: name for n, (name, _) in (await queue_of(bank)).items()} == {1: debt, 2: debt, 3: news, 4: news, 5: debt}
+    async with bank.database.begin() as s:
+        whom = campaign_terms.whom({"given": True})
+        day = bank.now.date()
+        taken = await campaign_lists.would_take(s, "news", whom, 3, day, purpose="service", robot=False)
+        assert (taken.cases, taken.queued) == (2, 2)
 
 
 async def test_a_script_is_said_by_language_and_collection_keeps_its_purpose(

@@ -30,6 +30,7 @@ from backoffice_core.call_centre.rules import (
     IDENTITY_MISSES,
     MAX_PROMISE_DAYS,
     NO_DISPOSITION,
+    OF_OTHERS,
     OUTCOMES,
     PROMISE_GRACE_DAYS,
     STRANGER_OUTCOMES,
@@ -139,6 +140,7 @@ class NextStep:
     task: str
     control_date: date | None
     case_state: str
+    over: bool = False  # what the campaign had to ask or tell is said: it calls him no more
 
 
 async def current_call(s: AsyncSession, user_id: UUID) -> CallAttempt | None:
@@ -329,7 +331,7 @@ async def next_step(s: AsyncSession, call: CallAttempt, result: Result, today: d
         person = await s.get_one(Person, call.person_id)
         working = await compliance.working_days(s, person.jurisdiction, today, days=60)
         day = next_working_day(today, lambda one: working.get(one, one.weekday() < 5), rule.working_days)
-    return NextStep(rule.task, day, state)
+    return NextStep(rule.task, day, state, result.outcome in OF_OTHERS)
 
 
 async def record_result(

@@ -19,6 +19,7 @@ from backoffice_core.call_centre.dialing import campaign_terms
 from backoffice_core.call_centre.dialing.campaign_models import Campaign, CampaignCase
 from backoffice_core.call_centre.dialing.campaign_rules import DEBT
 from backoffice_core.call_centre.dialing.campaign_terms import Whom
+from backoffice_core.call_centre.rules import OF_OTHERS, ROBOT_TOLD
 from backoffice_core.db import fetch
 from backoffice_core.errors import BadInput
 
@@ -34,6 +35,9 @@ class Owners:
     loans: Mapping[UUID, tuple[Collection[str], Collection[str]]] = field(default_factory=dict)
     robots: frozenset[str] = frozenset()  # campaigns whose calls no agent speaks in
     purposes: Mapping[str, str] = field(default_factory=dict)  # by campaign, where it is not DEBT
+    over: Mapping[UUID, Collection[str]] = field(
+        default_factory=dict
+    )  # by case: of these, those that have told or asked him
 
     def purpose(self, name: str) -> str:
         return self.purposes.get(name, DEBT)
@@ -43,12 +47,20 @@ class Owners:
         for name, whom in self.campaigns:
             if (debt and name in self.purposes) or (not robots and name in self.robots):
                 continue
+            if name in self.over.get(case_id, ()):
+                continue
             products, portfolios = self.loans.get(case_id, ((), ()))
             if whom.fits(stage, products, portfolios, name in self.given.get(case_id, ())):
                 return name
         return REST
 
 
+TOLD = (*sorted(OF_OTHERS), ROBOT_TOLD)
+"""Results after which a survey or information calls a person no more."""
+_OVER = """
+    SELECT DISTINCT case_id, campaign FROM call_attempts
+    WHERE case_id = ANY($1) AND campaign = ANY($2) AND outcome = ANY($3) AND direction = 'out'
+"""
 _LOANS = """
     SELECT c.id, array_agg(DISTINCT l.product), array_agg(DISTINCT l.portfolio) FROM cases c JOIN loans l USING (person_id)
     WHERE c.id = ANY($1) GROUP BY c.id
@@ -76,7 +88,11 @@ async def owners(s: AsyncSession, case_ids: Collection[UUID]) -> Owners:
     loans = {}
     if any(rule.products or rule.portfolios for _, rule in campaigns):
         loans = {row[0]: (row[1], row[2]) for row in await fetch(s, _LOANS, list(case_ids))}
-    return Owners(campaigns, given, loans, robots, purposes)
+    over: dict[UUID, list[str]] = {}
+    if purposes:
+        for case_id, name in await fetch(s, _OVER, list(case_ids), list(purposes), list(TOLD)):
+            over.setdefault(case_id, []).append(name)
+    return Owners(campaigns, given, loans, robots, purposes, over)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +116,8 @@ async def would_take(
     """What a campaign with this list would have, as things stand; reads all open cases once. `robot`: it needs no agents."""
     query = select(Campaign.name, Campaign.whom).where(Campaign.active, Campaign.name != REST)
     before = tuple_(Campaign.priority, Campaign.name) < tuple_(priority, name)
-    values: dict[str, Any] = {"day": day, "purpose": purpose, "channel": "robot" if robot else "call"}
+    values: dict[str, Any] = {"day": day, "purpose": purpose, "channel": "robot" if robot else "call", "name": name}
+    values |= {"told": list(TOLD) if purpose != DEBT else []}
     others = [
         _fits(rule, other, f"o{n}", values)
         for n, (other, said) in enumerate(await s.execute(query.where(before, Campaign.name != name)))
@@ -116,7 +133,8 @@ async def would_take(
             SELECT FROM consents o WHERE o.person_id = f.person_id AND o.purpose = :purpose AND o.channel = :channel
                 AND o.withdrawn_at IS NULL AND (o.until IS NULL OR o.until >= :day)))
         FROM (SELECT c.id, c.person_id, ({sooner}) AS sooner FROM cases c
-              WHERE c.closed_at IS NULL AND {_fits(whom, name, "mine", values)}) f
+              WHERE c.closed_at IS NULL AND {_fits(whom, name, "mine", values)} AND NOT EXISTS (
+                  SELECT FROM call_attempts a WHERE a.case_id = c.id AND a.campaign = :name AND a.outcome = ANY(:told))) f
         """),  # noqa: S608 (no value in it)
         values,
     )

@@ -20,10 +20,11 @@ HOUR_PARTS = 12  # the last hour is kept in as many parts
 SLACK = 3.0  # calls by which the promise of an hour may be passed in a sixty minutes that begin anywhere
 # share of the answers until the shift ends that is counted on: fewer may answer. Of those of an hour, all are
 SURE = 0.65
-KEPT = 3.5  # calls kept back, as abandoned calls come in bursts of two, three and, where agents have just left, four
+KEPT = 3.0  # calls kept back, as abandoned calls come in bursts of two, three and, where agents have just left, four
 RISKED = 0.1  # share of the answers still in flight that is reckoned lost
-MARK = 400  # answers: who counts at each so many of a shift, long before its end, finds its promise kept too
-KEPT_AT_MARK = 1.0
+MARK = 400  # answers: who counts at each so many of a shift, long before its end, finds its promise kept too;
+MARK_S = 1200.0  # a large team at a multiple of these, for which it takes so long
+KEPT_AT_MARK, RISKED_AT_MARK = 1.0, 0.05
 BURST_S = 20.0  # seconds' answers that are kept back for a step of the answer rate
 HOUR_EASE = 0.03  # share that may be abandoned in an hour with one call left and one answer to come
 
@@ -162,9 +163,12 @@ class Account:
             pace(self._left(self.target, live, lost, ahead, risked), ahead, kept)
             for live, lost in ((self.live, self.abandoned), self.of_shift)
         ]
-        to_mark = float(MARK - self.of_shift[0] % MARK)
         live, lost = self.of_shift
-        paces.append(pace(self._left(self.target, live, lost, to_mark, risked), to_mark, KEPT_AT_MARK))
+        mark = MARK * max(round(self.to_come(MARK_S) / MARK), 1)
+        to_mark = float(mark - live % mark)
+        paces.append(
+            pace(self._left(self.target, live, lost, to_mark, RISKED_AT_MARK * in_flight), to_mark, KEPT_AT_MARK)
+        )
         if self.worst_hour is not None:
             paces += [
                 hour_pace(

@@ -149,7 +149,6 @@ class Planned(Cases):
     """Ours, over what is believed (`Chances`) or known (`Known`)."""
 
     REPLAN_S, AGAIN_S = 1200.0, 300.0  # a plan lasts so long; an exhausted one is not made again sooner
-    LEARN_S = 3600.0  # of this day: then its calls teach how common the kinds are
 
     def __init__(self, world: FiniteWorld, shown: Shown, knowledge: Knowledge) -> None:
         super().__init__(world, shown)
@@ -159,7 +158,6 @@ class Planned(Cases):
         self.tries = np.zeros(n, dtype=int)  # in these days
         self.plan: list[tuple[float, int]] = []
         self.planned_at = -NEVER
-        self.learned_at = 0.0
         self.prices = np.zeros(world.closes)  # of an agent's second, by Kyiv's hour; yesterday's are the first guess
         self.handle = (world.talk_mean + world.wrap_mean, world.other_talk_mean + world.wrap_mean)
         zones = shown.zone_hours[shown.case_of]
@@ -175,7 +173,6 @@ class Planned(Cases):
             self.knowledge.learn()
         self.tries_today[:] = 0
         self.planned_at = -NEVER
-        self.learned_at = self.w.opens * 3600.0
 
     def choose(self, t: float) -> int | None:
         if (asked := self.due(t)) is not None:
@@ -204,9 +201,6 @@ class Planned(Cases):
     def _replan(self, t: float) -> None:
         """Cases × remaining hours, as the product plans its queue (`planning.py`)."""
         self.planned_at = t
-        if t - self.learned_at >= self.LEARN_S:
-            self.knowledge.learn()
-            self.learned_at = t
         w, shown = self.w, self.shown
         now = int(t // 3600)
         hours = np.arange(now, w.closes)

@@ -193,7 +193,9 @@ async def lead(
 ) -> NoReturn:
     """Runs `work(held)` whenever this process holds the lease, cancels it when another took it; until cancelled.
 
-    `waiting` is called at each look at a lease that another has. What `work` raises ends the program.
+    `waiting` is called at each look at a lease that another has. What `work` raises ends the program; one that does not end
+    within `ttl_s` of its cancellation (a rollback under way may swallow it) does too: RuntimeError, and the supervisor starts
+    the program again.
     """
     me, told = this_process(), ""
     while True:
@@ -230,7 +232,9 @@ async def _lead(database: Database, held: Held, work: Callable[[Held], Awaitable
         task.result()
     finally:
         task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        ended, _ = await asyncio.wait({task}, timeout=ttl_s)
         with contextlib.suppress(*AWAY):
             async with asyncio.timeout(1), database.begin() as s:
                 await let_go(s, held)
+        if not ended:
+            raise RuntimeError(f"the work under the lease {held.name} does not end")

@@ -143,6 +143,21 @@ class RunningHouse:
         found: CallAttempt = await until(look, limit, every=0.1, what=f"the call of task {task} ended")
         return found
 
+    async def met(self, tasks: list[UUID], limit: float = 60) -> None:
+        """Waits until the voices of each of these tasks have met, now or a moment ago: on a slow machine the first talk may be
+        over when the last begins. Raises AssertionError that tells how each call stands."""
+        told: list[str] = []
+
+        async def all_met() -> bool:
+            found = [await self.attempt(task) for task in tasks]
+            told[:] = [f"{one.state} {one.result} {one.claimed_at} {one.answered_at}" if one else "-" for one in found]
+            return all(one and one.bridged_at for one in found)
+
+        try:
+            await until(all_met, limit, every=0.2)
+        except AssertionError as error:
+            raise AssertionError(f"not every call met its agent within {limit:g} s: {told}") from error
+
     async def clear_queue(self) -> None:
         """No task of an earlier test is left to dial."""
         async with self.database() as database, database.begin() as s:

@@ -230,11 +230,10 @@ def story(
 
 
 async def play(
-    one: RunningHouse, agents: int, answers: int, seconds: float, *, rate: float, trace: Path | None
+    one: RunningHouse, agents: int, answers: int, seconds: float, *, rate: float, trace: Path | None, seed: int
 ) -> dict[str, Any]:
     """Dials until there are so many answers, or the seconds are over; then what happened."""
-    dice = random.Random(1)
-    await lay_queue(one, int(answers / rate * 1.4) + 60, dice, rate)
+    await lay_queue(one, int(answers / rate * 1.4) + 60, random.Random(seed), rate)
     span = lambda s: f"{s[0]:g}-{s[1]:g}"  # noqa: E731
     (one.settings.data / "STOP").touch()  # nobody is dialed before all are at their desks
     async with one.robots(agents, talk=span(TALK), wrap=span(WRAP), options=("--chords",)):
@@ -310,16 +309,17 @@ def say(text: str) -> None:
 
 
 def run(
-    agents: int, answers: int, lines: int, seconds: float, *, rate: float = ANSWER_RATE, trace: Path | None = None
-) -> dict[str, Any]:
+    agents: int, answers: int, lines: int, seconds: float, *, rate: float = ANSWER_RATE, trace: Path | None = None,
+    seed: int = 1,
+) -> dict[str, Any]:  # fmt: skip
     conftest.FAR_END = FAR_END.model_copy(update={"lines": lines})
     conftest.MEDIA_PORTS = 2 * (lines + 2 * agents)
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        ring = ("--answer-after", f"{RING[0]:g}-{RING[1]:g}", "--seed", "7")
+        ring = ("--answer-after", f"{RING[0]:g}-{RING[1]:g}", "--seed", str(seed + 6))
         with running_house(Path(folder), carrier_options=ring) as one:
             hours = 20.0 - one.clock.now().astimezone(one.clock.zone).hour
-            found = asyncio.run(play(one, agents, answers, seconds, rate=rate, trace=trace))
-    return found | {"hours_ahead": hours}
+            found = asyncio.run(play(one, agents, answers, seconds, rate=rate, trace=trace, seed=seed))
+    return found | {"hours_ahead": hours, "seed": seed}
 
 
 def main() -> int:
@@ -328,6 +328,7 @@ def main() -> int:
     parser.add_argument("--agents", type=int, default=10)
     parser.add_argument("--seconds", type=float, default=1800)
     parser.add_argument("--capacity", default="", help="teams, as 10,25,40")
+    parser.add_argument("--seed", type=int, default=1, help="of the list: who answers, and after how long")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--trace", type=Path, help="every call, agent's change and decision")
     options = parser.parse_args()
@@ -343,7 +344,7 @@ def main() -> int:
             if p99 > CAPACITY_MS:
                 break
     else:
-        found = run(options.agents, options.answers, LINES, options.seconds, trace=options.trace)
+        found = run(options.agents, options.answers, LINES, options.seconds, trace=options.trace, seed=options.seed)
         band = simulated(options.agents, found["answered"], LINES, found["hours_ahead"])
         result = found | {"simulated": band}
         say(f"{found['answered']} answers in {found['seconds']:.0f} s: abandoned {found['share']:.2%} by our account, "

@@ -178,3 +178,27 @@ async def test_a_paused_leader_is_followed_within_ten_seconds_and_stays_behind(
             assert again is not None
             assert (again.pid, again.fence) == (second.pid, one.fence)
             second.terminate()
+
+
+async def test_work_that_swallows_its_cancellation_ends_the_program(database: Database) -> None:
+    """A rollback that was under way may eat the cancellation: whoever lost the lease must not wait for that work for ever, and
+    never stand for the lease again while it goes on."""
+    taken_by, over = list[Held](), asyncio.Event()
+
+    async def work(held: Held) -> None:
+        taken_by.append(held)
+        while not over.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await over.wait()
+
+    async def lead() -> None:
+        await leases.lead(database, "swallow", work, ttl_s=1.5)
+
+    leading = asyncio.create_task(lead())
+    await until(lambda: taken_by, 10)
+    async with database.begin() as s:
+        await s.execute(text("UPDATE leases SET holder = 'other', fence = fence + 1"))
+    with pytest.raises(RuntimeError, match="swallow"):
+        await asyncio.wait_for(leading, 20)
+    assert len(taken_by) == 1
+    over.set()

@@ -52,6 +52,7 @@ def invites(running: RunningHouse) -> Counter[str]:
     return Counter(line["number"] for line in running.carrier_events() if line["event"] == "INVITE")
 
 
+RULE_S = 2.0  # seconds from the answer in which an agent or the message must be heard; `make bench` measures the 100 ms
 REFUSALS = {  # ending -> result, evidence
     "404": ("INVALID_NUMBER", "dead"), "410": ("INVALID_NUMBER", "dead"), "484": ("INVALID_NUMBER", "dead"),
     "480": ("NO_ANSWER", None), "486": ("BUSY", None), "503": ("CONGESTION", None), "603": ("REJECTED", None),
@@ -77,14 +78,14 @@ async def test_each_far_end_becomes_its_result(running: RunningHouse) -> None:
 
 
 async def test_a_talk_is_recorded_on_both_sides_and_sealed(running: RunningHouse) -> None:
-    """TL-01, TL-03: answered, bridged within 100 ms, two-channel file with its digest, both sides with sound."""
+    """TL-01, TL-03: answered, bridged, two-channel file with its digest, both sides with sound."""
     async with running.robots(1) as log:
         (task,) = await running.dial("040")
         call = await running.ended(task)
         assert call.result == "ANSWERED_HUMAN"
         assert call.bridged_at is not None
         assert call.answered_at is not None
-        assert (call.bridged_at - call.answered_at).total_seconds() < 1.0
+        assert (call.bridged_at - call.answered_at).total_seconds() < RULE_S
         assert f'"CARD", "robot": "robot200", "call_id": "{call.id}", "named": true' in log.read_text()
 
         async def sealed() -> Recording | None:
@@ -459,7 +460,7 @@ async def test_a_previewed_card_is_dialed_by_its_agents_key_and_connected_to_him
             assert (call.result, call.held, call.agent_id) == ("ANSWERED_HUMAN", True, robot.id)
             assert call.bridged_at is not None
             assert call.answered_at is not None
-            assert (call.bridged_at - call.answered_at).total_seconds() < 1.0
+            assert (call.bridged_at - call.answered_at).total_seconds() < RULE_S
     finally:
         async with running.database() as database, database.begin() as s:
             await s.execute(update(Campaign).values(mode="progressive"))
@@ -547,7 +548,7 @@ async def test_an_answering_machine_leaves_its_agent_and_a_person_does_not(runni
         assert machine.bridged_at is not None
         assert machine.answered_at is not None
         assert machine.ended_at is not None
-        assert (machine.bridged_at - machine.answered_at).total_seconds() < 1.0
+        assert (machine.bridged_at - machine.answered_at).total_seconds() < RULE_S
         assert (machine.ended_at - machine.answered_at).total_seconds() < 6, "the greeting alone lasts longer"
         assert person.result == "ANSWERED_HUMAN"
         await listen("before", 0)

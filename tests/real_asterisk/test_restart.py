@@ -134,12 +134,7 @@ async def test_the_database_away_and_the_listener_killed_lose_no_call(house: Run
     talks, later = ["050", "051", "050", "051"], ["486", "404", "030", "603"]
     async with house.robots(4, talk="20"):
         tasks = await house.dial(*talks)
-
-        async def all_talk() -> bool:
-            found = [await house.attempt(task) for task in tasks]
-            return all(one and one.state == "CONNECTED" for one in found)
-
-        await until(all_talk, 30, what="every agent talks: nobody is answered while no agent can be found")
+        await house.met(tasks)  # nobody is answered while no agent can be found
         tasks += await house.dial(*later)
         postgres = house.part("postgres")
         servers = [postgres, *postgres.children(recursive=True)]

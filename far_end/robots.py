@@ -34,6 +34,7 @@ from far_end.phone import AGENT_VOICE, DeskPhone, RegistrationError
 
 OUTCOMES_CONFIRMED = ("PTP_FULL", "PTP_FULL", "PTP_PART", "PAID_CLAIM", "REFUSE", "CALLBACK", "HARDSHIP")
 OUTCOMES_UNCONFIRMED = ("LEFT_MSG_3P", "HANGUP", "LEFT_MSG_3P", "NO_CONTACT")
+PATIENCE_S = 60  # a browser waits long for an answer; who gives up soon and asks again only adds to the load
 LOGIN_OVER = 4401  # the websocket's close code
 AWAY = (httpx.HTTPError, WebSocketException, OSError, TimeoutError, ValueError, KeyError)
 
@@ -74,7 +75,7 @@ class Robot:
         registrar = (registrar[0], seat.exchange) if seat.exchange else registrar
         voice = tones.agent(user) if manner.chords else AGENT_VOICE
         self.phone = DeskPhone(user, seat.phone_secret, registrar, engine=engine, voice=voice)
-        self.http = httpx.AsyncClient(base_url=console, timeout=10, headers={"Accept": "application/json"})
+        self.http = httpx.AsyncClient(base_url=console, timeout=PATIENCE_S, headers={"Accept": "application/json"})
         self.dice = random.Random(seat.login)
         self.logged_in = False
         self.call_id: str | None = None  # whose card it holds

@@ -19,6 +19,7 @@ from backoffice_core.events import AgentChanged, LoginTaken
 from backoffice_core.staff import rules, service
 
 router = APIRouter()
+GAVE_UP = 499  # nobody reads it any more
 CHOSEN, CHOSEN_S = "lang_chosen", 900  # who chooses a language before he logs in keeps it; the next one has his own
 
 
@@ -84,25 +85,30 @@ async def log_in(
     kind: agents.Phone = next((one for one in phones_offered(console.settings) if one == phone), "browser")
     wall = console.clock.wall()
     token, csrf, seated, taken, elsewhere = "", "", None, 0, False
-    async with console.password_checks, console.database.begin() as s:
-        user = await service.authenticate(s, login[:80], password[:200], wall)
-        no_phone = user is not None and kind == "bank" and user.bank_number is None and rules.may(user.role, "desk")
-        seats = user is not None and rules.may(user.role, "desk")
-        if user is not None and seats and not no_phone and await service.open_tokens(s, user.id, wall):
-            try:
-                await agents.take_over(s, user, wall)
-                taken = await service.end_others(s, user.id, wall)
-            except agents.TalksElsewhere:
-                elsewhere = True
-        chosen = request.cookies.get(CHOSEN, "")
-        if user is not None and chosen in console.catalogue.languages:
-            user.language = chosen  # on this page, a moment ago
-        if user is not None and not no_phone and not elsewhere:
-            token, row = await service.start_login(s, user, wall)
-            csrf = row.csrf
-            if seats and (user.extension is not None or kind == "bank"):
-                await agents.open_session(s, user, kind, wall, console.settings.line)
-                seated = user.id
+    async with console.password_checks:
+        if (
+            await request.is_disconnected()
+        ):  # gave up or clicked again while others were checked: it must not take the desk
+            return Response(status_code=GAVE_UP)
+        async with console.database.begin() as s:
+            user = await service.authenticate(s, login[:80], password[:200], wall)
+            no_phone = user is not None and kind == "bank" and user.bank_number is None and rules.may(user.role, "desk")
+            seats = user is not None and rules.may(user.role, "desk")
+            if user is not None and seats and not no_phone and await service.open_tokens(s, user.id, wall):
+                try:
+                    await agents.take_over(s, user, wall)
+                    taken = await service.end_others(s, user.id, wall)
+                except agents.TalksElsewhere:
+                    elsewhere = True
+            chosen = request.cookies.get(CHOSEN, "")
+            if user is not None and chosen in console.catalogue.languages:
+                user.language = chosen  # on this page, a moment ago
+            if user is not None and not no_phone and not elsewhere:
+                token, row = await service.start_login(s, user, wall)
+                csrf = row.csrf
+                if seats and (user.extension is not None or kind == "bank"):
+                    await agents.open_session(s, user, kind, wall, console.settings.line)
+                    seated = user.id
     if no_phone:
         html = _form(request, await state(console), login=login[:80], phone="browser", no_phone=True, after=after)
         return HTMLResponse(html, 409)

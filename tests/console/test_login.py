@@ -1,13 +1,16 @@
 """Who gets in, and who does not."""
 
+import asyncio
 import html
 import re
 from datetime import timedelta
 
+import httpx
 import pytest
 from sqlalchemy import select, update
 
 from backoffice_core.staff.models import AccessEntry, Login, User
+from tests.conftest import until
 from tests.console.conftest import PASSWORD, RunningConsole
 
 
@@ -30,6 +33,25 @@ async def test_only_the_digest_of_the_cookie_is_kept(console: RunningConsole) ->
         rows = (await s.execute(select(Login))).scalars().all()
     assert len(rows) == 1
     assert token not in {rows[0].token_hash, rows[0].csrf}
+
+
+async def test_a_login_whose_sender_gave_up_takes_no_desk(console: RunningConsole) -> None:
+    """Monday 08:00: passwords are checked two at a time. Who clicked again meanwhile sent another login, and the older one must
+    not take the desk from it a moment later."""
+    await console.person("anna", extension=101)
+    checks = console.app.state.console.password_checks
+    async with checks, checks:
+        browser = console.browser()
+        with pytest.raises(httpx.ReadTimeout):
+            await browser.post("/login", data={"login": "anna", "password": PASSWORD, "phone": "desk"}, timeout=0.5)
+        await browser.aclose()
+        second = asyncio.create_task(console.browser().log_in("anna"))
+        await until(lambda: len(checks._waiters or ()) == 2, what="both wait for their turn")
+    answer = await second
+    assert answer.status_code == 303
+    async with console.database.begin() as s:
+        rows = (await s.execute(select(Login))).scalars().all()
+        assert [row.ended_at for row in rows] == [None], "one login, and nobody was sent away by it"
 
 
 async def test_five_failures_close_the_login_for_fifteen_minutes(console: RunningConsole) -> None:

@@ -49,7 +49,7 @@ async def desk(page: Page, console: RunningConsole, look: Look) -> int:
     await page.wait_for_selector("[data-mode=rpc]")
     await look(page, "2c-desk-confirmed")
     await world.as_survey(console, talk.call)
-    await page.evaluate("ui.refreshDesk()")
+    await page.reload()  # while a call lasts nothing changes what it is about
     await page.wait_for_selector("#campaign-script")
     await look(page, "2c-desk-survey", languages=("en", "uk"))
     await world.as_survey(console, talk.call, back=True)

@@ -152,7 +152,9 @@ _JUDGE = _sql(
       SELECT d.*, min(d.portfolio) OVER his AS mine,
              coalesce(max(d.days) FILTER (WHERE d.overdue >= 1.00 AND d.days > 0) OVER his, 0) AS worst,
              CASE WHEN d.plan_id IS NULL THEN 0 ELSE coalesce((
-               SELECT sum(x.amount) FROM promises x WHERE x.plan_id = d.plan_id AND x.due_date < d.due_date), 0) END AS before
+               SELECT sum(x.amount) FROM promises x WHERE x.plan_id = d.plan_id AND x.due_date < d.due_date), 0) END AS before,
+             d.plan_id IS NOT NULL AND EXISTS (
+               SELECT FROM promises x WHERE x.plan_id = d.plan_id AND x.matched > 0) AS by_payments
         FROM debts d WINDOW his AS (PARTITION BY d.id)),
     seen AS (
       SELECT o.*, least(CAST(o.as_at AT TIME ZONE :zone AS date), :today) AS balance_day,
@@ -162,7 +164,8 @@ _JUDGE = _sql(
         FROM owed o WHERE o.promised AND (:portfolio = '' OR o.mine = :portfolio)),
     judged AS MATERIALIZED (
       SELECT id, case_id, state, case_state, owner_id, amount, due_date, worst, known_day > due_date AS missed, CASE
-               WHEN paid >= needed OR overdue < 1.00 THEN 'KEPT'
+               WHEN paid >= needed OR (overdue < 1.00 AND (plan_id IS NULL OR overdue_when_made IS NULL
+                    OR before + amount <= overdue_when_made OR (balance_day >= due_date AND NOT by_payments))) THEN 'KEPT'
                WHEN balance_day > due_date + grace_days THEN 'BROKEN'
                WHEN paid >= 1.00 OR state = 'PARTIAL' THEN 'PARTIAL' ELSE 'OPEN' END AS new_state
         FROM seen),

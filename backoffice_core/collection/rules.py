@@ -88,7 +88,8 @@ class PromiseView:
     """`overdue_when_made` None = not known; then only an overdue of nought keeps the promise. `balance_day`: the
     business date of the balances that `overdue` comes from; `known_day`: the same, where those of the evening (EVENING) tell of
     the whole day. `matched`: payments counted on it. `before`: sum of the earlier
-    instalments of the same plan, which the fall of the overdue keeps first."""
+    instalments of the same plan, which the fall of the overdue keeps first. `by_payments`: money was counted on this plan, so
+    payments alone tell of those of its instalments that go beyond what was overdue."""
 
     amount: Decimal
     due_date: date
@@ -101,6 +102,18 @@ class PromiseView:
     before: Decimal = Decimal(0)
     state: str = "OPEN"
     known_day: date | None = None
+    planned: bool = False
+    by_payments: bool = False
+
+    @property
+    def nothing_owed(self) -> bool:
+        """Whether nothing overdue means that it was paid. An instalment of a plan may go beyond what was overdue: the borrower
+        is in time without it, so it is kept by payments; where the bank sends balances alone, by those of its day."""
+        beyond = (
+            self.planned and self.overdue_when_made is not None and self.before + self.amount > self.overdue_when_made
+        )
+        told = not beyond or (self.balance_day >= self.due_date and not self.by_payments)
+        return self.overdue < TOLERANCE and told
 
     @property
     def paid(self) -> Decimal:
@@ -119,10 +132,10 @@ def needed(amount: Decimal, tolerance_pct: Decimal) -> Decimal:
 def judge_promise(view: PromiseView) -> str:
     """OPEN, PARTIAL, KEPT or BROKEN, as far as payments and balances tell (domain.md 4.2 Promise).
 
-    Kept: paid, or nothing is overdue any more. Broken: the balances are of a day after due date and grace, and it is not
-    kept. Nobody is called a breaker on balances of an earlier day.
+    Kept: paid, or nothing is overdue any more (nothing_owed). Broken: the balances are of a day after due date and grace, and
+    it is not kept. Nobody is called a breaker on balances of an earlier day.
     """
-    if view.paid >= needed(view.amount, view.tolerance_pct) or view.overdue < TOLERANCE:
+    if view.paid >= needed(view.amount, view.tolerance_pct) or view.nothing_owed:
         return "KEPT"
     if view.balance_day > (later(view.due_date, view.grace_days) or LAST):
         return "BROKEN"

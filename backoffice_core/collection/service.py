@@ -289,7 +289,8 @@ async def judge_promises(
             amount=promise.amount, due_date=promise.due_date, grace_days=promise.grace_days,
             overdue_when_made=promise.overdue_when_made, overdue=here[0].overdue,
             balance_day=min(here[0].as_at.astimezone(zone).date(), today), matched=promise.matched,
-            tolerance_pct=promise.tolerance_pct, before=await _before(session, promise), state=promise.state,
+            tolerance_pct=promise.tolerance_pct, before=(plan := await _plan(session, promise))[0], state=promise.state,
+            planned=promise.plan_id is not None, by_payments=plan[1],
             known_day=min((here[0].as_at.astimezone(zone).replace(tzinfo=None) + EVENING).date(), today),
         )  # fmt: skip
         worst = max(
@@ -300,14 +301,14 @@ async def judge_promises(
     return {"kept": judged.kept, "broken": judged.broken, "partial": judged.partial, "follow_ups": judged.follow_ups}
 
 
-async def _before(session: AsyncSession, promise: Promise) -> Decimal:
-    """Sum of the plan's instalments before this one."""
+async def _plan(session: AsyncSession, promise: Promise) -> tuple[Decimal, bool]:
+    """Sum of the plan's instalments before this one, and whether money was counted on any of them."""
     if promise.plan_id is None:
-        return Decimal(0)
-    earlier = select(func.sum(Promise.amount)).where(
-        Promise.plan_id == promise.plan_id, Promise.due_date < promise.due_date
-    )
-    return await session.scalar(earlier) or Decimal(0)
+        return Decimal(0), False
+    earlier = func.sum(Promise.amount).filter(Promise.due_date < promise.due_date)
+    query = select(earlier, func.bool_or(Promise.matched > 0)).where(Promise.plan_id == promise.plan_id)
+    before, paid = (await session.execute(query)).one()
+    return before or Decimal(0), bool(paid)
 
 
 async def _follow(

@@ -184,7 +184,9 @@ async def reports(page: Page, console: RunningConsole, look: Look) -> None:
     for path, name, languages in (
         ("/portfolio", "13-report-portfolio", ALL), ("/rolls", "13-report-rolls", ("ru",)),
         ("/promises", "13-report-promises", ("uk",)), ("/arms", "13-report-arms", ALL), ("/load", "13-report-load", ()),
-        ("/calls?by=hour", "13-report-calls", ALL),
+        ("/calls?by=hour", "13-report-calls", ALL), ("/liquidation", "13-report-liquidation", ("ru",)),
+        ("/reach", "13-report-reach", ("uk",)), ("/hours", "13-report-hours", ("uk",)),
+        ("/complaints?by=person", "13-report-complaints", ("en",)), ("/acts", "13-report-acts", ALL),
         ("/portfolio/rows?bucket=1-30&figure=overdue", "13-report-rows", ("ru",)), ("/steps", "13-report-steps", ("uk",)),
         ("/promises?as_at=колись", "13-report-bad", ("uk",)),
     ):  # fmt: skip

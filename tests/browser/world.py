@@ -28,7 +28,7 @@ from backoffice_core.call_centre.models import (
 from backoffice_core.cases import holds
 from backoffice_core.cases import service as cases
 from backoffice_core.cases.models import Case, CaseEvent, Task
-from backoffice_core.collection import corrections, hand_over, plans
+from backoffice_core.collection import complaints, corrections, hand_over, late, plans
 from backoffice_core.collection.models import Promise
 from backoffice_core.compliance import consents
 from backoffice_core.db import new_key
@@ -369,6 +369,9 @@ async def case_work(console: RunningConsole) -> int:
         )
         rows = [(today + timedelta(days=30 * n), Decimal("600.00")) for n in (1, 2, 3)]
         await plans.propose(s, case.id, rows, currency="UAH", today=today, reason="Зарплата 24-го числа", **given)
+        late_act: dict[str, Any] = {"number": "17-К", "on": today, "today": today, "reason": "Борг безнадійний"}
+        act = await late.propose(s, case.id, "WRITE_OFF", **late_act, **given)
+        await late.refuse(s, act.id, why="Спершу думка юриста", **given)
         await hand_over.propose(s, case.id, to_unit="legal", reason="Спір про суму: потрібна думка юриста", **given)
         sums = dict.fromkeys(corrections.SUMS, Decimal(0)) | {
             "balance": Decimal(9100),
@@ -383,6 +386,9 @@ async def case_work(console: RunningConsole) -> int:
             as_at=None,
             reason="Платіж рознесено не на той договір, службова 44",
             **given,
+        )
+        await complaints.note(
+            s, case.id, kind="TONE", channel="call", text="Оператор підвищував голос", about=who.id, **given
         )
         for n, (purpose, channel, how) in enumerate(
             (("survey", "call", "branch"), ("collection", "robot", "recorded_call"))

@@ -4,12 +4,14 @@ from datetime import timedelta
 from decimal import Decimal
 from random import Random
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.borrowers.models import ContactPoint, Person
-from backoffice_core.call_centre.models import CallAttempt
+from backoffice_core.call_centre.models import AgentSession, CallAttempt
 from backoffice_core.cases.models import Case, CaseEvent, Task
 from backoffice_core.clock import Clock
+from backoffice_core.collection import complaints, late
 from backoffice_core.collection.models import Promise, StageMove
 from backoffice_core.db import new_key
 from backoffice_core.loans.models import Loan, LoanBalance, Payment
@@ -36,6 +38,30 @@ async def reported(console: RunningConsole) -> None:
             await costs.put(s, kind, "UAH", Decimal(amount), clock.today() - timedelta(days=90), by="test")
         for n in range(LOANS):
             await _loan(s, clock, dice, n, people)
+        await _late(s, clock, Random(14), people)
+
+
+async def _late(s: AsyncSession, clock: Clock, dice: Random, people: list[User]) -> None:
+    """Hours at the desks, complaints, acts that wait and that are in force."""
+    now, today = clock.now(), clock.today()
+    for n, one in enumerate(people):
+        since = now - timedelta(days=n + 1, hours=5)
+        s.add(AgentSession(id=new_key(), user_id=one.id, phone="desk", endpoint="x", state="OFF", since=since, started_at=since,
+                           ended_at=since + timedelta(hours=4 + n)))  # fmt: skip
+    found = (await s.scalars(select(Case).where(Case.state == "ACTIVE").order_by(Case.number).limit(6))).all()
+    for n, case in enumerate(found):
+        noted = await complaints.note(
+            s, case.id, kind=dice.choice(complaints.KINDS), channel="call", text="Дзвонили тричі на день",
+            about=people[n % 2].id, at=now, by=people[3].id,
+        )  # fmt: skip
+        if n % 2:
+            await complaints.answer(s, noted.id, "UPHELD", "Вибачились листом", at=now, by=people[2].id)
+        act = await late.propose(
+            s, case.id, "SALE" if n < 4 else "WRITE_OFF", counterparty="ТОВ «Фінансова компанія»", number=f"17-{n}", on=today,
+            reason="Понад рік", price=Decimal(2500), at=now, today=today, by=people[0].id,
+        )  # fmt: skip
+        if n != 2:
+            await late.approve(s, act.id, at=now, today=today, by=people[1].id)
 
 
 async def _loan(s: AsyncSession, clock: Clock, dice: Random, n: int, people: list[User]) -> None:

@@ -563,3 +563,42 @@ async def test_dm13_the_notice_of_a_day_says_what_stood_at_its_end(bank: Bank) -
     assert await told(WEDNESDAY, "Київ") == []
     assert await told(WEDNESDAY + timedelta(days=1)) == [("C4", "Львів", D(1000), 10)]
     assert await told(WEDNESDAY - timedelta(days=1)) == []
+
+
+async def test_instalments_of_a_plan_beyond_the_overdue_are_kept_by_payments(bank: Bank) -> None:
+    """domain.md 4.2: a plan may cover the whole debt; with nothing overdue any more its later instalments still wait for money,
+    alike one by one and in the night's statements. A bank that sends balances alone tells it by those of the instalment's day."""
+    await bank.file(
+        {"n": 1, "balance": "3000", "overdue_principal": "1000"},
+        {"n": 2, "balance": "3000", "overdue_principal": "1000"},
+    )
+    await bank.night()
+    one, two = uuid4(), uuid4()
+    days = [WEDNESDAY + timedelta(days=n) for n in (1, 3, 20)]
+    for n in (1, 2):
+        async with bank.database.begin() as s:
+            plan = await plans.propose(s, (await bank.case(n)).id, [(day, Decimal(1000)) for day in days], currency="UAH",
+                                       at=bank.now, today=WEDNESDAY, by=one)  # fmt: skip
+            await plans.approve(s, plan.id, at=bank.now, by=two)
+
+    async def states(n: int) -> list[str]:
+        query = select(Promise.state).where(Promise.case_id == (await bank.case(n)).id).order_by(Promise.due_date)
+        async with bank.database.begin() as s:
+            return list(await s.scalars(query))
+
+    bank.at(days[0], 12)
+    await take(bank, pay("P1", "1000", bank.now))
+    assert await states(1) == ["KEPT", "OPEN", "OPEN"], "the overdue is paid, the plan is not"
+    bank.at(days[0], 22)
+    await bank.file({"n": 1, "balance": "2000", "overdue_principal": "0", "days_past_due": 0},
+                    {"n": 2, "balance": "2000", "overdue_principal": "0", "days_past_due": 0})  # fmt: skip
+    bank.at(days[0] + timedelta(days=1))
+    await bank.night()
+    assert (await states(1), await states(2)) == (["KEPT", "OPEN", "OPEN"], ["KEPT", "OPEN", "OPEN"])
+    bank.at(days[1] + timedelta(days=2), 2)
+    await bank.file({"n": 1, "balance": "2000", "overdue_principal": "0", "days_past_due": 0},
+                    {"n": 2, "balance": "1000", "overdue_principal": "0", "days_past_due": 0})  # fmt: skip
+    bank.at(days[1] + timedelta(days=2))
+    await bank.night()
+    assert (await states(1))[1] == "BROKEN", "payments are known of this plan, and none came"
+    assert await states(2) == ["KEPT", "KEPT", "OPEN"]

@@ -151,7 +151,7 @@ def moved(kind: str, data: dict[str, Any], w: Words) -> str:
         return f"{w.code('stage', str(data.get('from')))} → {w.code('stage', str(data.get('to')))}"
     if kind == "late_act":
         told = f"{w.code('late-act', data.get('act'))}: {w.code('late-act-state', data.get('state')).lower()}"
-        return _lines(f"{told}, {w('cw-act', n=str(data.get('act_no')))}", str(data.get("note", "")))
+        return _lines(f"{told}, {w('cw-late-no', n=str(data.get('act_no')))}", str(data.get("note", "")))
     if kind == "complaint":
         told = f"{w('event-complaint')}: {w.code('grievance', data.get('complaint')).lower()}"
         return _lines(f"{told}, {w.code('complaint', data.get('state')).lower()}", str(data.get("note", "")))

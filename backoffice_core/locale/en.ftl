@@ -3460,6 +3460,7 @@ move-why-SALE = sold
 move-why-SOLD = closed after the sale
 move-why-REVERSED = the act was a mistake
 cw-late = Write-off, sale, agency
+cw-late-no = Act No. { $n }
 cw-late-new = Draw up an act
 cw-late-act = What is done
 cw-late-counterparty = To whom

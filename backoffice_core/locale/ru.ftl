@@ -3475,6 +3475,7 @@ move-why-SALE = продано
 move-why-SOLD = закрыто после продажи
 move-why-REVERSED = акт был ошибочным
 cw-late = Списание, продажа, агентство
+cw-late-no = Акт № { $n }
 cw-late-new = Составить акт
 cw-late-act = Что делаем
 cw-late-counterparty = Кому

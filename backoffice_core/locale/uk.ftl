@@ -3476,6 +3476,7 @@ move-why-SALE = продано
 move-why-SOLD = закрито після продажу
 move-why-REVERSED = акт був помилковий
 cw-late = Списання, продаж, агентство
+cw-late-no = Акт № { $n }
 cw-late-new = Скласти акт
 cw-late-act = Що робимо
 cw-late-counterparty = Кому

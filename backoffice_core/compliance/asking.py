@@ -88,15 +88,6 @@ _LEDGERS = by_keys("""
 """)
 
 
-def entry_of(row: Any, with_number: bool = False) -> Entry:
-    return Entry(
-        at=row.at, channel=row.channel, actor=row.actor, direction=row.direction, state=row.state, debt=row.loan_id,
-        number=row.number if with_number else "", purpose=row.purpose, conversation=row.conversation, delivered=row.delivered,
-        machine_message=row.machine_message, abandoned=row.abandoned, uncertain=row.uncertain, minutes=row.minutes,
-        exceptions=frozenset(row.exceptions),
-    )  # fmt: skip
-
-
 async def _store(
     session: AsyncSession,
     book: books.Kept,

@@ -22,11 +22,13 @@ from backoffice_core.compliance.many import Question, answer_many
 from backoffice_core.compliance.models import ContactLedger
 from backoffice_core.compliance.rulebook import RuleBook
 from backoffice_core.compliance.slots import (
+    COUNTED,
     DECISION,
     SLOT,
     ask_and_reserve,
     ask_slot,
     commit_slot,
+    counting,
     free_slot,
     hold_slots,
 )
@@ -34,10 +36,10 @@ from backoffice_core.compliance.terms import Contact, Decision, Entry, LedgerVie
 from backoffice_core.db import new_key
 
 __all__ = [
-    "DECISION", "SLOT", "AbandonAccount", "ContactsOfDay", "Decision", "DialerLimits", "Entry", "Question",
+    "COUNTED", "DECISION", "SLOT", "AbandonAccount", "ContactsOfDay", "Decision", "DialerLimits", "Entry", "Question",
     "RuleBook", "answer_many", "ask", "ask_and_reserve", "ask_many", "ask_slot", "calendar", "commit_slot",
-    "contacts_of_day", "dialer_limits", "free_slot", "hold_slots", "last_working_day", "load_rules", "record",
-    "rulebook", "seed_calendar", "working_days",
+    "contacts_of_day", "counting", "dialer_limits", "free_slot", "hold_slots", "last_working_day", "load_rules",
+    "record", "rulebook", "seed_calendar", "working_days",
 ]  # fmt: skip
 
 

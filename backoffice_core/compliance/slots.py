@@ -5,8 +5,8 @@ That transaction must be READ COMMITTED (PostgreSQL's default).
 """
 
 import json
-from collections.abc import Collection, Sequence
-from dataclasses import replace
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -17,9 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core import bulk
 from backoffice_core.compliance import books, rules
-from backoffice_core.compliance.asking import GUARD_MINUTES, decision_row, entry_of
+from backoffice_core.compliance.asking import GUARD_MINUTES, decision_row
 from backoffice_core.compliance.models import ComplianceDecision, ContactLedger
-from backoffice_core.compliance.terms import VOICE, Contact, Decision, LedgerView, Reason, ReasonCode
+from backoffice_core.compliance.terms import VOICE, Contact, Decision, Entry, LedgerView, Reason, ReasonCode
 from backoffice_core.db import Ready, insert_sql, new_key
 from backoffice_core.errors import BadInput, NotFound
 
@@ -34,20 +34,36 @@ async def ask_and_reserve(
     at: datetime,
     *,
     guard_minutes: int = GUARD_MINUTES,
-    gated: bool = False,
 ) -> Decision:
     """Asks for one call and, when allowed, reserves its slot in the ledger, in the caller's transaction.
 
     Holds a lock on the person and one on the number until that transaction ends, so that no other program counts
-    meanwhile; therefore only one call may be asked for in one transaction. `gated`: an earlier statement of it passed
-    `slot_gate(person, number)`, which takes them. Refused with RETRY_WAIT while another attempt on the person or the
-    number is live (FL-20). The decision is stored with the call's id. Raises BadInput for anything but a call with a
-    number.
+    meanwhile; therefore only one call may be asked for in one transaction. Refused with RETRY_WAIT while another attempt
+    on the person or the number is live (FL-20). The decision is stored with the call's id. Raises BadInput for anything
+    but a call with a number.
     """
-    decision, values = await ask_slot(session, contact, call_id, at, guard_minutes=guard_minutes, gated=gated)
+    decision, values = await ask_slot(session, contact, call_id, at, guard_minutes=guard_minutes)
     if decision.allow:
         await session.execute(_RESERVE, values)
     return decision
+
+
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """How contacts are counted: by which rules, from when on, and whether by number too."""
+
+    book: books.Kept
+    since: datetime
+    by_number: bool
+
+
+async def counting(session: AsyncSession, at: datetime) -> Counting:
+    """As this process knows the rules; `ask_slot` sees whether they have changed since."""
+    return _by(books.known() or await books.current(session), at)
+
+
+def _by(book: books.Kept, at: datetime) -> Counting:
+    return Counting(book, at - timedelta(days=book.rules.ledger_days), book.rules.by_number)
 
 
 async def ask_slot(
@@ -57,34 +73,31 @@ async def ask_slot(
     at: datetime,
     *,
     guard_minutes: int = GUARD_MINUTES,
-    gated: bool = False,
+    counted: tuple[Counting, str] | None = None,
 ) -> tuple[Decision, dict[str, Any]]:
     """As `ask_and_reserve`, but an allowed call is not written yet: the caller puts DECISION and SLOT, with these values,
-    into a statement of his own, in the same transaction. A refusal is stored here."""
+    into a statement of his own, in the same transaction. A refusal is stored here.
+
+    `counted`: what COUNTED answered to an earlier question of the same transaction, and how it was asked."""
     if contact.channel not in VOICE or contact.address is None or not contact.address.value:
         raise BadInput("A slot is reserved for a call, and a call needs a number.")
     person, number = contact.person.id, contact.address.value
-    if not gated:
-        await session.execute(text("SELECT slot_gate(:person, :number)"), {"person": person, "number": number})
-    kept = books.known() or await books.current(session)
-    rows = await _counted(session, person, number, at, kept)
-    if tuple(rows[0][:4]) != kept.stamp:  # rules or calendar have changed
-        kept = await books.current(session)
-        rows = await _counted(session, person, number, at, kept)
-    live, by_number = bool(rows[0].live), kept.rules.by_number
-    ledger = LedgerView(
-        tuple(entry_of(row, by_number) for row in rows if row.person_id == person),
-        tuple(entry_of(row, by_number) for row in rows if row.person_id not in (None, person)),
-    )
-    kept.sources = rows[0].sources or []
+    how, said = counted or await _counted(session, person, number, await counting(session, at))
+    found = _read(said, how)
+    if found.stamp != how.book.stamp:  # rules or calendar have changed
+        how, said = await _counted(session, person, number, _by(await books.current(session), at))
+        found = _read(said, how)
+    kept = how.book
+    ledger = LedgerView(found.of_person, found.of_number)
+    kept.sources = found.sources
     decision = rules.decide(
         contact, at, kept.rules, kept.calendar, ledger, guard_minutes=guard_minutes, late=kept.late(at)
     )
-    if live:
+    if found.live:
         decision = one_at_a_time(decision, at)
     await books.write_book(session, kept)
     decision = replace(decision, id=new_key())
-    row = decision_row(kept, contact, decision, ledger, at, guard_minutes, call_id, live)
+    row = decision_row(kept, contact, decision, ledger, at, guard_minutes, call_id, found.live)
     values = {
         **row, **{name: json.dumps(row[name]) for name in _DECISION_JSON}, "decision_id": row.pop("id"),
         "slot_id": new_key(), "loan_id": contact.debt, "number": number, "channel": contact.channel,
@@ -109,38 +122,49 @@ _DECIDED = text(DECISION)
 _RESERVE = text(f"WITH decided AS ({DECISION}) {SLOT}")
 
 
-# Everything that a cap may count of this person (and of this number, where a rule counts by number), whether an attempt
-# is live, and the stamp by which `books.current` knows that rules or calendar have changed. Always at least one row. What is live
-# is asked for by the order of its own index: with `number = :number` a plan made while nothing was live, and kept, walks
-# all live calls by the index of persons.
-_COUNTED = Ready("""
-    SELECT r.n, r.loaded, w.n, w.updated,
-           coalesce((SELECT person_id FROM contact_ledger WHERE person_id >= :person AND state = 'RESERVED'
-                     AND direction = 'outbound' AND channel IN ('call', 'robot') ORDER BY person_id LIMIT 1) = :person
-           , false) OR coalesce((SELECT number FROM contact_ledger WHERE number >= :number AND state = 'RESERVED'
-                     AND direction = 'outbound' AND channel IN ('call', 'robot') ORDER BY number LIMIT 1) = :number
-           , false) AS live,
-           (SELECT jsonb_agg(jsonb_build_array(name, c.channel, c.actor, every_minutes, covered_to))
-            FROM contact_sources c WHERE every_minutes > 0) AS sources,
-           l.person_id, l.at, l.channel, l.actor, l.direction, l.state, l.loan_id, l.number, l.purpose, l.conversation,
-           l.delivered, l.machine_message, l.abandoned, l.uncertain, l.minutes, l.exceptions
-    FROM (SELECT count(*) AS n, max(loaded_at) AS loaded FROM compliance_rules) r
-    CROSS JOIN (SELECT count(*) AS n, max(updated_at) AS updated FROM work_calendar) w
-    LEFT JOIN LATERAL (
-        SELECT * FROM contact_ledger WHERE person_id = :person AND at >= :since AND state <> 'FREED'
-        UNION ALL
-        SELECT * FROM contact_ledger WHERE :by_number AND number = :number AND person_id <> :person AND at >= :since
-            AND state <> 'FREED'
-    ) l ON true
-""")
+COUNTED = "contacts_counted({person}, {number}, :since, :by_number)"
+"""An SQL expression for a question that asks more; its parameters are those of `Counting`. It takes the locks on person and
+number, and answers behind them: everything that a cap may count of this person (and of this number, where a rule counts by
+number), whether an attempt is live, and the stamp by which `books.current` knows that rules or calendar have changed."""
+_COUNTED = Ready("SELECT " + COUNTED.format(person=":person", number=":number"))
 
 
-async def _counted(session: AsyncSession, person: UUID, number: str, at: datetime, kept: books.Kept) -> Sequence[Any]:
-    terms = {
-        "person": person, "number": number, "since": at - timedelta(days=kept.rules.ledger_days),
-        "by_number": kept.rules.by_number,
-    }  # fmt: skip
-    return (await _COUNTED.rows(session, terms)).all()
+async def _counted(session: AsyncSession, person: UUID, number: str, how: Counting) -> tuple[Counting, str]:
+    terms = {"person": person, "number": number, "since": how.since, "by_number": how.by_number}
+    return how, (await _COUNTED.rows(session, terms)).scalar_one()
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What COUNTED said, read."""
+
+    stamp: tuple[Any, ...]
+    live: bool
+    sources: list[Any]
+    of_person: tuple[Entry, ...]
+    of_number: tuple[Entry, ...]
+
+
+def _read(said: str, how: Counting) -> _Found:
+    (versions, loaded), (days, changed), live, sources, rows = json.loads(said)
+    own: tuple[list[Entry], list[Entry]] = [], []
+    for (
+        his, at, channel, actor, direction, state, debt, number, purpose, talk, delivered, machine, abandoned, uncertain,
+        minutes, why,
+    ) in rows or ():  # fmt: skip
+        entry = Entry(
+            at=datetime.fromisoformat(at), channel=channel, actor=actor, direction=direction, state=state,
+            debt=UUID(debt) if debt else None, number=number if how.by_number else "", purpose=purpose, conversation=talk,
+            delivered=delivered, machine_message=machine, abandoned=abandoned, uncertain=uncertain,
+            minutes=None if minutes is None else Decimal(minutes), exceptions=frozenset(why),
+        )  # fmt: skip
+        own[0 if his else 1].append(entry)
+    stamp = (versions, _instant(loaded), days, _instant(changed))
+    return _Found(stamp, live, sources or [], tuple(own[0]), tuple(own[1]))
+
+
+def _instant(said: str | None) -> datetime | None:
+    return datetime.fromisoformat(said) if said else None
 
 
 def one_at_a_time(decision: Decision, at: datetime) -> Decision:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from backoffice_core.borrowers.models import ContactPoint
 from backoffice_core.call_centre.calls import attempts
 from backoffice_core.call_centre.calls.attempts import Passed, Placing
 from backoffice_core.config import Settings
@@ -47,9 +48,7 @@ async def test_fl08_stopped_persons_contracts_and_numbers_are_not_in_the_queue(b
     tasks = {t.person_id: t.contact_point_id for t in await bank.tasks()}
     assert len(tasks) == 2  # the fourth by his other number, the fifth as ever
     async with bank.database.begin() as session:
-        points = await session.execute(
-            select(attempts.ContactPoint).where(attempts.ContactPoint.id.in_(tasks.values()))
-        )
+        points = await session.execute(select(ContactPoint).where(ContactPoint.id.in_(tasks.values())))
         assert {p.value for p in points.scalars()} == {"+380501112233", "+380671000005"}
 
 

@@ -7,14 +7,13 @@ commit does anything go to the exchange. How an attempt ends is the business of 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import exists, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core import bulk
-from backoffice_core.borrowers.models import ContactPoint, Person, PersonFlag
 from backoffice_core.call_centre.calls import abandoned
 from backoffice_core.call_centre.calls.contacts import STANDING_SQL, call_contact, notice_rule
 from backoffice_core.call_centre.carriers import caller_ids, trunks
@@ -68,6 +67,27 @@ class Passed:
     reason: str
 
 
+class _Whom(NamedTuple):
+    """As much of a borrower as the rules ask for; so of his number and of a status of his."""
+
+    id: UUID
+    jurisdiction: str
+    time_zone: str
+
+
+class _Number(NamedTuple):
+    value: str
+    number_type: str
+    owner_kind: str
+
+
+class _Status(NamedTuple):
+    flag: str
+    valid_from: date
+    valid_to: date | None
+    evidence: str
+
+
 async def claim(
     s: AsyncSession,
     settings: Settings,
@@ -99,11 +119,12 @@ async def claim(
     terms |= {"lease": "", "holder": "", "fence": 0}
     if lease is not None:
         terms |= {"lease": lease.name, "holder": lease.holder, "fence": lease.fence}
+    counting = await compliance.counting(s, now)
+    terms |= {"since": counting.since, "by_number": counting.by_number}
     task = await _take(s, terms, task_id, now)
     if task is None:
         return None
-    flags = [PersonFlag(flag=name, valid_from=_day(since), valid_to=_day(till), evidence=proof)
-             for name, since, till, proof in task.flags]  # fmt: skip
+    flags = [_Status(name, date.fromisoformat(since), _day(till), proof) for name, since, till, proof in task.flags]
     ids = caller_ids.views_of(task.caller_ids)
     way = trunks.choose_way(ids, (trunk, *others), task.number, task.campaign, demo=task.demo, today=today)
     if isinstance(way, trunks.NoWay):
@@ -126,14 +147,14 @@ async def claim(
     says = says if agent is None else ""  # a call back that an agent promised is his, whatever the mode
     call_id = new_key()
     contact = call_contact(
-        settings, Person(id=task.person_id, jurisdiction=task.jurisdiction, time_zone=task.time_zone),
-        ContactPoint(value=task.number, number_type=task.number_type, owner_kind=task.owner_kind), flags,
+        settings, _Whom(task.person_id, task.jurisdiction, task.time_zone),
+        _Number(task.number, task.number_type, task.owner_kind), flags,
         purpose=task.purpose, campaign=task.campaign, stage=task.stage, caller_id=way.caller_id, declared=way.declared,
         agent_guaranteed=agent is not None, robot=bool(says), consents=consents.views_of(task.consents),
         standing=task.standing,
     )  # fmt: skip
     decision, slot = await compliance.ask_slot(
-        s, contact, call_id, now, guard_minutes=settings.guard_minutes, gated=True
+        s, contact, call_id, now, guard_minutes=settings.guard_minutes, counted=(counting, task.counted)
     )
     if not decision.allow:
         # Asked again at the second of dialing, the evaluator said no: the task waits until it would say yes.
@@ -239,7 +260,7 @@ def _question(which: str) -> str:
            CASE WHEN :robot THEN {holds.STOPPED_SQL.format(case="next.case_id", channel="robot", day=":today")}
                 ELSE false END AS robot_held,
            ARRAY(SELECT trunk FROM trunk_states WHERE breaker <> 'CLOSED') AS trunks_out,
-           slot_gate(next.person_id, c.value) AS gate,
+           {compliance.COUNTED.format(person="next.person_id", number="c.value")} AS counted,
            CASE WHEN :lease = '' THEN true ELSE lease_holds(:lease, :holder, :fence) END AS leads
     FROM next JOIN persons p ON p.id = next.person_id JOIN contact_points c ON c.id = next.contact_point_id
          JOIN cases k ON k.id = next.case_id
@@ -295,7 +316,7 @@ async def somebody_waits(s: AsyncSession, today: date, campaign: str) -> bool:
     return bool(await s.scalar(select(waits)))
 
 
-def _refused(task: Any, flags: Sequence[PersonFlag], today: date) -> str | None:
+def _refused(task: Any, flags: Sequence[_Status], today: date) -> str | None:
     if task.phone_state in UNDIALABLE:
         return "NO_PHONE"
     if any(f.flag in HOUSE_BLOCKS and f.valid_from <= today <= (f.valid_to or today) for f in flags):

@@ -15,7 +15,7 @@ from backoffice_core.program import run_program
 
 async def main() -> None:
     settings = config.load()
-    bus, database = Bus(settings), Database(settings, name="ami_listener", idle_s=10.0, answer_s=10.0)
+    bus, database = Bus(settings), Database(settings, name="ami_listener", idle_s=leases.PAUSED_S, answer_s=10.0)
     try:
         shared = clock.load(settings)
         await leases.lead(

@@ -35,6 +35,7 @@ POOL = "dialer:all"  # the pool of campaigns linked by shared agents; today it i
 TTL_S = 5.0  # a dead or paused holder is followed after so long at the latest, and the look below
 RENEW_S = 1.0
 LOOK_S = 0.5
+PAUSED_S = 3.0  # a holder that is paused in a transaction keeps the takeover waiting no longer: less than TTL_S
 AWAY = (DBAPIError, OSError, TimeoutError, PoolTimeout)
 
 

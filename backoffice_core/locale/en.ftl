@@ -3335,6 +3335,7 @@ report-calls-promised = With a promise
 report-col-abandoned = Abandoned
 report-calls-abandoned = Abandoned
 report-calls-others = Another person
+report-calls-debtors = Right party, about a debt
 report-calls-unreached = No person answered
 report-calls-connect_rate = Answers / attempts
 report-calls-rpc_per_connect = Right party / answers

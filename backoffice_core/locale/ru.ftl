@@ -3350,6 +3350,7 @@ report-calls-promised = С обещанием
 report-col-abandoned = Брошенные
 report-calls-abandoned = Брошенные
 report-calls-others = Другой человек
+report-calls-debtors = С должником о долге
 report-calls-unreached = Без ответа человека
 report-calls-connect_rate = Ответы / попытки
 report-calls-rpc_per_connect = Должник / ответы

@@ -3351,6 +3351,7 @@ report-calls-promised = З обіцянкою
 report-col-abandoned = Покинуті
 report-calls-abandoned = Покинуті
 report-calls-others = Інша людина
+report-calls-debtors = З боржником про борг
 report-calls-unreached = Без відповіді людини
 report-calls-connect_rate = Відповіді / спроби
 report-calls-rpc_per_connect = Боржник / відповіді

@@ -1,8 +1,8 @@
 """Figures of a span of days, from the rows (formulas: domain.md 2.4). Each is a share with its denominator.
 
-`rpc_per_attempt`: right parties / attempts; `ptp_per_rpc`: promises / right parties; `kept`: kept in full by date and
-grace / promises due; `cure`: loans back to 0 days / loans late at the start; `roll_<bucket>`: loans one bucket further at
-the end / loans in the bucket at the start.
+`rpc_per_attempt`: right parties / attempts; `ptp_per_rpc`: promises / right parties, both of calls about a debt alone (in a
+survey nobody can promise); `kept`: kept in full by date and grace / promises due; `cure`: loans back to 0 days / loans late
+at the start; `roll_<bucket>`: loans one bucket further at the end / loans in the bucket at the start.
 """
 
 from collections.abc import Sequence
@@ -36,7 +36,8 @@ _CALLS = typed_sql(
     -- kpi_calls
     SELECT count(*) AS attempts, count(*) FILTER (WHERE outcome = ANY(:right_party)) AS right_parties,
            count(*) FILTER (WHERE EXISTS (SELECT FROM promises p WHERE p.call_id = a.id)) AS promises
-      FROM call_attempts a WHERE direction = 'out' AND business_at >= :since AND business_at < :until
+      FROM call_attempts a
+     WHERE direction = 'out' AND purpose = 'collection' AND business_at >= :since AND business_at < :until
     """,
     right_party="text[]",
     since="timestamptz",

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import exists, func, or_, select, text
+from sqlalchemy import and_, exists, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backoffice_core.borrowers.models import ContactPoint, Person, PersonFlag
@@ -55,12 +55,18 @@ async def promised_in(s: AsyncSession, call_id: UUID) -> str:
 
 
 async def promises_due(s: AsyncSession, user_id: UUID, today: date, limit: int = 20) -> list[tuple[Promise, Person]]:
-    """Promises that this agent took, due today or yesterday (day of grace)."""
+    """Promises that this agent took and that are due today, or were yesterday and are unpaid (day of grace)."""
     query = (
         select(Promise, Person)
         .join(Case, Case.id == Promise.case_id)
         .join(Person, Person.id == Case.person_id)
-        .where(Promise.made_by == user_id, Promise.due_date.between(today - timedelta(days=1), today))
+        .where(
+            Promise.made_by == user_id,
+            or_(
+                Promise.due_date == today,
+                and_(Promise.due_date == today - timedelta(days=1), Promise.state.in_(("OPEN", "PARTIAL"))),
+            ),
+        )
         .order_by(Promise.due_date, Person.last_name)
         .limit(limit)
     )

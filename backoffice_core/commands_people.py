@@ -132,6 +132,17 @@ def _changes(
     return {name: means[name] for name, value in given.items() if value}
 
 
+async def _known_branch(s: Any, branch: str) -> None:
+    """A login of a branch that no loan has would see nobody. Raises BadInput; nothing is asked before the first loans are in."""
+    from backoffice_core.loans import service as loans
+
+    known = await loans.branches(s) if branch else set()
+    if known and branch not in known:
+        raise BadInput(
+            f"No loan is of branch {branch}.", remedy=f"Known are {', '.join(sorted(known))}.", field="branch"
+        )
+
+
 @user.command("set")
 def user_set(
     login: str,
@@ -162,6 +173,7 @@ def user_set(
     async def work(house: House) -> tuple[int | None, str, int, bool]:
         async with house.database.begin() as session:
             found = await staff.find_user(session, login, lock=True)
+            await _known_branch(session, changes.get("branch", ""))
             before, seat = found.extension, await agents.current(session, found.id)
             if (
                 changes.keys() & {"extension", "bank_number", "line"}

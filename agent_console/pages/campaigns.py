@@ -11,6 +11,7 @@ from agent_console.pages.campaign_form import RESULTS, STAGES, Known, Refused, l
 from agent_console.view import page
 from asterisk_conf import prompts
 from backoffice_core.audit import service as audit
+from backoffice_core.call_centre.carriers import caller_ids
 from backoffice_core.call_centre.desks import preview
 from backoffice_core.call_centre.dialing import campaign_lists, campaign_terms, campaigns
 from backoffice_core.call_centre.dialing.campaign_models import Campaign
@@ -28,11 +29,18 @@ async def _page(work: Work, *, status: int = 200, bad: str = "", field: str = ""
     rows = await campaigns.board(work.s, work.console.clock.today(), work.console.settings.jurisdiction)
     start, end = work.console.clock.day_bounds(work.console.clock.today())
     shown = await preview.counts(work.s, start, end)
+    numberless = {row.campaign.name for row in rows if not await _has_number(work, row.campaign.name)}
     return page(
         work, "campaigns.html", cards=dict(sorted(shown.items(), key=lambda one: -one[1])),
         skills=await campaigns.skills(work.s), agents=await campaigns.agent_names(work.s), status=status, rows=rows,
-        bad=bad, field=field,
+        bad=bad, field=field, numberless=numberless,
     )  # fmt: skip
+
+
+async def _has_number(work: Work, name: str) -> bool:
+    """Whether calls of this campaign have a number to show today: without one nobody is called."""
+    found = await caller_ids.shown_by(work.s, work.console.settings, name, work.console.clock.today())
+    return found is not None
 
 
 @router.get("")
@@ -104,6 +112,7 @@ async def _one(
         listed=await campaign_lists.given_count(work.s, name), stages=STAGES, results=RESULTS, once=ONCE, modes=MODES,
         windows=WINDOWS, denominators=DENOMINATORS, machines=MACHINES, ways=BY, uses=USE_OF_HOURS,
         purposes=CHOICES["purpose"], scripts=LANGUAGES, runs=(await _row(work, name)).running,
+        has_number=await _has_number(work, name),
     )  # fmt: skip
 
 

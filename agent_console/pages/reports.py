@@ -98,9 +98,10 @@ class Asked:
 async def _asked(work: Work, name: str) -> Asked:
     one = service.family(name)
     given = {k: v[:80] for k, v in work.request.query_params.items() if v.strip()}
-    if work.user.branch:  # a login of a branch counts that branch alone (CP-05)
-        given["branch"] = work.user.branch
-    choices, today = await service.choices(work.s), work.console.clock.today()
+    choices, today, another = await service.choices(work.s), work.console.clock.today(), ""
+    if own := work.user.branch:  # a login of a branch counts that branch alone (CP-05)
+        another = given.get("branch", own) if given.get("branch", own) != own else ""
+        given["branch"], choices["branch"] = own, {own: own}
     asked = Asked(one, given, None, None, choices, work.words)
     asked.units = {u.code: u.name or work.words.code("unit", u.code) for u in await units.listed(work.s)}
     asked.names = {str(k): v for k, v in (await reads.names(work.s)).items()}
@@ -110,6 +111,8 @@ async def _asked(work: Work, name: str) -> Asked:
         )  # fmt: skip
         buckets = await _buckets(work, asked.question.as_at)
         _known(asked, {"bucket": buckets} | await _words_known(work, set(asked.question.narrow)))
+        if another:
+            raise BadInput(f"There is no branch “{another}”.", remedy="Choose one from the list.", field="branch")
     except BadInput as refused:
         asked.bad = refused
         asked.question = None if refused.details.get("field") == "early" else asked.question

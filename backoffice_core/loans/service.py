@@ -74,3 +74,8 @@ async def debts(session: AsyncSession, person_ids: Iterable[UUID] | None = None)
             )
         )
     return found
+
+
+async def branches(s: AsyncSession) -> set[str]:
+    """Of all loans, as the bank names them."""
+    return set(await s.scalars(select(Loan.branch).where(Loan.branch != "").distinct()))

@@ -54,7 +54,7 @@ FAMILY = Family(
     rates=(
         Rate("connect_rate", "human", ("attempts",)), Rate("rpc_per_connect", "rpc", ("human",)),
         Rate("rpc_per_attempt", "rpc", ("attempts",)), Rate("ptp_rate", "promised", ("debtors",)),
-        Rate("abandon_rate", "abandoned", ("for_agent",)), Rate("intensity", "attempts", ("cases",)),
+        Rate("abandon_rate", "abandoned", ("for_agent",)), Rate("intensity", "attempts", ("cases",), times=1),
     ),
     columns=(
         Column("at"), Column("campaign"), Column("result", "result"), Column("outcome", "outcome"), Column("person", "name"),

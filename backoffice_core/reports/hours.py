@@ -52,13 +52,17 @@ async def _base(s: AsyncSession, q: Question) -> Subquery:
     return sql(_SQL, _ROWS, given)
 
 
+LEAST_S = 900  # one call in the first minute would be sixty an hour
 FAMILY = Family(
     name="hours", base=_base, cuts=("person", "unit", "day", "branch"),
     figures=(
         Figure("logged", "item = 'SESSION'", "seconds", unit="seconds"), Figure("talks", "talk"), Figure("rpc", "rpc"),
         Figure("promised", "promised"), Figure("others", "talk AND NOT rpc"),
     ),
-    rates=(Rate("rpc_hour", "rpc", ("logged",), times=3600), Rate("ptp_hour", "promised", ("logged",), times=3600)),
+    rates=(
+        Rate("rpc_hour", "rpc", ("logged",), times=3600, least=LEAST_S),
+        Rate("ptp_hour", "promised", ("logged",), times=3600, least=LEAST_S),
+    ),
     columns=(
         Column("at"), Column("item", "hours-item"), Column("person", "name"), Column("unit", "unit"),
         Column("seconds", "seconds"), Column("outcome", "outcome"), Column("rpc", "flag"), Column("promised", "flag"),

@@ -33,18 +33,22 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """A figure as a share of others added up; with `times` no share but a number: part × times / per / whole."""
+    """A figure as a share of others added up; with `times` no share but a number: part × times / per / whole. A whole below
+    `least` says nothing yet."""
 
     name: str
     part: str
     whole: tuple[str, ...]
     times: int = 0
     per: int = 1
+    least: int = 0
 
     def of(self, values: Mapping[str, Any]) -> Decimal | None:
         """None = there is nothing to divide by."""
         whole = sum((Decimal(values[name]) for name in self.whole), Decimal(0))
-        return Decimal(values[self.part]) * (self.times or 1) / self.per / whole if whole else None
+        return (
+            Decimal(values[self.part]) * (self.times or 1) / self.per / whole if whole and whole >= self.least else None
+        )
 
     def rounded(self, values: Mapping[str, Any]) -> Decimal | None:
         """For files: a share as 0.1234, a number with two decimals."""

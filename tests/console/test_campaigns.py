@@ -47,6 +47,15 @@ async def test_a_new_campaign_with_a_name_that_is_taken_is_refused_with_the_way_
         assert f'href="/campaigns/{name.strip()}"' in taken.text
 
 
+async def test_a_campaign_without_a_number_to_show_says_that_it_calls_nobody(console: RunningConsole) -> None:
+    """TL-07: on its page and on the list; the one that has a number does not."""
+    boss = await console.logged_in("boss", "supervisor")
+    await boss.send_form("/campaigns", name="spring")
+    for campaign, warned in (("spring", True), ("collection", False)):
+        assert ('id="campaign-number"' in (await boss.get(f"/campaigns/{campaign}")).text) is warned
+    assert (await boss.get("/campaigns")).text.count("немає номера, який показувати") == 1
+
+
 async def test_who_may_look_may_not_change_and_agents_see_nothing(console: RunningConsole) -> None:
     admin = await console.logged_in("root", "admin")
     assert (await admin.get("/campaigns")).status_code == 200

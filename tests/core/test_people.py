@@ -16,6 +16,7 @@ from backoffice_core.db import Database
 from backoffice_core.errors import BadInput
 from backoffice_core.staff import service as staff
 from backoffice_core.staff.models import AccessEntry, User
+from tests import house
 from tests.conftest import child_environment, command
 from tests.core.test_night_commands import run, said
 
@@ -47,6 +48,19 @@ async def test_a_taken_extension_names_its_holder(database: Database) -> None:
         await hire(database, "petro", 101)
     assert refused.value.details["field"] == "extension"
     assert "user set olena --extension none" in refused.value.remedy
+
+
+async def test_a_branch_that_no_loan_has_is_refused(live_settings: Settings, database: Database, clock: Clock) -> None:
+    """CP-05: who mistypes the branch of a login would leave it with nobody to see."""
+    await hire(database, "olena")
+    async with database.begin() as s:
+        one = await house.borrower(s, clock)
+        one.loan.branch = "007"
+    code, _, refusal = await run(live_settings, "user", "set", "olena", "--branch", "070")
+    assert code != 0
+    assert "070" in refusal
+    assert "007" in refusal
+    assert (await said(live_settings, "user", "set", "olena", "--branch", "007"))["changed"] == ["branch"]
 
 
 async def test_a_person_is_changed_by_command(live_settings: Settings, database: Database) -> None:

@@ -151,7 +151,8 @@ async def test_cp05_no_page_file_or_fragment_has_a_row_of_another_branch(console
         "/tasks?list=unit", "/tasks/export.csv?list=unit", "/strategies/collection/1/preview",
     ]  # fmt: skip
     for name, family in FAMILIES.items():
-        pages += [f"/reports/{name}?branch=B", f"/reports/{name}/rows", f"/reports/{name}/rows.csv?branch=B",
+        pages += [f"/reports/{name}?branch=B", f"/reports/{name}/rows", f"/reports/{name}/rows.csv",
+                  f"/reports/{name}/rows.csv?branch=B",
                   *(f"/reports/{name}?by={cut}" for cut in family.cuts[:2])]  # fmt: skip
     seen = 0
     for path in pages:

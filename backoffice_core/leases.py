@@ -234,8 +234,9 @@ async def _lead(database: Database, held: Held, work: Callable[[Held], Awaitable
     finally:
         task.cancel()
         ended, _ = await asyncio.wait({task}, timeout=ttl_s)
+        if not ended:
+            # the lease is not let go while somebody works under it: it runs out, or is followed as a dead one's
+            raise RuntimeError(f"the work under the lease {held.name} does not end")
         with contextlib.suppress(*AWAY):
             async with asyncio.timeout(1), database.begin() as s:
                 await let_go(s, held)
-        if not ended:
-            raise RuntimeError(f"the work under the lease {held.name} does not end")

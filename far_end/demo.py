@@ -12,7 +12,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -36,13 +35,13 @@ from backoffice_core.compliance import loader
 from backoffice_core.compliance import service as compliance
 from backoffice_core.config import Settings
 from backoffice_core.db import Database
-from backoffice_core.errors import Refused
+from backoffice_core.errors import PartMissing, Refused
 from backoffice_core.events import QueueChanged
 from backoffice_core.loans.portfolio import import_file
 from backoffice_core.nightly import run_night
 from backoffice_core.parts import asterisk, control
 from backoffice_core.parts.explain import explain
-from backoffice_core.parts.process import need_port
+from backoffice_core.parts.process import free_ports, need_port
 from backoffice_core.staff import service as staff
 from far_end import past, portfolio
 from far_end.library import learn_shipped
@@ -289,12 +288,10 @@ def _clean(home: Path) -> None:
 
 
 def _free(port: int) -> int:
-    for wished in (port, 0):
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", wished))
-            return int(probe.getsockname()[1])
-    return port
+    with contextlib.suppress(PartMissing):
+        need_port(port, "127.0.0.1", "the receiver of webhooks", "far_end")
+        return port
+    return free_ports(1)[0]
 
 
 def _invite(settings: Settings, duration: float | None, hooks: int) -> None:

@@ -1,5 +1,6 @@
 """Thirty days before the demo opens: lists, nights, calls, messages, promises and payments, so that its reports and its proof
-have something to say on the first look. Everything by the product's own functions; only the deeds are thrown with dice.
+have something to say on the first look. By the product's own functions; the deeds are thrown with dice, the calls invented
+(past_talks.py).
 
 The strategy that is shipped governs from the first day, with a challenger, approved by a second person. The last list, which the
 demo imports as today's, knows what was paid meanwhile.

@@ -1,9 +1,11 @@
 """Calls of the days before the demo opens: tries at the call steps that were due, talks with those who answered, hours at
-the desk, a few complaints and acts. Thrown with the chances of domain.md 5.3, written as the exchange and the desk would have
-left them.
+the desk, a few complaints and acts. Invented: thrown with the chances of domain.md 5.3 and written into the tables as the
+exchange and the desk would have left them, within the strictest caps of attempts and talks, but asked of no evaluator: these
+calls have no decision and no line in the contact ledger.
 """
 
 import random
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -25,9 +27,10 @@ from backoffice_core.strategy.models import StepDue
 
 # By stage: answered by a person, the right party of these (domain.md 5.3).
 CHANCES = {1: (0.42, 0.80), 2: (0.35, 0.72), 3: (0.29, 0.64), 4: (0.23, 0.55)}
-TRIES_A_DAY, LATER = 3, 0.3  # LATER: how often a step that nobody reached in time is tried after its deadline
+TRIES_A_DAY, TALKS_A_WEEK = 2, 2  # ANY-ATTEMPT-W, RU-CALL-W
+LATER = 0.3  # how often a step that nobody reached in time is tried after its deadline
 RPC_AN_HOUR = (7.0, 10.0)  # domain.md 2.4: what most can handle
-SAID = (("CALLBACK", 3), ("REFUSE", 2), ("PAID_CLAIM", 2), ("PLAN_REQ", 1), ("ANSWERED", 2))
+SAID = (("CALLBACK", 3), ("REFUSE", 2), ("PAID_CLAIM", 2), ("PLAN_REQ", 1))
 OTHERS = (("LEFT_MSG_3P", 4), ("WRONG_PERSON", 1), ("HANGUP", 3))
 SILENT = (("NO_ANSWER", 7), ("BUSY", 2), ("REJECTED", 1))
 TALK_S = (40, 260)
@@ -42,6 +45,8 @@ class Talks:
     zone: ZoneInfo
     shift: timedelta
     reached: dict[tuple[UUID, date], int] = field(default_factory=dict)
+    days: set[tuple[UUID, date]] = field(default_factory=set)  # on which a person was called
+    weeks: Counter[tuple[UUID, int]] = field(default_factory=Counter)  # talks
 
     @property
     def agents(self) -> list[User]:
@@ -49,6 +54,10 @@ class Talks:
 
     def _one(self, of: tuple[tuple[str, int], ...]) -> str:
         return self.dice.choices([code for code, _ in of], [weight for _, weight in of])[0]
+
+    def _may(self, person: UUID, day: date) -> bool:
+        """One step a person and day, and no talk above those of the week."""
+        return (person, day) not in self.days and self.weeks[person, day.isocalendar().week] < TALKS_A_WEEK
 
     async def call(self, s: AsyncSession, day: date, until: date) -> None:
         """Tries at the call steps that are open on the night of `day`, each on its own days, none on `until` or later."""
@@ -69,7 +78,8 @@ class Talks:
         human, right = CHANCES.get(step.stage, CHANCES[4])
         day = step.due_date
         while day <= last:
-            for n in range(TRIES_A_DAY if day.weekday() < 5 else 0):
+            may = day.weekday() < 5 and self._may(step.person_id, day)
+            for n in range(TRIES_A_DAY if may else 0):
                 at = datetime.combine(day, time(9 + 3 * n, self.dice.randint(0, 59)), self.zone)
                 if self.dice.random() >= human:
                     await self._dialed(s, step, point, at, self._one(SILENT))
@@ -85,6 +95,8 @@ class Talks:
         self, s: AsyncSession, of: Any, point: ContactPoint, at: datetime, result: str, agent: UUID | None = None
     ) -> CallAttempt:
         """`of`: a step, or whatever names a case. With an agent it is a talk."""
+        self.days.add((point.person_id, at.date()))
+        self.weeks[point.person_id, at.isocalendar().week] += agent is not None
         wall, seconds = at - self.shift, self.dice.randint(*TALK_S) if agent else 0
         answered = wall + timedelta(seconds=self.dice.randint(8, 24)) if agent else None
         call = CallAttempt(
@@ -116,11 +128,11 @@ class Talks:
         return call
 
     async def promised(self, s: AsyncSession, case_id: UUID, person_id: UUID, at: datetime) -> tuple[UUID | None, UUID]:
-        """The call in which somebody promised, if he has a number, and who took it."""
+        """The call in which somebody promised, if he may be called then (else he promised otherwise), and who took it."""
         point = await s.scalar(
             select(ContactPoint).where(ContactPoint.person_id == person_id, ContactPoint.kind == "phone").limit(1)
         )
-        if point is None:
+        if point is None or not self._may(person_id, at.date()):
             return None, self.dice.choice(self.agents).id
         call = await self.talked(s, case_id, point, at, "PTP_FULL", rpc=True)
         assert call.agent_id is not None  # noqa: S101

@@ -1,5 +1,6 @@
 """The demo's thirty days before it opens: its reports, its proof and its strategy have something to say on the first look."""
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -7,6 +8,8 @@ from pathlib import Path
 
 from sqlalchemy import select
 
+from backoffice_core.call_centre.models import CallAttempt
+from backoffice_core.call_centre.rules import outcomes_of
 from backoffice_core.clock import Clock
 from backoffice_core.compliance import service as compliance
 from backoffice_core.config import Settings
@@ -53,6 +56,11 @@ async def test_the_demo_opens_with_a_past(
         sums = {name: sum(getattr(line, name) for line in lines) for name in ("due", "done", "late", "skipped", "open")}
         assert sums["due"] == sums["done"] + sums["late"] + sums["skipped"] + sums["open"]
         assert all(sums.values()), sums
+        calls = (await s.scalars(select(CallAttempt))).all()
+        assert {one.outcome for one in calls if one.outcome} <= set(outcomes_of("collection"))
+        assert max(Counter((one.person_id, one.business_at.date()) for one in calls).values()) <= 2, "attempts a day"
+        talks = Counter((one.person_id, one.business_at.isocalendar().week) for one in calls if one.agent_id)
+        assert 0 < max(talks.values()) <= 2, "RU-CALL-W"
         for name in reports.FAMILIES:
             question = Question(
                 report=name, as_at=today, first=today - timedelta(days=30), zone=clock.zone, by=reports.family(name).cuts[0]
